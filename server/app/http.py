@@ -1,0 +1,196 @@
+"""The contract: a Flask app over a `Service`, one error shape, an OpenAPI document, no module-level state."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib.metadata import version
+from typing import Any, Protocol
+
+from flask import Response, request, send_from_directory
+from flask_compress import Compress
+from flask_openapi3 import Info, OpenAPI
+from pydantic import BaseModel, Field, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.errors import InsightsError
+from app.paths import STATIC
+from app.schema import (
+    ApiError,
+    Attribution,
+    AttributionRequest,
+    Job,
+    Reduction,
+    SampleFilter,
+    SamplePage,
+    SampleQuery,
+    Summary,
+    Workspace,
+)
+
+log = logging.getLogger(__name__)
+IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+class Service(Protocol):
+    """What the contract needs: every answer is a wire model or bytes, every refusal an `InsightsError`."""
+
+    def workspace(self) -> Workspace: ...
+    def samples(self, query: SampleQuery) -> SamplePage: ...
+    def summary(self, query: SampleFilter) -> Summary: ...
+    def media(self, sample: int, feature: int) -> tuple[bytes, str]: ...
+    def explain(self, request: AttributionRequest, client: str) -> Job: ...
+    def job(self, job: str, client: str) -> Job: ...
+    def cancel(self, job: str, client: str) -> Job: ...
+    def map(self, job: str, feature: int, reduction: str) -> bytes: ...
+
+
+class MediaPath(BaseModel):
+    """Which input of which sample."""
+
+    sample: int = Field(ge=0)
+    feature: int = Field(ge=0)
+
+
+class JobPath(BaseModel):
+    """Which explanation."""
+
+    job: str
+
+
+class MapPath(JobPath):
+    """Which map of which input of an explanation."""
+
+    feature: int = Field(ge=0)
+    reduction: Reduction
+
+
+class Client(BaseModel):
+    """Who asks: an explanation is cancelled only when nobody waits for it any more."""
+
+    client: str = Field("", max_length=64)
+
+
+def create_app(service: Service) -> OpenAPI:
+    """Build the Flask app that answers for `service`: the API under `/api`, the built front end elsewhere."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="attribution-insights", version=version("attribution-insights")),
+        responses={"4XX": ApiError, "422": ApiError},
+        validation_error_callback=_invalid,
+        static_folder=None,
+        doc_ui=False,
+    )
+    app.config["COMPRESS_MIMETYPES"] = [
+        "text/html", "text/css", "text/javascript", "application/json", "application/octet-stream", "image/svg+xml",
+    ]  # fmt: skip
+    Compress(app)
+    _api(app, service)
+    _pages(app)
+    app.register_error_handler(InsightsError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crashed)
+    return app
+
+
+def _api(app: OpenAPI, service: Service) -> None:
+    @app.get("/api/workspace", responses={"200": Workspace}, operation_id="workspace")
+    def workspace() -> Response:
+        """What there is to explain, and with which methods."""
+        return _json(service.workspace())
+
+    @app.get("/api/samples", responses={"200": SamplePage}, operation_id="samples")
+    def samples(query: SampleQuery) -> Response:
+        """A page of the samples that match a filter."""
+        return _json(service.samples(query))
+
+    @app.get("/api/summary", responses={"200": Summary}, operation_id="summary")
+    def summary(query: SampleFilter) -> Response:
+        """Counts: outcomes, classes, confusion, scores."""
+        return _json(service.summary(query))
+
+    @app.get("/api/samples/<int:sample>/media/<int:feature>", responses={"200": None}, operation_id="media")
+    def media(path: MediaPath) -> Response:
+        """An input of a sample as an image file."""
+        return _bytes(*service.media(path.sample, path.feature))
+
+    @app.post("/api/attributions", responses={"200": Job}, operation_id="explain")
+    def explain(query: Client, body: AttributionRequest) -> Response:
+        """Ask for an explanation; the same question has the same id, and is computed once."""
+        return _json(service.explain(body, query.client))
+
+    @app.get("/api/attributions/<job>", responses={"200": Job}, operation_id="job")
+    def job(path: JobPath, query: Client) -> Response:
+        """How far an explanation is, and the explanation once it is done."""
+        return _json(service.job(path.job, query.client))
+
+    @app.delete("/api/attributions/<job>", responses={"200": Job}, operation_id="cancel")
+    def cancel(path: JobPath, query: Client) -> Response:
+        """Say that this client no longer waits for an explanation."""
+        return _json(service.cancel(path.job, query.client))
+
+    @app.get(
+        "/api/attributions/<job>/maps/<int:feature>/<reduction>", responses={"200": None}, operation_id="map"
+    )
+    def attribution_map(path: MapPath) -> Response:
+        """A raw signed map as float16 numbers."""
+        return _bytes(service.map(path.job, path.feature, path.reduction), "application/octet-stream")
+
+
+def _pages(app: OpenAPI) -> None:
+    @app.route("/")
+    def index() -> Response:
+        if not (STATIC / "index.html").exists():
+            raise InsightsError(
+                "the front end has not been built",
+                hint="run `pip install -e .` again, or `npm run build` in frontend/",
+                status=503,
+            )
+        return send_from_directory(STATIC, "index.html", max_age=0)
+
+    @app.route("/<path:name>")
+    def asset(name: str) -> Response:
+        return send_from_directory(STATIC, name, max_age=31536000 if name.startswith("assets/") else 0)
+
+
+def _json(model: BaseModel) -> Response:
+    response = Response(model.model_dump_json(), mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _bytes(data: bytes, mimetype: str) -> Response:
+    response = Response(data, mimetype=mimetype)
+    response.headers["Cache-Control"] = IMMUTABLE
+    response.add_etag()
+    return response.make_conditional(request.environ)
+
+
+def _error(status: int, error: ApiError) -> Response:
+    return Response(error.model_dump_json(), status=status, mimetype="application/json")
+
+
+def _refused(error: InsightsError) -> Response:
+    return _error(error.status, error.wire())
+
+
+def _http_error(error: HTTPException) -> Response:
+    code = error.code or 500
+    return _error(code, ApiError(type=error.name, message=f"{request.method} {request.path}: {error.description}"))
+
+
+def _crashed(error: Exception) -> Response:
+    log.exception("%s %s failed", request.method, request.path)
+    return _error(500, ApiError(type=type(error).__name__, message=str(error) or "no further detail", hint=""))
+
+
+def _invalid(error: ValidationError) -> Response:
+    first: Any = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return _error(422, ApiError(type="Invalid request", message=f"{where}: {first['msg']}", hint="see /openapi/openapi.json"))
+
+
+def openapi_document() -> str:
+    """The OpenAPI document as JSON text; the front end's types are generated from it."""
+    app = create_app(service=None)  # type: ignore[arg-type]  # nothing is asked of it
+    return json.dumps(app.api_doc, indent=2, sort_keys=True) + "\n"
