@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from flask import Response, request, send_from_directory
 from flask_compress import Compress
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -17,7 +18,6 @@ from app.errors import InsightsError
 from app.paths import STATIC
 from app.schema import (
     ApiError,
-    Attribution,
     AttributionRequest,
     Job,
     Reduction,
@@ -35,14 +35,29 @@ IMMUTABLE = "private, max-age=31536000, immutable"
 class Service(Protocol):
     """What the contract needs: every answer is a wire model or bytes, every refusal an `InsightsError`."""
 
-    def workspace(self) -> Workspace: ...
-    def samples(self, query: SampleQuery) -> SamplePage: ...
-    def summary(self, query: SampleFilter) -> Summary: ...
-    def media(self, sample: int, feature: int) -> tuple[bytes, str]: ...
-    def explain(self, request: AttributionRequest, client: str) -> Job: ...
-    def job(self, job: str, client: str) -> Job: ...
-    def cancel(self, job: str, client: str) -> Job: ...
-    def map(self, job: str, feature: int, reduction: str) -> bytes: ...
+    def workspace(self) -> Workspace:
+        """What does not change."""
+
+    def samples(self, query: SampleQuery) -> SamplePage:
+        """A page of samples."""
+
+    def summary(self, query: SampleFilter) -> Summary:
+        """Counts."""
+
+    def media(self, sample: int, feature: int) -> tuple[bytes, str]:
+        """An input as a file, and its media type."""
+
+    def explain(self, request: AttributionRequest, client: str) -> Job:
+        """The job that answers a question."""
+
+    def job(self, job: str, client: str) -> Job:
+        """How far a job is."""
+
+    def cancel(self, job: str, client: str) -> Job:
+        """A job for which one client no longer waits."""
+
+    def map(self, job: str, feature: int, reduction: str) -> bytes:
+        """A raw map."""
 
 
 class MediaPath(BaseModel):
@@ -129,9 +144,7 @@ def _api(app: OpenAPI, service: Service) -> None:
         """Say that this client no longer waits for an explanation."""
         return _json(service.cancel(path.job, query.client))
 
-    @app.get(
-        "/api/attributions/<job>/maps/<int:feature>/<reduction>", responses={"200": None}, operation_id="map"
-    )
+    @app.get("/api/attributions/<job>/maps/<int:feature>/<reduction>", responses={"200": None}, operation_id="map")
     def attribution_map(path: MapPath) -> Response:
         """A raw signed map as float16 numbers."""
         return _bytes(service.map(path.job, path.feature, path.reduction), "application/octet-stream")
@@ -163,7 +176,8 @@ def _bytes(data: bytes, mimetype: str) -> Response:
     response = Response(data, mimetype=mimetype)
     response.headers["Cache-Control"] = IMMUTABLE
     response.add_etag()
-    return response.make_conditional(request.environ)
+    response.make_conditional(request.environ)
+    return response
 
 
 def _error(status: int, error: ApiError) -> Response:
@@ -187,10 +201,17 @@ def _crashed(error: Exception) -> Response:
 def _invalid(error: ValidationError) -> Response:
     first: Any = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _error(422, ApiError(type="Invalid request", message=f"{where}: {first['msg']}", hint="see /openapi/openapi.json"))
+    return _error(
+        422,
+        ApiError(type="Invalid request", message=f"{where}: {first['msg']}", hint="see /openapi/openapi.json"),
+    )
 
 
 def openapi_document() -> str:
     """The OpenAPI document as JSON text; the front end's types are generated from it."""
     app = create_app(service=None)  # type: ignore[arg-type]  # nothing is asked of it
     return json.dumps(app.api_doc, indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    print(openapi_document(), end="")  # noqa: T201  # python -m app.http > frontend/src/api/openapi.json

@@ -1,0 +1,279 @@
+"""A question about one sample → attributions, what they sum to, and why not to trust them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from attribution_core.embeddings import embedded
+from attribution_core.evaluate import observe
+from torch import Tensor, nn
+
+from app.encode import Floats, finite
+from app.errors import InsightsError
+from app.features import BaseFeature
+from app.methods import Method
+from app.outputs import Outputs
+from app.schema import Argument, AttributionRequest, ClassRef, Completeness, Contribution
+from app.source import Example
+
+DOUBTFUL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class InputExplanation:
+    """The attribution of one input in the shape that is drawn, and its part of the whole."""
+
+    values: Floats
+    contribution: Contribution
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The answer to a question: one attribution for each input of the model."""
+
+    target: ClassRef
+    output: float | None
+    seconds: float
+    completeness: Completeness | None
+    warnings: list[str]
+    inputs: list[InputExplanation]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        return sum(part.values.nbytes for part in self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A request with everything looked up and checked."""
+
+    model: nn.Module
+    method: Method
+    arguments: dict[str, Argument]
+    target: int
+    baseline: int | None
+
+
+def identity(request: AttributionRequest, question: Question, salt: str) -> str:
+    """The same id for the same question: defaults filled in, order of arguments irrelevant."""
+    full = request.model_copy(update={"arguments": dict(sorted(question.arguments.items())), "target": question.target})
+    return hashlib.sha256(f"{salt}{full.model_dump_json()}".encode()).hexdigest()[:24]
+
+
+def explain(
+    question: Question,
+    example: Example,
+    features: list[BaseFeature],
+    outputs: Outputs,
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> Explanation:
+    """Answer the question; raises what the engine raises, and its `Cancelled` soon after `cancelled()` is true."""
+    started = time.monotonic()
+    case = _Case.of(question, example, features)
+    target = outputs.target(question.target)
+    attributions = _mean_over_baselines(question, case, target, progress, cancelled)
+    output, reference = case.outputs(target, question.method.uses_baseline)
+    completeness = (
+        _completeness(attributions, output, reference) if question.method.complete(question.arguments) else None
+    )
+    return Explanation(
+        target=ClassRef(index=question.target, name=outputs.name(question.target)),
+        output=finite(output),
+        seconds=time.monotonic() - started,
+        completeness=completeness,
+        warnings=_warnings(question, attributions, output, reference, completeness),
+        inputs=_parts(attributions, features),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One example as the engine takes it: tokens as embeddings, batches of one, on the model's device."""
+
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    baselines: list[tuple[Tensor, ...]]
+    extra: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, question: Question, example: Example, features: list[BaseFeature]) -> _Case:
+        device = device_of(question.model)
+        ready = [feature.transform(data) for feature, data in zip(features, example.inputs, strict=True)]
+        options = [feature.baselines(data) for feature, data in zip(features, ready, strict=True)]
+        inputs = tuple(data[None].to(device) for data in ready)
+        baselines = [
+            tuple(choice[min(k, len(choice) - 1)][None].to(device) for choice in options)
+            for k in _chosen(question.baseline, max(map(len, options)))
+        ]
+        extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in example.extra)
+        return cls._embedded(question.model, inputs, baselines, extra)
+
+    @classmethod
+    def _embedded(
+        cls,
+        model: nn.Module,
+        inputs: tuple[Tensor, ...],
+        baselines: list[tuple[Tensor, ...]],
+        extra: tuple[Any, ...],
+    ) -> _Case:
+        if all(x.is_floating_point() for x in inputs):
+            return cls(model, inputs, baselines, extra)
+        lifted = embedded(model, inputs, extra)
+        return cls(lifted.module, lifted.inputs, [lifted.embed_all(baseline) for baseline in baselines], extra)
+
+    def outputs(self, target: Callable[[Any], Tensor], with_baseline: bool) -> tuple[float, float | None]:
+        """The explained output of the example, and of its baselines on average."""
+        with torch.no_grad():
+            at = [
+                float(target(self.module(*x, *self.extra))[0]) for x in (self.inputs, *self.baselines * with_baseline)
+            ]
+        return at[0], float(np.mean(at[1:])) if with_baseline else None
+
+
+def _mean_over_baselines(
+    question: Question,
+    case: _Case,
+    target: Callable[[Any], Tensor],
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> list[Tensor]:
+    method, rest = question.method.build(case.module, question.arguments)
+    rest |= _shapes(rest, case.inputs)
+    rounds = len(case.baselines) if question.method.uses_baseline else 1
+    sums: list[Tensor] = []
+    for k in range(rounds):
+        baselines = {"baselines": case.baselines[k]} if question.method.uses_baseline else {}
+        with _observed(k, rounds, progress, cancelled):
+            found = method.attribute(
+                case.inputs, target=target, additional_forward_args=case.extra or None, **baselines, **rest
+            )
+        found = [attribution.detach()[0].double().cpu() for attribution in found]
+        sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+    return [total / rounds for total in sums]
+
+
+def _observed(
+    k: int, rounds: int, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+) -> AbstractContextManager[Any]:
+    def report(done: int, total: int) -> None:
+        progress(k * total + done, rounds * total)
+
+    return observe(progress=report, cancelled=cancelled)
+
+
+def _chosen(baseline: int | None, count: int) -> list[int]:
+    if baseline is None:
+        return list(range(count))
+    if baseline >= count:
+        raise InsightsError(
+            f"there is no baseline {baseline}: the features have {count}",
+            hint=f"choose 0 to {count - 1}, or none for the mean over all",
+            status=422,
+        )
+    return [baseline]
+
+
+def _shapes(arguments: dict[str, Any], inputs: tuple[Tensor, ...]) -> dict[str, Any]:
+    """The engine's masks and windows for the sizes a person gave (None: chosen by the input's size)."""
+    made: dict[str, Any] = {}
+    if "patch" in arguments:
+        patch = arguments.pop("patch")
+        masks, first = [], 0
+        for x in inputs:
+            mask = patch_mask(x[0], patch) + first
+            masks.append(mask[None])
+            first = int(mask.max()) + 1
+        made["feature_mask"] = tuple(masks)
+    if "window" in arguments:
+        window, stride = arguments.pop("window"), arguments.pop("stride", None)
+        made["sliding_window_shapes"] = tuple(_window(x[0], window) for x in inputs)
+        made["strides"] = tuple(_strides(x[0], window, stride) for x in inputs)
+    return made
+
+
+def patch_mask(x: Tensor, patch: int | None) -> Tensor:
+    """Group numbers for an input: squares over all channels of an image, words of a text, single numbers of a row."""
+    if x.dim() == 3:
+        side = patch or max(1, round(min(x.shape[1:]) / 16))
+        rows, cols = torch.arange(x.shape[1]) // side, torch.arange(x.shape[2]) // side
+        return (rows[:, None] * (int(cols.max()) + 1) + cols).expand(x.shape).to(x.device)
+    if x.dim() == 2:
+        words = torch.arange(x.shape[0]) // (patch or 1)
+        return words[:, None].expand(x.shape).to(x.device)
+    return torch.arange(x.numel()).reshape(x.shape).to(x.device)
+
+
+def _window(x: Tensor, window: int | None) -> tuple[int, ...]:
+    if x.dim() == 3:
+        sides = [min(window or max(2, side // 8), side) for side in x.shape[1:]]
+        return (x.shape[0], *sides)
+    return (min(window or 1, x.shape[0]), *x.shape[1:]) if x.dim() else ()
+
+
+def _strides(x: Tensor, window: int | None, stride: int | None) -> tuple[int, ...]:
+    shape = _window(x, window)
+    if x.dim() == 3:
+        return (x.shape[0], *(min(stride or max(1, side // 2), side) for side in shape[1:]))
+    return (min(stride or max(1, shape[0] // 2), shape[0]), *shape[1:]) if x.dim() else ()
+
+
+def _completeness(attributions: list[Tensor], output: float, reference: float | None) -> Completeness | None:
+    total = sum(float(attribution.sum()) for attribution in attributions)
+    if reference is None or not np.isfinite([total, output, reference]).all():
+        return None
+    return Completeness(total=total, change=output - reference, delta=total - (output - reference))
+
+
+def _warnings(
+    question: Question,
+    attributions: list[Tensor],
+    output: float,
+    reference: float | None,
+    completeness: Completeness | None,
+) -> list[str]:
+    warnings = []
+    everything = torch.cat([attribution.reshape(-1) for attribution in attributions])
+    bad = int((~torch.isfinite(everything)).sum())
+    if bad:
+        warnings.append(f"{bad:,} of {everything.numel():,} attribution values are not finite.")
+    if not bad and not everything.any():
+        warnings.append("Every attribution is zero: the output does not react to this input, or is saturated here.")
+    if reference is not None and abs(output - reference) <= 1e-6 * max(1.0, abs(output)):
+        warnings.append("The baseline gives the same output as the input: nothing to explain against it; try another.")
+    elif completeness and abs(completeness.delta) > DOUBTFUL * abs(completeness.change) + 1e-6:
+        share = abs(completeness.delta / completeness.change)
+        advice = " Use more steps." if "n_steps" in question.arguments else ""
+        warnings.append(f"The attributions miss the change of the output by {share:.0%}.{advice}")
+    if question.model.training:
+        warnings.append("The model is in training mode: dropout and batch norm make its answers change; call eval().")
+    return warnings
+
+
+def _parts(attributions: list[Tensor], features: list[BaseFeature]) -> list[InputExplanation]:
+    absolute = [float(attribution.abs().sum()) for attribution in attributions]
+    whole = sum(absolute)
+    return [
+        InputExplanation(
+            values=feature.reduce(attribution),
+            contribution=Contribution(
+                total=finite(float(attribution.sum())), share=finite(part / whole) if whole else None
+            ),
+        )
+        for attribution, feature, part in zip(attributions, features, absolute, strict=True)
+    ]
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model lives: the device of its first parameter or buffer."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")

@@ -1,0 +1,217 @@
+"""Work for a device: one thread each, explanations before predictions, progress, cancellation, results kept a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from queue import PriorityQueue
+from threading import Event, Lock, Thread
+from typing import Any, Generic, TypeVar
+
+from cachetools import LRUCache
+
+from app.errors import InsightsError
+from app.schema import JobState
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+FORGOTTEN = 30.0
+KEPT = 256 * 2**20
+
+
+@dataclass(order=True)
+class Task:
+    """Work in a queue: lower `priority` first, then first come first served."""
+
+    priority: int
+    number: int
+    run: Callable[[], None] = field(compare=False)
+
+
+class Worker:
+    """A thread that does one thing at a time on one device."""
+
+    URGENT, STOP, BACKGROUND = 0, -1, 1
+
+    def __init__(self, name: str) -> None:
+        self._queue: PriorityQueue[Task] = PriorityQueue()
+        self._numbers = count()
+        self._thread = Thread(target=self._loop, name=f"attribution-insights {name}", daemon=True)
+        self._started = Lock()
+
+    def put(self, run: Callable[[], None], priority: int = URGENT) -> None:
+        """Have `run` called on the worker's thread; it must not raise."""
+        with self._started:
+            if self._thread.ident is None:
+                self._thread.start()
+        self._queue.put(Task(priority, next(self._numbers), run))
+
+    def background(self, call: Callable[[], Any]) -> Future[Any]:
+        """Call when nothing urgent waits."""
+        future: Future[Any] = Future()
+        self.put(lambda: _fulfil(future, call), Worker.BACKGROUND)
+        return future
+
+    def _loop(self) -> None:
+        while (task := self._queue.get()).priority != Worker.STOP:
+            task.run()
+
+    def close(self) -> None:
+        """Stop after the task in hand."""
+        if self._thread.ident is not None:
+            self._queue.put(Task(Worker.STOP, -1, lambda: None))
+            self._thread.join(timeout=5)
+
+
+def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+class Job(Generic[Result]):
+    """One explanation under way: who waits for it, how far it is, what came of it."""
+
+    def __init__(self, id: str, work: Callable[[Job[Result]], Result], cancelled: type[BaseException]) -> None:
+        self.id, self.work, self._cancelled_error = id, work, cancelled
+        self.state: JobState = "queued"
+        self.done, self.total = 0, None
+        self.result: Result | None = None
+        self.error: Exception | None = None
+        self.finished = Event()
+        self._started = self._ended = 0.0
+        self._waiting: dict[str, float] = {}
+        self._lock = Lock()
+
+    done: int
+    total: int | None
+
+    def seen_by(self, client: str) -> None:
+        """Note that a client waits for this."""
+        with self._lock:
+            self._waiting[client] = time.monotonic()
+
+    def leave(self, client: str) -> None:
+        """Note that a client no longer waits."""
+        with self._lock:
+            self._waiting.pop(client, None)
+
+    def abandon(self) -> None:
+        """Note that nobody waits any more."""
+        with self._lock:
+            self._waiting.clear()
+
+    @property
+    def unwanted(self) -> bool:
+        """Nobody waits: everyone left, or has not asked for `FORGOTTEN` seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return all(now - seen > FORGOTTEN for seen in self._waiting.values())
+
+    def report(self, done: int, total: int) -> None:
+        """Note how far the work is."""
+        self.done, self.total = done, total
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of work so far."""
+        return ((self._ended or time.monotonic()) - self._started) if self._started else 0.0
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to go, at the pace so far."""
+        if self.state != "running" or not self.total or not self.done:
+            return None
+        return self.elapsed / self.done * (self.total - self.done)
+
+    def run(self) -> None:
+        """Do the work, whatever comes of it; start again if somebody came back while it was being cancelled."""
+        self._started = time.monotonic()
+        while not self.unwanted:
+            self.state = "running"
+            try:
+                self.result = self.work(self)
+                return self.end("done")
+            except self._cancelled_error:
+                continue
+            except Exception as error:
+                log.debug("explanation %s failed", self.id, exc_info=True)
+                return self.end("failed", error)
+        return self.end("cancelled")
+
+    def end(self, state: JobState, error: Exception | None = None) -> None:
+        """Note what came of it."""
+        self._ended, self.error, self.state = time.monotonic(), error, state
+        self.finished.set()
+
+
+class Jobs(Generic[Result]):
+    """All explanations: the same question is computed once, and kept while there is room."""
+
+    def __init__(self, cancelled: type[BaseException], size: Callable[[Result], int]) -> None:
+        self._cancelled = cancelled
+        self._active: dict[str, Job[Result]] = {}
+        self._ended: LRUCache[str, Job[Result]] = LRUCache(
+            KEPT, getsizeof=lambda job: 1024 + (size(job.result) if job.result else 0)
+        )
+        self._lock = Lock()
+
+    def submit(self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, client: str) -> Job[Result]:
+        """The job for a question: the one there is, or a new one; failed and cancelled ones start again."""
+        with self._lock:
+            job = self._active.get(id) or self._ended.get(id)
+            if job is None or job.state in ("failed", "cancelled"):
+                job = self._active[id] = Job(id, work, self._cancelled)
+                self._ended.pop(id, None)
+                job.seen_by(client)
+                worker.put(lambda: self._run(job))
+            else:
+                job.seen_by(client)
+            return job
+
+    def _run(self, job: Job[Result]) -> None:
+        job.run()
+        with self._lock:
+            self._active.pop(job.id, None)
+            try:
+                self._ended[job.id] = job
+            except ValueError:  # larger than the whole cache
+                job.result = None
+                job.end(
+                    "failed",
+                    InsightsError("the explanation is too large to be kept", hint="use smaller inputs"),
+                )
+                self._ended[job.id] = job
+
+    def get(self, id: str) -> Job[Result]:
+        """A job by its id."""
+        with self._lock:
+            job = self._active.get(id) or self._ended.get(id)
+        if job is None:
+            raise InsightsError(
+                f"there is no explanation {id!r}, or no longer",
+                hint="ask for it again",
+                status=404,
+                type="Not found",
+            )
+        return job
+
+    def ahead(self, job: Job[Result]) -> int:
+        """How many jobs wait before this one."""
+        if job.state != "queued":
+            return 0
+        with self._lock:
+            return list(self._active).index(job.id) if job.id in self._active else 0
+
+    def close(self) -> None:
+        """Have everything under way stop at its next step."""
+        with self._lock:
+            for job in self._active.values():
+                job.abandon()

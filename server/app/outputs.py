@@ -1,0 +1,83 @@
+"""What a model's outputs mean: one column per class, a single logit for two classes, or a single number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from app.errors import InsightsError
+
+Task = Literal["classification", "binary", "regression"]
+ScoreFunction = Callable[[Any], Tensor]
+
+
+def columns(output: Any) -> Tensor:
+    """The outputs as (B, C): of a tensor, of an object or mapping with `logits`, of the first of several outputs.
+
+    Raises `InsightsError` for any other shape.
+    """
+    if isinstance(output, Mapping) and "logits" in output:
+        output = output["logits"]
+    elif hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, tuple | list) and output:
+        output = output[0]
+    if not isinstance(output, Tensor) or output.dim() not in (1, 2):
+        arrived = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise InsightsError(
+            f"the model's output cannot be read as scores of classes: {arrived}",
+            hint="expected (batch, classes) or (batch,); wrap the model in a function or module that returns that",
+        )
+    return output[:, None] if output.dim() == 1 else output
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """How to read the outputs of every model: names of the classes and the function that makes scores of outputs."""
+
+    classes: tuple[str, ...]
+    score_func: ScoreFunction | None
+
+    def task(self, width: int) -> Task:
+        """What a model with `width` output columns does."""
+        if width > 1:
+            return "classification"
+        return "binary" if len(self.classes) == 2 else "regression"
+
+    def read(self, output: Any) -> tuple[Task, Tensor]:
+        """The task, and scores (B, C) in float32: `score_func` of the output, or the output itself.
+
+        One column for two classes becomes two: s is the second class's score, 1 − s (a probability, where a
+        `score_func` is given) or −s (a logit, where none is) the first's.
+        """
+        raw = columns(output).detach().float()
+        scores = columns(self.score_func(output)).detach().float() if self.score_func else raw
+        task = self.task(raw.shape[1])
+        if task == "binary" and scores.shape[1] == 1:
+            scores = torch.cat([1 - scores if self.score_func else -scores, scores], dim=1)
+        return task, scores
+
+    def target(self, index: int) -> Callable[[Any], Tensor]:
+        """What is explained for a class: its raw output (B,); for the first of two classes with one logit, minus it."""
+
+        def chosen(output: Any) -> Tensor:
+            raw = columns(output)
+            binary = self.task(raw.shape[1]) == "binary"
+            if index >= (2 if binary else raw.shape[1]):
+                raise InsightsError(
+                    f"class {index} cannot be explained: the model has {raw.shape[1]} outputs",
+                    hint=f"valid classes are 0 to {(2 if binary else raw.shape[1]) - 1}",
+                )
+            if binary:
+                return raw[:, 0] if index == 1 else -raw[:, 0]
+            return raw[:, index]
+
+        return chosen
+
+    def name(self, index: int) -> str:
+        """The name of a class, also of one beyond the names given."""
+        return self.classes[index] if index < len(self.classes) else f"class {index}"

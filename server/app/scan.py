@@ -1,0 +1,198 @@
+"""Reading on in the background: examples from the source, predictions of every model, rows into the index."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from threading import Condition, Thread
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.encode import finite
+from app.errors import InsightsError, describe
+from app.explain import device_of
+from app.features import BaseFeature
+from app.index import BEST, PredictionIndex, Row
+from app.jobs import Worker
+from app.outputs import Outputs, Task
+from app.schema import ApiError, Progress
+from app.source import Example, Source
+
+log = logging.getLogger(__name__)
+
+
+class Scanner:
+    """A thread that reads as far as somebody wants to see, and predicts what it reads."""
+
+    def __init__(
+        self,
+        source: Source,
+        index: PredictionIndex,
+        models: Sequence[tuple[nn.Module, Worker]],
+        features: list[BaseFeature],
+        outputs: Outputs,
+    ) -> None:
+        self._source, self._index, self._models = source, index, models
+        self._features, self._outputs = features, outputs
+        self._changed = Condition()
+        self._wanted = self._scanned = self._labelled = self._failed = 0
+        self._exhausted = self._closed = False
+        self._error: ApiError | None = None
+        self.task: Task | None = None
+        self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
+
+    def want(self, count: int) -> None:
+        """Have at least `count` samples read, in the background."""
+        with self._changed:
+            self._wanted = max(self._wanted, count)
+            if self._thread.ident is None and not self._closed:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wait(self, count: int, timeout: float) -> None:
+        """Wait until `count` samples have been read, nothing is left to read, or `timeout` seconds have passed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._scanned >= count or self._over, timeout)
+
+    def wait_for_news(self, since: int, timeout: float) -> None:
+        """Wait until more than `since` samples have been read, or reading has stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._scanned > since or self._idle, timeout)
+
+    @property
+    def _over(self) -> bool:
+        return self._exhausted or self._closed
+
+    @property
+    def _idle(self) -> bool:
+        return self._over or self._scanned >= self._wanted
+
+    @property
+    def progress(self) -> Progress:
+        """How far reading is."""
+        with self._changed:
+            return Progress(
+                scanned=self._scanned,
+                size=self._scanned if self._exhausted else self._source.size,
+                exhausted=self._exhausted,
+                scanning=not self._idle,
+                labelled=self._labelled,
+                failed=self._failed,
+                error=self._error,
+            )
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._over or self._scanned < self._wanted)
+                if self._over:
+                    return
+            try:
+                examples = self._source.read()
+                if examples is not None:
+                    self._take(examples)
+                    continue
+            except Exception as error:
+                log.debug("reading the dataset failed", exc_info=True)
+                self._error = describe(error)
+            with self._changed:
+                self._exhausted = True
+                self._changed.notify_all()
+
+    def _take(self, examples: list[Example | Exception]) -> None:
+        rows: list[Row] = []
+        for number, (model, worker) in enumerate(self._models):
+            rows += worker.background(partial(self._predict, model, number, examples)).result()
+        self._index.add(rows)
+        with self._changed:
+            self._scanned += len(examples)
+            self._labelled += sum(isinstance(e, Example) and e.label is not None for e in examples)
+            self._failed += len({row.sample for row in rows if row.error})
+            self._changed.notify_all()
+
+    def _predict(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> list[Row]:
+        ready: list[tuple[int, Example, tuple[Tensor, ...]]] = []
+        rows: list[Row] = []
+        for sample, example in enumerate(examples, start=self._scanned):
+            try:
+                if isinstance(example, Exception):
+                    raise example
+                inputs = tuple(f.transform(x) for f, x in zip(self._features, example.inputs, strict=True))
+                ready.append((sample, example, inputs))
+            except Exception as error:
+                rows.append(_failure(sample, number, example, error))
+        for _, group in groupby(ready, key=lambda item: _stackable(item[1], item[2])):
+            rows += self._forward(model, number, list(group))
+        return rows
+
+    def _forward(
+        self, model: nn.Module, number: int, group: list[tuple[int, Example, tuple[Tensor, ...]]]
+    ) -> list[Row]:
+        """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
+        try:
+            scores = self._scores(model, group)
+        except Exception as error:
+            if len(group) == 1:
+                return [_failure(group[0][0], number, group[0][1], error)]
+            return [row for item in group for row in self._forward(model, number, [item])]
+        return [
+            self._row(sample, number, example, row) for (sample, example, _), row in zip(group, scores, strict=True)
+        ]
+
+    def _scores(self, model: nn.Module, group: list[tuple[int, Example, tuple[Tensor, ...]]]) -> Tensor:
+        device = device_of(model)
+        inputs = [torch.stack(column).to(device) for column in zip(*(item[2] for item in group), strict=True)]
+        extra = _stacked([example.extra for _, example, _ in group], device)
+        with torch.no_grad():
+            output = model(*inputs, *extra)
+        self.task, scores = self._outputs.read(output)
+        if len(scores) != len(group):
+            raise InsightsError(
+                f"the model gave {len(scores)} outputs for a batch of {len(group)}",
+                hint="the first dimension of the output must count the examples",
+            )
+        return scores.cpu()
+
+    def _row(self, sample: int, model: int, example: Example, scores: Tensor) -> Row:
+        if self.task == "regression":
+            return Row(sample, model, None, None, None, [0], [finite(float(scores[0]))])
+        order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
+        best: list[int] = order[:BEST].tolist()
+        label = example.label
+        if label is not None and label < len(scores) and label not in best:
+            best.append(label)
+        predicted = best[0] if bool(scores[best[0]].isfinite()) else None
+        correct = None if label is None else predicted == label
+        return Row(sample, model, label, predicted, correct, best, [finite(float(scores[i])) for i in best])
+
+    def close(self) -> None:
+        """Stop reading."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2)
+
+
+def _stackable(example: Example, inputs: tuple[Tensor, ...]) -> object:
+    """Neighbours with the same key can share a forward pass."""
+    plain = [id(x) for x in example.extra if not isinstance(x, Tensor)]
+    return (
+        [(x.shape, x.dtype) for x in inputs],
+        [x.shape for x in example.extra if isinstance(x, Tensor)],
+        plain,
+    )
+
+
+def _stacked(extras: list[tuple[Any, ...]], device: torch.device) -> list[Any]:
+    columns = zip(*extras, strict=True)
+    return [torch.cat(column).to(device) if isinstance(column[0], Tensor) else column[0] for column in columns]
+
+
+def _failure(sample: int, model: int, example: Example | Exception, error: Exception) -> Row:
+    label = example.label if isinstance(example, Example) else None
+    return Row(sample, model, label, None, None, [], [], describe(error).model_dump_json())

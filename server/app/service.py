@@ -1,0 +1,220 @@
+"""Answers to the contract's requests, from the source, the index, the scanner and the jobs of one workspace."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from attribution_core.evaluate import Cancelled
+from torch import nn
+
+from app import methods, present
+from app.encode import image_file, reductions
+from app.errors import InsightsError
+from app.explain import Question, device_of, explain, identity
+from app.features import BaseFeature, Picture
+from app.index import PredictionIndex
+from app.jobs import Jobs, Worker
+from app.outputs import Outputs
+from app.scan import Scanner
+from app.schema import (
+    AttributionRequest,
+    FeatureInfo,
+    Job,
+    Order,
+    SampleFilter,
+    SamplePage,
+    SampleQuery,
+    Summary,
+    Workspace,
+)
+from app.source import Example, Source
+
+PATIENCE = 0.4
+FIRST_LOOK = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a workspace is made of."""
+
+    title: str
+    models: Sequence[tuple[str, nn.Module]]
+    features: list[BaseFeature]
+    outputs: Outputs
+    source: Source
+    explains_label: bool
+    default_method: str
+    default_order: Order
+
+
+class InsightsService:
+    """One workspace: everything here belongs to one visualizer and to nobody else."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._methods = methods.offered()
+        self._salt = secrets.token_hex(4)  # the same address never means another workspace's picture
+        places = [(model, str(device_of(model))) for _, model in setup.models]
+        self._workers = {device: Worker(device) for _, device in places}
+        self._placed = [(model, self._workers[device]) for model, device in places]
+        self._index = PredictionIndex()
+        self._scanner = Scanner(setup.source, self._index, self._placed, setup.features, setup.outputs)
+        self._jobs: Jobs[present.Answer] = Jobs(Cancelled, lambda answer: answer[1].bytes)
+
+    def workspace(self) -> Workspace:
+        """What does not change."""
+        self._scanner.want(1)
+        self._scanner.wait(1, FIRST_LOOK)
+        setup = self._setup
+        return Workspace(
+            title=setup.title,
+            version=version("attribution-insights"),
+            task=self._scanner.task or "classification",
+            classes=list(setup.outputs.classes),
+            models=[present.model_info(name, model) for name, model in setup.models],
+            features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
+            methods=[method.info for method in self._methods.values()],
+            default_method=setup.default_method,
+            default_order=setup.default_order,
+            explains_label=setup.explains_label,
+        )
+
+    def samples(self, query: SampleQuery) -> SamplePage:
+        """A page of samples, after a moment's patience for a scan under way."""
+        self._check_model(query.model)
+        self._scanner.want(max(query.scan_to or 0, query.limit))
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            progress = self._scanner.progress
+            page = self._index.page(query)
+            left = deadline - time.monotonic()
+            if len(page.samples) >= query.limit or not progress.scanning or left <= 0:
+                break
+            self._scanner.wait_for_news(progress.scanned, left)
+        rows = self._index.predictions(page.samples)
+        setup = self._setup
+        return SamplePage(
+            samples=[
+                present.sample(n, self._attempt(n), rows[n], setup.features, setup.outputs, self._salt)
+                for n in page.samples
+            ],
+            next_cursor=page.next_cursor,
+            matched=page.matched,
+            progress=progress,
+        )
+
+    def _attempt(self, sample: int) -> Example | Exception:
+        try:
+            return self._setup.source.example(sample)
+        except Exception as error:
+            return error
+
+    def summary(self, query: SampleFilter) -> Summary:
+        """Counts over what has been scanned."""
+        self._check_model(query.model)
+        self._scanner.want(query.scan_to or 0)
+        progress = self._scanner.progress
+        return present.summary(self._index.counts(query), self._setup.outputs, progress)
+
+    def media(self, sample: int, feature: int) -> tuple[bytes, str]:
+        """An input as an image file."""
+        example = self._example(sample)
+        features = self._setup.features
+        shown = features[feature].show(example.inputs[feature]) if feature < len(features) else None
+        if not isinstance(shown, Picture):
+            raise _not_found(f"input {feature} of sample {sample} is not an image")
+        return image_file(shown)
+
+    def explain(self, request: AttributionRequest, client: str) -> Job:
+        """The job that answers a question; a quick one is done already when this returns."""
+        question, example, setup = self._question(request), self._example(request.sample), self._setup
+        job = self._jobs.submit(
+            identity(request, question, self._salt),
+            lambda job: (
+                request,
+                explain(question, example, setup.features, setup.outputs, job.report, lambda: job.unwanted),
+            ),
+            self._placed[request.model][1],
+            client,
+        )
+        job.finished.wait(PATIENCE / 2)
+        return present.job(job, self._jobs.ahead(job), setup.features)
+
+    def _question(self, request: AttributionRequest) -> Question:
+        self._check_model(request.model)
+        if request.method not in self._methods:
+            raise InsightsError(
+                f"there is no method {request.method!r}",
+                hint=f"methods: {', '.join(self._methods)}",
+                status=422,
+            )
+        method = self._methods[request.method]
+        return Question(
+            model=self._placed[request.model][0],
+            method=method,
+            arguments=method.check(request.arguments),
+            target=self._target(request),
+            baseline=request.baseline if method.uses_baseline else None,
+        )
+
+    def _target(self, request: AttributionRequest) -> int:
+        """The class asked for, or else the label where labels are explained, or else the predicted class."""
+        if request.target is not None:
+            return request.target
+        self._example(request.sample)
+        row = next(r for r in self._index.predictions([request.sample])[request.sample] if r.model == request.model)
+        label = row.label if self._setup.explains_label else None
+        target = label if label is not None else row.predicted
+        return target if target is not None else (row.classes or [0])[0]
+
+    def job(self, job: str, client: str) -> Job:
+        """How far an explanation is."""
+        found = self._jobs.get(job)
+        found.seen_by(client)
+        return present.job(found, self._jobs.ahead(found), self._setup.features)
+
+    def cancel(self, job: str, client: str) -> Job:
+        """Note that a client no longer waits."""
+        found = self._jobs.get(job)
+        found.leave(client)
+        return present.job(found, self._jobs.ahead(found), self._setup.features)
+
+    def map(self, job: str, feature: int, reduction: str) -> bytes:
+        """A raw map of a finished explanation."""
+        found = self._jobs.get(job)
+        features = self._setup.features
+        if found.result is None or feature >= len(features) or features[feature].kind != "image":
+            raise _not_found(f"explanation {job} has no map for input {feature}")
+        part = found.result[1].inputs[feature]
+        if reduction not in reductions(len(part.values)):
+            raise _not_found(f"explanation {job} has no map {reduction!r}")
+        return present.encoded(part, reduction).data
+
+    def _check_model(self, model: int) -> None:
+        if model >= len(self._placed):
+            raise _not_found(f"there is no model {model}: the workspace has {len(self._placed)}")
+
+    def _example(self, sample: int) -> Example:
+        """A sample's data, read now if it has not been; refused where the data ends before it."""
+        self._scanner.want(sample + 1)
+        self._scanner.wait(sample + 1, FIRST_LOOK)
+        progress = self._scanner.progress
+        if sample >= progress.scanned:
+            raise _not_found(f"there is no sample {sample}, or not yet: {progress.scanned} have been read")
+        return self._setup.source.example(sample)
+
+    def close(self) -> None:
+        """Stop reading and computing; free what is held."""
+        self._jobs.close()
+        self._scanner.close()
+        for worker in self._workers.values():
+            worker.close()
+        self._setup.source.close()
+
+
+def _not_found(message: str) -> InsightsError:
+    return InsightsError(message, status=404, type="Not found")

@@ -1,0 +1,156 @@
+"""The entry for users: models, data and features in; a dashboard in the browser or the notebook out."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import webbrowser
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from typing import Any
+
+from flask_openapi3.openapi import OpenAPI
+from torch import nn
+from waitress.server import create_server
+
+from app.errors import InsightsError
+from app.features import BaseFeature
+from app.http import create_app
+from app.methods import OFFERED
+from app.outputs import Outputs, ScoreFunction
+from app.schema import Order
+from app.service import InsightsService, Setup
+from app.source import open_source
+
+log = logging.getLogger(__name__)
+
+
+class AttributionVisualizer:
+    """A dashboard that shows why models predict what they do.
+
+    models: one or several; put them in evaluation mode first, they are never changed here.
+    classes: names of the output columns; two names for one column mean a single logit for two classes.
+    features: one for each input of the models, in order.
+    dataset: an iterable of `Batch` (it may have no end), a `DataLoader`, or a dataset with `__getitem__` and `__len__`.
+    score_func: makes scores of a model's outputs, a softmax say; the outputs themselves are the scores without it.
+    use_label_for_attr: explain the true class where it is known, else the predicted one.
+    """
+
+    def __init__(
+        self,
+        models: nn.Module | Callable[..., Any] | Sequence[nn.Module | Callable[..., Any]],
+        classes: Sequence[str],
+        features: BaseFeature | Sequence[BaseFeature],
+        dataset: Any,
+        score_func: ScoreFunction | None = None,
+        use_label_for_attr: bool = True,
+        *,
+        title: str = "Attribution Insights",
+        model_names: Sequence[str] | None = None,
+        default_method: str = "IntegratedGradients",
+        default_order: Order = "index",
+    ) -> None:
+        given = list(models) if isinstance(models, Sequence) else [models]
+        modules = [model if isinstance(model, nn.Module) else _Function(model) for model in given]
+        listed = [features] if isinstance(features, BaseFeature) else list(features)
+        if not modules or not listed:
+            raise InsightsError("a visualizer needs at least one model and one feature")
+        if default_method not in OFFERED:
+            raise InsightsError(f"there is no method {default_method!r}", hint=f"methods: {', '.join(OFFERED)}")
+        self.service = InsightsService(
+            Setup(
+                title=title,
+                models=list(zip(_names(modules, model_names), modules, strict=True)),
+                features=listed,
+                outputs=Outputs(tuple(str(name) for name in classes), score_func),
+                source=open_source(dataset, len(listed)),
+                explains_label=use_label_for_attr,
+                default_method=default_method,
+                default_order=default_order,
+            )
+        )
+        self.app: OpenAPI = create_app(self.service)
+        self._server: Any = None
+        self._address = ""
+
+    def serve(
+        self,
+        blocking: bool = False,
+        debug: bool = False,
+        port: int | None = None,
+        bind_all: bool = False,
+        *,
+        host: str | None = None,
+        open_browser: bool = False,
+    ) -> str:
+        """Serve the dashboard over HTTP; print and return its address.
+
+        blocking: return only after Ctrl-C. debug: log every failure. port: None or 0 takes a free one.
+        bind_all: listen on all network interfaces instead of this machine alone; host: on this one.
+        """
+        if debug:
+            logging.basicConfig(level=logging.INFO)
+            logging.getLogger("app").setLevel(logging.DEBUG)
+        if self._server is None:
+            self._start(host or ("0.0.0.0" if bind_all else "127.0.0.1"), port or 0)
+        print(f"Attribution Insights is at {self._address}", flush=True)  # noqa: T201  # the user waits for this line
+        if open_browser:
+            webbrowser.open(self._address)
+        if blocking:
+            self._block()
+        return self._address
+
+    def _start(self, host: str, port: int) -> None:
+        try:
+            self._server = create_server(self.app, host=host, port=port, threads=8, ident="attribution-insights")
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+            raise InsightsError(
+                f"port {port} on {host} {reason}", hint="choose another, or 0 for a free one"
+            ) from error
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        shown = f"[{shown}]" if ":" in shown else shown
+        self._address = f"http://{shown}:{self._server.effective_port}/"
+        Thread(target=self._server.run, name="attribution-insights http", daemon=True).start()
+
+    def _block(self) -> None:
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            self.close()
+
+    def render(self, debug: bool = False, height: int = 720) -> Any:
+        """Show the dashboard below a notebook cell, from a server on this machine."""
+        from IPython.display import IFrame  # noqa: PLC0415  # there only in a notebook
+
+        return IFrame(self.serve(debug=debug), width="100%", height=height)
+
+    def close(self) -> None:
+        """Stop the server, reading and computing."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.service.close()
+
+
+class _Function(nn.Module):
+    """A plain function as a module."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.eval()
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*inputs)
+
+
+def _names(models: list[nn.Module], given: Sequence[str] | None) -> list[str]:
+    if given is not None:
+        if len(given) != len(models):
+            raise InsightsError(f"{len(given)} model_names were given for {len(models)} models")
+        return list(given)
+    kinds = [type(model).__name__ for model in models]
+    several = Counter(kinds)
+    return [f"{kind} {i + 1}" if several[kind] > 1 else kind for i, kind in enumerate(kinds)]

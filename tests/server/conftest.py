@@ -1,0 +1,81 @@
+"""Small real workspaces: a net, data and the app over them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from app import AttributionVisualizer, Batch
+from app.features import ImageFeature
+from torch import Tensor, nn
+
+Make = Callable[..., AttributionVisualizer]
+
+
+class Net(nn.Module):
+    """An image classifier that knows its classes: class k is the mean of the image's k-th column."""
+
+    def __init__(self, channels: int = 3, classes: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 4, 3, padding=1)
+        self.head = nn.Linear(4, classes)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.conv(x)).mean((2, 3)))
+
+
+def batches(count: int = 3, size: int = 4, channels: int = 3, labelled: bool = True) -> Iterator[Batch]:
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        images = torch.rand(size, channels, 8, 8, generator=generator)
+        labels = torch.randint(0, 3, (size,), generator=generator)
+        yield Batch(images, labels if labelled else None)
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Make visualizers that are closed after the test."""
+    made: list[AttributionVisualizer] = []
+
+    def build(**changes: Any) -> AttributionVisualizer:
+        torch.manual_seed(0)
+        settings: dict[str, Any] = {
+            "models": [Net()],
+            "classes": ["red", "green", "blue"],
+            "features": [ImageFeature("Photo", [lambda x: x * 0], [lambda x: x - 0.5])],
+            "dataset": batches(),
+            "score_func": lambda output: output.softmax(1),
+        }
+        made.append(AttributionVisualizer(**(settings | changes)))
+        return made[-1]
+
+    yield build
+    for visualizer in made:
+        visualizer.close()
+
+
+def get(visualizer: AttributionVisualizer, path: str, **query: Any) -> Any:
+    """The JSON answer to a request that must succeed, within seconds."""
+    started = time.monotonic()
+    response = visualizer.app.test_client().get(path, query_string=query)
+    assert response.status_code == 200, response.text
+    assert time.monotonic() - started < 5
+    return response.get_json()
+
+
+def explained(visualizer: AttributionVisualizer, **question: Any) -> Any:
+    """Ask for an explanation and follow it to its end."""
+    client = visualizer.app.test_client()
+    response = client.post("/api/attributions", json={"method": "Saliency", "sample": 0} | question)
+    assert response.status_code == 200, response.text
+    job = response.get_json()
+    deadline = time.monotonic() + 20
+    while job["state"] in ("queued", "running"):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.02)
+        job = client.get(f"/api/attributions/{job['id']}").get_json()
+    return job

@@ -1,0 +1,80 @@
+"""The contract as others see it: its document, its pages, its errors."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import app.http
+import pytest
+from app.http import openapi_document
+
+from .conftest import Make
+
+FRONTEND = Path(__file__).parents[2] / "frontend"
+
+
+def test_the_openapi_document_of_the_front_end_is_fresh() -> None:
+    kept = (FRONTEND / "src/api/openapi.json").read_text()
+    assert kept == openapi_document(), "run: python -m app.http > frontend/src/api/openapi.json && npm run generate"
+
+
+def test_every_answer_and_error_has_a_described_shape() -> None:
+    document = json.loads(openapi_document())
+    assert len(document["paths"]) == 7
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"], path
+            assert operation["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].endswith("ApiError")
+    for name, schema in document["components"]["schemas"].items():
+        assert schema.get("description"), name
+        assert schema["additionalProperties"] is False, name
+
+
+def test_answers_are_compressed(make: Make) -> None:
+    response = make().app.test_client().get("/api/workspace", headers={"Accept-Encoding": "gzip"})
+    assert response.headers["Content-Encoding"] == "gzip"
+
+
+def test_without_a_built_front_end_the_page_says_so(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.http, "STATIC", tmp_path)
+    response = make().app.test_client().get("/")
+    assert response.status_code == 503
+    assert "npm run build" in response.get_json()["hint"]
+
+
+def test_pages_and_assets_are_served(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<p>page</p>")
+    (tmp_path / "assets/a.js").write_text("1")
+    monkeypatch.setattr(app.http, "STATIC", tmp_path)
+    client = make().app.test_client()
+    assert client.get("/").text == "<p>page</p>"
+    assert "max-age=31536000" in client.get("/assets/a.js").headers["Cache-Control"]
+    assert client.get("/assets/../../secret").status_code == 404
+
+
+def test_a_served_dashboard_answers_over_http(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    visualizer = make()
+    address = visualizer.serve()
+    assert address in capsys.readouterr().out
+    with urllib.request.urlopen(f"{address}api/workspace", timeout=10) as response:
+        assert json.load(response)["task"] == "classification"
+    assert visualizer.serve() == address
+    visualizer.close()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{address}api/workspace", timeout=2)
+
+
+def test_a_taken_port_is_one_sentence(make: Make) -> None:
+    port = int(make().serve().rstrip("/").rsplit(":", 1)[1])
+    with pytest.raises(app.InsightsError, match=f"port {port} on 127.0.0.1 is taken"):
+        make().serve(port=port)
+
+
+def test_the_notebook_shows_the_dashboard(make: Make) -> None:
+    pytest.importorskip("IPython", reason="render() needs IPython, which a notebook brings")
+    frame = make().render()
+    assert frame.src.startswith("http://127.0.0.1:")

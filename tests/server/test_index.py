@@ -1,0 +1,96 @@
+import pytest
+from app.errors import InsightsError
+from app.index import PredictionIndex, Row
+from app.schema import Order, SampleFilter, SampleQuery
+
+
+@pytest.fixture
+def index() -> PredictionIndex:
+    """Sample: label, predicted, score — 0: 0,0,.9 · 1: 0,1,.8 · 2: 1,1,.6 · 3: 1,0,.95 · 4: none,1,.5 · 5 failed."""
+    found = PredictionIndex()
+    rows = [(0, 0, 0.9), (0, 1, 0.8), (1, 1, 0.6), (1, 0, 0.95), (None, 1, 0.5)]
+    found.add(
+        Row(i, 0, label, predicted, None if label is None else label == predicted, [predicted, 1 - predicted], [s, 1 - s])
+        for i, (label, predicted, s) in enumerate(rows)
+    )
+    found.add([Row(5, 0, 1, None, None, [], [], '{"type": "E", "message": "m", "hint": ""}')])
+    return found
+
+
+def samples(index: PredictionIndex, **query: object) -> list[int]:
+    return index.page(SampleQuery.model_validate(query)).samples
+
+
+def test_everything_in_the_order_given(index: PredictionIndex) -> None:
+    assert samples(index) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"outcome": "incorrect"}, [1, 3]),
+        ({"outcome": "correct"}, [0, 2]),
+        ({"predicted": [1]}, [1, 2, 4]),
+        ({"predicted": [0, 1], "actual": [1]}, [2, 3]),
+        ({"predicted": [7]}, []),
+        ({"model": 3}, []),
+    ],
+)
+def test_filters(index: PredictionIndex, query: dict[str, object], expected: list[int]) -> None:
+    assert samples(index, **query) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("mistakes", [3, 1, 4, 5, 0, 2]), ("confident", [3, 0, 1, 2, 4, 5]), ("uncertain", [5, 4, 2, 1, 0, 3])],
+)
+def test_orders(index: PredictionIndex, order: Order, expected: list[int]) -> None:
+    assert samples(index, order=order) == expected
+
+
+@pytest.mark.parametrize("order", ["index", "mistakes", "confident", "uncertain"])
+def test_pages_follow_each_other_without_gap_or_repeat(index: PredictionIndex, order: Order) -> None:
+    whole, cursor, found = samples(index, order=order), None, []
+    while True:
+        page = index.page(SampleQuery(order=order, limit=2, cursor=cursor))
+        assert page.matched == 6
+        found += page.samples
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == whole
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "eyJ9"])
+def test_a_bad_cursor_is_refused(index: PredictionIndex, cursor: str) -> None:
+    with pytest.raises(InsightsError, match="cursor"):
+        index.page(SampleQuery(cursor=cursor))
+
+
+def test_a_cursor_of_another_order_is_refused(index: PredictionIndex) -> None:
+    cursor = index.page(SampleQuery(limit=2)).next_cursor
+    with pytest.raises(InsightsError, match="does not belong to this order"):
+        index.page(SampleQuery(order="confident", cursor=cursor))
+
+
+def test_counts(index: PredictionIndex) -> None:
+    counts = index.counts(SampleFilter(predicted=[1]))
+    assert (counts.matched, counts.correct, counts.incorrect, counts.unlabelled) == (3, 2, 2, 1)
+    assert counts.predicted == {0: 2, 1: 3}
+    assert counts.actual == {0: 2, 1: 3}
+    assert counts.confusion == [(0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1)]
+    assert sum(count for _, _, count in counts.scores) == 5
+
+
+def test_predictions_keep_scores_and_errors(index: PredictionIndex) -> None:
+    found = index.predictions([1, 5])
+    assert found[1][0].classes == [1, 0]
+    assert found[1][0].scores == pytest.approx([0.8, 0.2])
+    assert found[5][0].error is not None
+
+
+def test_scores_that_are_missing_are_kept_as_missing() -> None:
+    index = PredictionIndex()
+    index.add([Row(0, 0, None, None, None, [0, 1], [None, None])])
+    assert index.predictions([0])[0][0].scores == [None, None]
+    assert index.page(SampleQuery(order="confident")).samples == [0]

@@ -1,0 +1,134 @@
+import threading
+import time
+
+import app.jobs
+import pytest
+from app.errors import InsightsError
+from app.jobs import Job, Jobs, Worker
+
+
+class Stopped(Exception):
+    """The engine's word for being cancelled."""
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker("test")
+
+
+@pytest.fixture
+def jobs() -> Jobs[str]:
+    return Jobs(Stopped, len)
+
+
+def until_unwanted(job: Job[str]) -> str:
+    for step in range(2000):
+        job.report(step, 2000)
+        if job.unwanted:
+            raise Stopped
+        time.sleep(0.005)
+    raise AssertionError("nobody cancelled this")
+
+
+def test_the_same_question_is_computed_once(jobs: Jobs[str], worker: Worker) -> None:
+    calls: list[int] = []
+    first = jobs.submit("a", lambda job: calls.append(1) or "answer", worker, "me")
+    assert first.finished.wait(5)
+    assert jobs.submit("a", lambda job: calls.append(2) or "again", worker, "me").result == "answer"
+    assert calls == [1]
+
+
+def test_a_failure_is_kept_and_a_new_request_tries_again(jobs: Jobs[str], worker: Worker) -> None:
+    def fail(job: Job[str]) -> str:
+        raise ValueError("no gradient")
+
+    failed = jobs.submit("a", fail, worker, "me")
+    assert failed.finished.wait(5)
+    time.sleep(0.05)
+    assert failed.state == "failed"
+    assert str(jobs.get("a").error) == "no gradient"
+    again = jobs.submit("a", lambda job: "fine", worker, "me")
+    assert again.finished.wait(5)
+    assert again.result == "fine"
+
+
+def test_cancelling_stops_the_work(jobs: Jobs[str], worker: Worker) -> None:
+    job = jobs.submit("a", until_unwanted, worker, "me")
+    while job.state != "running":
+        time.sleep(0.005)
+    job.leave("me")
+    assert job.finished.wait(5)
+    assert job.state == "cancelled"
+
+
+def test_one_tab_does_not_cancel_for_another(jobs: Jobs[str], worker: Worker) -> None:
+    job = jobs.submit("a", until_unwanted, worker, "tab 1")
+    jobs.submit("a", until_unwanted, worker, "tab 2")
+    job.leave("tab 1")
+    assert not job.finished.wait(0.1)
+    job.leave("tab 2")
+    assert job.finished.wait(5)
+
+
+def test_a_job_that_nobody_asks_about_is_given_up(
+    jobs: Jobs[str], worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.jobs, "FORGOTTEN", 0.1)
+    job = jobs.submit("a", until_unwanted, worker, "closed tab")
+    assert job.finished.wait(5)
+    assert job.state == "cancelled"
+
+
+def test_explanations_go_before_background_work(worker: Worker) -> None:
+    order: list[str] = []
+    gate, last = threading.Event(), threading.Event()
+    worker.put(lambda: bool(gate.wait(5)))
+    worker.background(lambda: order.append("scan") or last.set())
+    worker.put(lambda: order.append("explain"))
+    gate.set()
+    assert last.wait(5)
+    assert order == ["explain", "scan"]
+
+
+def test_background_work_gives_its_error_back(worker: Worker) -> None:
+    with pytest.raises(ZeroDivisionError):
+        worker.background(lambda: 1 / 0).result(5)
+
+
+def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) -> None:
+    gate = threading.Event()
+    running = jobs.submit("a", lambda job: str(gate.wait(5)), worker, "me")
+    waiting = [jobs.submit(name, lambda job: "x", worker, "me") for name in "bc"]
+    while running.state != "running":
+        time.sleep(0.005)
+    assert [jobs.ahead(job) for job in (running, *waiting)] == [0, 1, 2]
+    gate.set()
+    assert waiting[-1].finished.wait(5)
+
+
+def test_remaining_time_follows_the_pace() -> None:
+    job: Job[str] = Job("a", lambda job: "", Stopped)
+    job.state, job._started = "running", time.monotonic() - 10
+    job.report(25, 100)
+    assert job.remaining == pytest.approx(30, abs=1)
+
+
+def test_old_results_make_room(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
+    monkeypatch.setattr(app.jobs, "KEPT", 5000)
+    jobs: Jobs[str] = Jobs(Stopped, len)
+    for name in "abc":
+        assert jobs.submit(name, lambda job: "x" * 1500, worker, "me").finished.wait(5)
+        time.sleep(0.02)
+    with pytest.raises(InsightsError, match="no longer"):
+        jobs.get("a")
+    assert jobs.get("c").state == "done"
+
+
+def test_a_result_that_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
+    monkeypatch.setattr(app.jobs, "KEPT", 2000)
+    jobs: Jobs[str] = Jobs(Stopped, len)
+    job = jobs.submit("a", lambda job: "x" * 5000, worker, "me")
+    deadline = time.monotonic() + 5
+    while job.state != "failed" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "too large" in str(jobs.get("a").error)

@@ -1,0 +1,219 @@
+"""What must never happen, one test each."""
+
+import copy
+import math
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from app import Batch
+from app.features import ImageFeature
+from torch import Tensor, nn
+
+from .conftest import Make, Net, batches, explained, get
+from .test_service import endless
+
+
+def test_a_filter_that_matches_nothing_answers(make: Make) -> None:
+    page = get(make(), "/api/samples", predicted=[77], scan_to=100)
+    assert (page["samples"], page["matched"], page["progress"]["scanned"]) == ([], 0, 12)
+
+
+def test_a_filter_that_matches_nothing_on_endless_data_answers(make: Make) -> None:
+    visualizer = make(dataset=endless())
+    page = get(visualizer, "/api/samples", predicted=[77], scan_to=200)
+    assert page["samples"] == []
+    assert page["progress"]["size"] is None
+    deadline = time.monotonic() + 10
+    while (progress := get(visualizer, "/api/summary")["progress"])["scanning"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert 200 <= progress["scanned"] < 240
+
+
+def test_unlabelled_data_answers(make: Make) -> None:
+    visualizer = make(dataset=batches(labelled=False))
+    page = get(visualizer, "/api/samples", scan_to=100)
+    assert page["samples"][0]["label"] is None
+    assert page["samples"][0]["predictions"][0]["correct"] is None
+    assert get(visualizer, "/api/samples", outcome="incorrect")["samples"] == []
+    assert get(visualizer, "/api/summary")["unlabelled"] == 12
+    assert explained(visualizer)["state"] == "done"
+
+
+@pytest.mark.parametrize("dataset", [[], iter(())])
+def test_an_empty_dataset_answers(make: Make, dataset: Any) -> None:
+    visualizer = make(dataset=dataset)
+    assert get(visualizer, "/api/workspace")["task"] == "classification"
+    page = get(visualizer, "/api/samples")
+    assert (page["samples"], page["progress"]["exhausted"], page["progress"]["error"]) == ([], True, None)
+    assert get(visualizer, "/api/summary")["scores"] is None
+
+
+def test_a_dataset_that_blocks_answers(make: Make) -> None:
+    gate = threading.Event()
+
+    def blocking() -> Iterator[Batch]:
+        yield from batches(1)
+        gate.wait(30)
+
+    visualizer = make(dataset=blocking())
+    page = get(visualizer, "/api/samples", scan_to=100)
+    assert len(page["samples"]) == 4
+    assert page["progress"]["scanning"]
+    assert explained(visualizer)["state"] == "done"
+    gate.set()
+
+
+def test_a_dataset_that_fails_says_so_and_keeps_what_it_gave(make: Make) -> None:
+    def failing() -> Iterator[Batch]:
+        yield from batches(1)
+        raise OSError("disk on fire")
+
+    page = get(make(dataset=failing()), "/api/samples", scan_to=100)
+    assert len(page["samples"]) == 4
+    assert page["progress"]["error"] == {"type": "OSError", "message": "disk on fire", "hint": ""}
+
+
+def test_a_transform_that_fails_is_said_on_its_sample_only(make: Make) -> None:
+    def picky(x: Tensor) -> Tensor:
+        if x.sum() > 96:
+            raise ValueError("too bright")
+        return x
+
+    visualizer = make(features=[ImageFeature("Photo", None, [picky])])
+    page = get(visualizer, "/api/samples", scan_to=100, limit=100)
+    failed = [s for s in page["samples"] if s["error"]]
+    assert 0 < len(failed) < 12
+    assert page["progress"]["failed"] == len(failed)
+    assert all(s["error"]["message"] == "too bright" and s["inputs"] for s in failed)
+    job = explained(visualizer, sample=failed[0]["index"])
+    assert (job["state"], job["error"]["message"]) == ("failed", "too bright")
+
+
+def test_a_model_that_fails_on_one_sample_spoils_no_other(make: Make) -> None:
+    class Picky(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            if bool((x.sum((1, 2, 3)) > 0.3).any()):
+                raise RuntimeError("shapes cannot be multiplied")
+            return super().forward(x)
+
+    page = get(make(models=[Picky()]), "/api/samples", scan_to=100, limit=100)
+    failed = [s["error"]["message"] for s in page["samples"] if s["error"]]
+    assert 0 < len(failed) < 12
+    assert set(failed) == {"shapes cannot be multiplied"}
+
+
+def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:
+    visualizer = make()
+    one, two = visualizer.app.test_client(), visualizer.app.test_client()
+    before = one.get("/api/samples?outcome=incorrect&scan_to=100").get_json()
+    two.get("/api/samples?outcome=correct&order=confident&predicted=1")
+    two.post("/api/attributions", json={"sample": 1, "method": "DeepLift", "target": 2})
+    after = one.get("/api/samples?outcome=incorrect&scan_to=100").get_json()
+    assert before["samples"] == after["samples"]
+
+
+def test_two_visualizers_know_nothing_of_each_other(make: Make) -> None:
+    first, second = make(title="one"), make(title="two", dataset=batches(1))
+    addresses = [first.serve(), second.serve()]
+    assert addresses[0] != addresses[1]
+    assert get(first, "/api/workspace")["title"] == "one"
+    assert get(second, "/api/samples", scan_to=100)["progress"]["scanned"] == 4
+    first.close()
+    assert get(second, "/api/workspace")["title"] == "two"
+
+
+def test_a_model_is_never_changed(make: Make) -> None:
+    net = Net()
+    before = copy.deepcopy(net)
+    visualizer = make(models=[net])
+    for method in ("IntegratedGradients", "DeepLift", "GuidedBackprop", "Occlusion"):
+        assert explained(visualizer, method=method)["state"] == "done"
+    assert vars(net).keys() == vars(before).keys()
+    assert net.state_dict().keys() == before.state_dict().keys()
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), before.parameters(), strict=True))
+    assert all(p.grad is None and p.requires_grad for p in net.parameters())
+    hooks = [m for m in net.modules() if m._forward_hooks or m._backward_hooks or m._forward_pre_hooks]
+    assert not hooks
+    assert net.training is before.training
+
+
+def test_a_shared_default_is_never_changed(make: Make) -> None:
+    visualizer = make()
+    before = get(visualizer, "/api/workspace")
+    explained(visualizer, method="Occlusion", arguments={"window": 3, "stride": 1})
+    assert get(visualizer, "/api/workspace") == before
+    assert get(make(), "/api/workspace") == before
+
+
+def test_no_nan_reaches_the_json(make: Make) -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([x.mean((1, 2, 3)), x.sum((1, 2, 3)) / 0, torch.sqrt(-x.abs().sum((1, 2, 3)))], 1)
+
+    visualizer = make(models=[Broken().eval()], score_func=None)
+    client = visualizer.app.test_client()
+    texts = [client.get("/api/samples?scan_to=100").text, client.get("/api/summary").text]
+    for method in ("Saliency", "IntegratedGradients"):
+        for target in (0, 1, 2):
+            job = explained(visualizer, method=method, target=target)
+            assert job["state"] == "done", job["error"]
+            texts.append(client.get(f"/api/attributions/{job['id']}").text)
+    assert not any("NaN" in text or "Infinity" in text for text in texts)
+    assert any("not finite" in text for text in texts)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 13])
+def test_any_number_of_channels_works(make: Make, channels: int) -> None:
+    visualizer = make(models=[Net(channels)], dataset=batches(channels=channels))
+    sample = get(visualizer, "/api/samples", limit=1)["samples"][0]
+    assert sample["error"] is None
+    assert visualizer.app.test_client().get(f"/{sample['inputs'][0]['url']}").status_code == 200
+    for method in ("IntegratedGradients", "Occlusion", "FeatureAblation"):
+        job = explained(visualizer, method=method)
+        assert job["state"] == "done", job["error"]
+
+
+@pytest.mark.parametrize("score_func", [None, torch.sigmoid])
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_one_logit_model_works(make: Make, score_func: Any, flat: bool) -> None:
+    class OneLogit(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            logit = (x**2).mean((1, 2, 3))
+            return logit if flat else logit[:, None]
+
+    visualizer = make(models=[OneLogit().eval()], classes=["no", "yes"], score_func=score_func)
+    assert get(visualizer, "/api/workspace")["task"] == "binary"
+    sample = get(visualizer, "/api/samples", limit=1)["samples"][0]
+    assert sample["predictions"][0]["predicted"]["name"] == "yes"
+    for method in ("IntegratedGradients", "FeatureAblation"):
+        yes, no = (explained(visualizer, method=method, target=t)["attribution"] for t in (1, 0))
+        assert yes["output"] == pytest.approx(-no["output"])
+        assert math.isclose(yes["inputs"][0]["contribution"]["total"], -no["inputs"][0]["contribution"]["total"], rel_tol=1e-4)
+
+
+def test_no_score_func_works(make: Make) -> None:
+    visualizer = make(score_func=None)
+    assert get(visualizer, "/api/samples", limit=1)["samples"][0]["predictions"][0]["predicted"] is not None
+    assert explained(visualizer)["state"] == "done"
+
+
+def test_a_request_that_breaks_us_is_an_answer_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    visualizer = make()
+    monkeypatch.setattr(visualizer.service, "summary", lambda query: 1 / 0)
+    response = visualizer.app.test_client().get("/api/summary")
+    assert response.status_code == 500
+    assert response.get_json() == {"type": "ZeroDivisionError", "message": "division by zero", "hint": ""}
+    assert "Traceback" not in response.text
+
+
+def test_addresses_that_do_not_exist_answer_in_the_same_shape(make: Make) -> None:
+    client = make().app.test_client()
+    for path in ("/api/nothing", "/api/samples/99999/media/0", "/api/attributions/none", "/api/attributions/x/maps/0/sum"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert set(response.get_json()) == {"type", "message", "hint"}

@@ -1,0 +1,328 @@
+"""The contract over a real workspace: what each request answers."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from app import Batch, InsightsError
+from app.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, TextFeature
+from app.methods import OFFERED
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from .conftest import Make, Net, batches, explained, get
+
+
+def test_the_workspace_names_everything(make: Make) -> None:
+    answer = get(make(title="Colours"), "/api/workspace")
+    assert answer["title"] == "Colours"
+    assert answer["task"] == "classification"
+    assert answer["models"] == [{"name": "Net", "device": "cpu", "parameters": 127}]
+    assert [f["kind"] for f in answer["features"]] == ["image"]
+    assert [m["name"] for m in answer["methods"]] == list(OFFERED)
+
+
+def test_every_method_describes_a_form(make: Make) -> None:
+    methods = {m["name"]: m for m in get(make(), "/api/workspace")["methods"]}
+    steps = next(p for p in methods["IntegratedGradients"]["parameters"] if p["name"] == "n_steps")
+    assert (steps["kind"], steps["default"], steps["minimum"]) == ("integer", 50, 2)
+    rule = next(p for p in methods["IntegratedGradients"]["parameters"] if p["name"] == "method")
+    assert rule["kind"] == "choice"
+    assert "gausslegendre" in rule["options"]
+    assert [p["name"] for p in methods["Occlusion"]["parameters"]] == ["window", "stride"]
+    assert [p["name"] for p in methods["FeatureAblation"]["parameters"]] == ["patch"]
+    assert all(m["summary"] for m in methods.values())
+    assert all(p["help"] for m in methods.values() for p in m["parameters"])
+
+
+def test_samples_come_with_predictions_and_say_how_far_reading_is(make: Make) -> None:
+    page = get(make(), "/api/samples", limit=5, scan_to=100)
+    assert [s["index"] for s in page["samples"]] == [0, 1, 2, 3, 4]
+    first = page["samples"][0]["predictions"][0]
+    assert first["predicted"]["index"] == first["classes"][0]["index"]
+    assert sum(c["score"] for c in first["classes"]) == pytest.approx(1, abs=1e-5)
+    rest = get(page_of := make(), "/api/samples", limit=200, scan_to=100)
+    assert rest["matched"] == rest["progress"]["scanned"] == 12
+    assert rest["progress"]["exhausted"]
+    assert get(page_of, "/api/summary")["progress"]["size"] == 12
+
+
+def test_pages_follow_each_other(make: Make) -> None:
+    visualizer = make()
+    first = get(visualizer, "/api/samples", limit=7, scan_to=100)
+    second = get(visualizer, "/api/samples", limit=7, cursor=first["next_cursor"])
+    assert [s["index"] for s in first["samples"] + second["samples"]] == list(range(12))
+    assert second["next_cursor"] is None
+
+
+def test_the_incorrect_are_incorrect(make: Make) -> None:
+    page = get(make(), "/api/samples", outcome="incorrect", scan_to=100, limit=100)
+    assert page["samples"]
+    for sample in page["samples"]:
+        assert sample["predictions"][0]["predicted"] != sample["label"]
+
+
+def test_the_summary_adds_up(make: Make) -> None:
+    visualizer = make()
+    get(visualizer, "/api/samples", limit=100, scan_to=100)
+    answer = get(visualizer, "/api/summary", outcome="correct")
+    assert answer["correct"] + answer["incorrect"] == 12
+    assert answer["matched"] == answer["correct"]
+    assert sum(c["count"] for c in answer["confusion"]) == 12
+    assert sum(c["predicted"] for c in answer["classes"]) == 12
+    histogram = answer["scores"]
+    assert sum(histogram["correct"]) == answer["correct"]
+    assert sum(histogram["incorrect"]) == answer["incorrect"]
+
+
+def test_an_image_is_an_image_file(make: Make) -> None:
+    visualizer = make()
+    url = get(visualizer, "/api/samples", limit=1)["samples"][0]["inputs"][0]["url"]
+    client = visualizer.app.test_client()
+    response = client.get(f"/{url}")
+    assert response.mimetype == "image/png"
+    again = client.get(f"/{url}", headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("method", OFFERED)
+def test_every_method_explains(make: Make, method: str) -> None:
+    visualizer = make()
+    job = explained(visualizer, method=method)
+    assert job["state"] == "done", job["error"]
+    found = job["attribution"]["inputs"][0]
+    assert [m["reduction"] for m in found["maps"]] == ["sum", "magnitude", "0", "1", "2"]
+    data = visualizer.app.test_client().get(f"/{found['maps'][0]['url']}").data
+    values = np.frombuffer(data, "<f2").astype(np.float64) * found["maps"][0]["scale"]
+    assert values.shape == (64,)
+    assert np.isfinite(values).all()
+    assert values.sum() == pytest.approx(found["contribution"]["total"], rel=5e-3, abs=1e-5)
+
+
+def test_complete_methods_say_whether_they_add_up(make: Make) -> None:
+    answer = explained(make(), method="IntegratedGradients", arguments={"n_steps": 200})["attribution"]["completeness"]
+    assert answer["delta"] == pytest.approx(answer["total"] - answer["change"])
+    assert abs(answer["delta"]) < 0.01 * abs(answer["change"])
+
+
+def test_an_explanation_that_misses_the_change_says_so(make: Make) -> None:
+    class Steep(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            total = x.sum((1, 2, 3))
+            return torch.stack([torch.sigmoid(100 * (total - 30)), -total], 1)
+
+    visualizer = make(models=[Steep().eval()], dataset=[Batch(torch.full((1, 3, 8, 8), 0.9))], classes=["a", "b"])
+    answer = explained(visualizer, method="IntegratedGradients", arguments={"n_steps": 2}, target=0)["attribution"]
+    assert any("miss the change of the output" in warning for warning in answer["warnings"])
+
+
+def test_a_gradient_that_is_zero_everywhere_is_said(make: Make) -> None:
+    class Flat(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(-x.abs().sum((2, 3)) - 1)
+
+    answer = explained(make(models=[Flat().eval()]), method="Saliency")["attribution"]
+    assert any("zero" in warning for warning in answer["warnings"])
+
+
+def test_training_mode_is_said_and_left_alone(make: Make) -> None:
+    net = Net().train()
+    answer = explained(make(models=[net]))["attribution"]
+    assert any("training mode" in warning for warning in answer["warnings"])
+    assert net.training
+
+
+def test_another_class_gives_another_map(make: Make) -> None:
+    visualizer = make()
+    first, second = (
+        explained(visualizer, method="InputXGradient", target=target)["attribution"] for target in (0, 1)
+    )
+    assert (first["target"]["name"], second["target"]["name"]) == ("red", "green")
+    assert first["inputs"][0]["maps"][0]["maximum"] != second["inputs"][0]["maps"][0]["maximum"]
+
+
+def test_the_label_is_explained_where_it_is_known(make: Make) -> None:
+    visualizer = make()
+    label = get(visualizer, "/api/samples", limit=1)["samples"][0]["label"]
+    assert explained(visualizer)["attribution"]["target"] == label
+    predicted = make(use_label_for_attr=False)
+    best = get(predicted, "/api/samples", limit=1)["samples"][0]["predictions"][0]["predicted"]
+    assert explained(predicted)["attribution"]["target"] == best
+
+
+def test_the_same_question_has_the_same_id(make: Make) -> None:
+    visualizer = make()
+    plain = explained(visualizer, method="IntegratedGradients")
+    spelled = explained(visualizer, method="IntegratedGradients", arguments={"n_steps": 50})
+    other = explained(visualizer, method="IntegratedGradients", arguments={"n_steps": 51})
+    assert plain["id"] == spelled["id"] != other["id"]
+
+
+def test_baselines_are_chosen_or_averaged(make: Make) -> None:
+    visualizer = make(features=[ImageFeature("Photo", [lambda x: x * 0, lambda x: x * 0 + 1])], models=[Net()])
+    totals = [
+        explained(visualizer, method="IntegratedGradients", baseline=b)["attribution"]["completeness"]["total"]
+        for b in (0, 1, None)
+    ]
+    assert totals[2] == pytest.approx((totals[0] + totals[1]) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "says"),
+    [
+        ({"method": "Magic"}, 422, "no method 'Magic'"),
+        ({"method": "IntegratedGradients", "arguments": {"n_steps": 0}}, 422, "n_steps=0"),
+        ({"method": "IntegratedGradients", "arguments": {"steps": 5}}, 422, "steps"),
+        ({"method": "Saliency", "sample": 10**6}, 404, "no sample 1000000"),
+        ({"method": "Saliency", "model": 4}, 404, "no model 4"),
+        ({"method": "Saliency", "sample": -1}, 422, "sample"),
+        ({"method": "Saliency", "extra": 1}, 422, "extra"),
+        ({}, 422, "method"),
+    ],
+)
+def test_wrong_questions_are_refused_in_words(make: Make, question: dict[str, object], status: int, says: str) -> None:
+    response = make().app.test_client().post("/api/attributions", json={"sample": 0} | question)
+    assert response.status_code == status
+    assert set(response.get_json()) == {"type", "message", "hint"}
+    assert says in response.get_json()["message"]
+
+
+def test_a_class_that_does_not_exist_fails_with_the_valid_ones(make: Make) -> None:
+    job = explained(make(), target=9)
+    assert job["state"] == "failed"
+    assert "valid classes are 0 to 2" in job["error"]["hint"]
+
+
+def test_a_baseline_that_does_not_exist_is_refused(make: Make) -> None:
+    job = explained(make(), method="IntegratedGradients", baseline=3)
+    assert job["state"] == "failed"
+    assert "no baseline 3" in job["error"]["message"]
+
+
+class TwoInputs(nn.Module):
+    """An image, token ids and a row of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(20, 6)
+        self.see, self.read, self.count = nn.Linear(48, 3), nn.Linear(6, 3), nn.Linear(2, 3)
+        self.eval()
+
+    def forward(self, image: Tensor, ids: Tensor, row: Tensor, scale: Tensor, mode: str) -> Tensor:
+        assert mode == "sum"
+        text = self.read(self.words(ids).mean(1))
+        return (self.see(image.flatten(1)) + text + self.count(row)) * scale
+
+
+@pytest.fixture
+def multimodal(make: Make) -> object:
+    words = ["the", "red", "house", "here"]
+    torch.manual_seed(1)
+    inputs = (torch.rand(3, 3, 4, 4), torch.randint(1, 20, (3, 4)), torch.rand(3, 2))
+    return make(
+        models=[TwoInputs(), TwoInputs()],
+        features=[
+            ImageFeature("Picture", [lambda x: x * 0]),
+            TextFeature("Question", [lambda x: x * 0], [], lambda ids: words),
+            GeneralFeature("Facts", ["age", "fare"]),
+        ],
+        dataset=[Batch(inputs, torch.tensor([0, 1, 2]), (torch.ones(3, 1), "sum"))],
+    )
+
+
+@pytest.mark.parametrize("method", OFFERED)
+def test_several_inputs_and_models_are_explained(multimodal: object, method: str) -> None:
+    for model in (0, 1):
+        job = explained(multimodal, method=method, model=model)
+        assert job["state"] == "done", job["error"]
+        image, text, general = job["attribution"]["inputs"]
+        assert (image["kind"], len(text["weights"]), len(general["weights"])) == ("image", 4, 2)
+        shares = [part["contribution"]["share"] for part in (image, text, general)]
+        assert sum(shares) == pytest.approx(1, abs=1e-5)
+
+
+def test_several_models_each_predict(multimodal: object) -> None:
+    sample = get(multimodal, "/api/samples", limit=1)["samples"][0]
+    assert [p["model"] for p in sample["predictions"]] == [0, 1]
+    assert sample["inputs"][1]["tokens"] == ["the", "red", "house", "here"]
+    assert sample["inputs"][2]["categories"] == ["age", "fare"]
+
+
+def test_integrated_gradients_of_tokens_add_up(multimodal: object) -> None:
+    answer = explained(multimodal, method="IntegratedGradients")["attribution"]["completeness"]
+    assert answer["total"] == pytest.approx(answer["change"], rel=1e-3, abs=1e-4)
+
+
+def test_a_feature_of_ones_own(make: Make) -> None:
+    class Loudness(BaseFeature):
+        kind = "general"
+
+        def show(self, data: Tensor) -> object:
+            from app.features import Numbers
+
+            return Numbers(["left", "right"], data.mean((1, 2))[:2].tolist())
+
+        def reduce(self, attribution: Tensor) -> np.ndarray:
+            return attribution.sum((1, 2))[:2].numpy()
+
+    visualizer = make(features=[Loudness("Sound")])
+    assert get(visualizer, "/api/samples", limit=1)["samples"][0]["inputs"][0]["categories"] == ["left", "right"]
+    assert len(explained(visualizer)["attribution"]["inputs"][0]["weights"]) == 2
+
+
+def test_an_input_that_is_not_shown_contributes(make: Make) -> None:
+    answer = explained(make(features=[EmptyFeature("hidden")]))["attribution"]["inputs"][0]
+    assert answer["kind"] == "empty"
+    assert answer["contribution"]["share"] == pytest.approx(1)
+
+
+def test_a_map_style_dataset_is_scanned_as_far_as_wanted(make: Make) -> None:
+    visualizer = make(dataset=TensorDataset(torch.rand(500, 3, 8, 8), torch.zeros(500).long()))
+    page = get(visualizer, "/api/samples", limit=3)
+    time.sleep(0.2)
+    progress = get(visualizer, "/api/summary")["progress"]
+    assert progress["size"] == 500
+    assert page["progress"]["scanned"] <= progress["scanned"] < 100
+    assert not progress["scanning"]
+
+
+def test_a_plain_function_is_a_model(make: Make) -> None:
+    visualizer = make(models=lambda x: x.mean((2, 3)))
+    assert explained(visualizer, method="IntegratedGradients")["state"] == "done"
+
+
+def test_wrong_setups_are_refused_at_once(make: Make) -> None:
+    for changes, says in (
+        ({"models": []}, "at least one model"),
+        ({"features": []}, "at least one"),
+        ({"default_method": "Magic"}, "no method 'Magic'"),
+        ({"dataset": 5}, "dataset cannot be read"),
+        ({"model_names": ["a", "b"]}, "2 model_names were given for 1"),
+    ):
+        with pytest.raises(InsightsError, match=says):
+            make(**changes)
+
+
+def test_a_cancelled_explanation_can_be_asked_again(make: Make) -> None:
+    class Slow(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            time.sleep(0.05)
+            return x.mean((2, 3))
+
+    visualizer = make(models=[Slow().eval()], dataset=batches(1, 1))
+    get(visualizer, "/api/samples", limit=1)
+    client = visualizer.app.test_client()
+    question = {"sample": 0, "method": "FeatureAblation", "arguments": {"patch": 1}}
+    with torch.inference_mode():
+        job = client.post("/api/attributions?client=a", json=question).get_json()
+    cancelled = client.delete(f"/api/attributions/{job['id']}?client=a")
+    assert cancelled.status_code == 200
+    again = explained(visualizer, **question)
+    assert again["state"] == "done"
+
+
+def endless() -> Iterator[Batch]:
+    while True:
+        yield Batch(torch.rand(4, 3, 8, 8), torch.zeros(4).long())

@@ -1,0 +1,129 @@
+from collections.abc import Iterator
+
+import app.source
+import pytest
+import torch
+from app.batch import Batch
+from app.errors import InsightsError
+from app.source import Example, MapSource, StreamSource, open_source, split, unbatched
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def everything(source: app.source.Source) -> list[Example | Exception]:
+    found: list[Example | Exception] = []
+    while (examples := source.read()) is not None:
+        found += examples
+    return found
+
+
+def test_batches_become_numbered_examples() -> None:
+    source = open_source(iter([Batch(torch.arange(4.0)[:, None], torch.tensor([0, 1, 2, 0]))]), 1)
+    examples = everything(source)
+    assert [e.label for e in examples] == [0, 1, 2, 0]
+    assert [source.example(i).inputs[0].item() for i in range(4)] == [0, 1, 2, 3]
+
+
+def test_a_map_style_dataset_is_read_again() -> None:
+    source = open_source(TensorDataset(torch.arange(70.0)[:, None], torch.arange(70)), 1)
+    assert source.size == 70
+    assert len(everything(source)) == 70
+    assert source.example(69).inputs[0].item() == 69
+
+
+def test_a_failing_item_does_not_stop_a_map_style_dataset() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+            if i == 1:
+                raise OSError("cannot identify image file")
+            return torch.zeros(1), 0
+
+    examples = everything(MapSource(Broken(), 1))
+    assert [type(e) for e in examples] == [Example, OSError, Example]
+
+
+def test_a_data_loader_tells_its_length() -> None:
+    source = open_source(DataLoader(TensorDataset(torch.zeros(7, 2), torch.zeros(7).long()), batch_size=3), 1)
+    assert source.size == 7
+    assert len(everything(source)) == 7
+
+
+def test_a_list_of_batches_tells_its_length() -> None:
+    assert open_source([Batch(torch.zeros(3, 1)), Batch(torch.zeros(2, 1))], 1).size == 5
+
+
+def test_a_generator_is_read_only_as_far_as_asked() -> None:
+    read = []
+
+    def endless() -> Iterator[Batch]:
+        while True:
+            read.append(1)
+            yield Batch(torch.zeros(2, 1))
+
+    source = open_source(endless(), 1)
+    source.read()
+    assert source.size is None
+    assert len(read) == 1
+
+
+def test_memory_is_bounded_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.source, "MEMORY", 10_000)
+    source = StreamSource((Batch(torch.full((4, 500), float(i)), None, "kept") for i in range(10)), 1)
+    assert len(everything(source)) == 40
+    assert source._held <= 10_000
+    assert [source.example(i).inputs[0][0].item() for i in (0, 17, 39)] == [0, 4, 9]
+    assert source.example(0).extra == ("kept",)
+    folder = source._folder
+    assert folder is not None
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("item", "label"),
+    [
+        (torch.zeros(2, 3), None),
+        ((torch.zeros(2, 3), torch.tensor([1, 1])), 1),
+        ([torch.zeros(2, 3), torch.tensor([[1], [1]])], 1),
+        ((torch.zeros(2, 3), torch.tensor([[0.0, 1.0], [0.0, 1.0]])), 1),
+        (Batch((torch.zeros(2, 3),), None), None),
+    ],
+)
+def test_a_batch_is_read_in_every_usual_form(item: object, label: int | None) -> None:
+    examples = split(item, 1)
+    assert [e.label for e in examples] == [label, label]
+    assert examples[0].inputs[0].shape == (3,)
+
+
+def test_several_inputs_and_further_arguments_are_cut_per_example() -> None:
+    batch = Batch((torch.zeros(2, 3), torch.ones(2, 5)), torch.tensor([0, 1]), (torch.arange(2), "mode"))
+    second = split(batch, 2)[1]
+    assert [tuple(x.shape) for x in second.inputs] == [(3,), (5,)]
+    assert second.extra[0].tolist() == [1]
+    assert second.extra[1] == "mode"
+
+
+def test_items_of_map_style_datasets() -> None:
+    assert unbatched((torch.zeros(3), 2), 1).label == 2
+    assert unbatched(torch.zeros(3), 1).label is None
+    assert len(unbatched(((torch.zeros(3), torch.zeros(4)), 1), 2).inputs) == 2
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ({"pixels": torch.zeros(2, 3)}, "yield app.Batch"),
+        ((torch.zeros(2, 3), torch.zeros(2), torch.zeros(2)), "a tuple of 3, for a model with 1 input"),
+        (Batch((torch.zeros(2, 3), torch.zeros(2, 3))), "2 input.s., but 1 feature.s. are declared"),
+        (Batch(torch.zeros(2, 3), torch.zeros(5)), r"labels of shape \(5,\) do not fit a batch of 2"),
+    ],
+)
+def test_what_cannot_be_read_is_said(item: object, says: str) -> None:
+    with pytest.raises(InsightsError, match=says):
+        split(item, 1)
+
+
+def test_a_number_is_no_dataset() -> None:
+    with pytest.raises(InsightsError, match="it is a int"):
+        open_source(3, 1)
