@@ -1,0 +1,105 @@
+"""Arguments of every method: read and checked once, before the first forward pass."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from attribution_core.errors import AttributionError
+
+TensorOrTuple = TypeVar("TensorOrTuple", Tensor, tuple[Tensor, ...])
+Baselines = Tensor | int | float | tuple[Tensor | int | float, ...] | None
+Tensors = tuple[Tensor, ...]
+
+ARGUMENTS: dict[str, str] = {
+    "inputs": "Input tensor, or tuple of tensors, with one row per example.",
+    "baselines": "What an absent feature looks like: a number or a tensor for each input; zero if not given.",
+    "target": "Which output to explain: an index, a tuple of indices, one per example, or a function of the outputs.",
+    "additional_forward_args": "Further arguments of the model, which get no attributions.",
+    "abs": "Show the size of the gradient without its sign.",
+    "n_steps": "Points on the path from the baseline to the input: more is more exact and slower.",
+    "method": "How the path integral is approximated.",
+    "internal_batch_size": "Most rows in one pass through the model; chosen from the input's size if not given.",
+    "return_convergence_delta": "Also return, for each example, how far the sum of attributions misses the output's change.",
+    "multiply_by_inputs": "Multiply slopes by the difference between input and baseline.",
+    "eps": "Smallest change of a value that a slope is computed from; below it the gradient is used.",
+    "custom_attribution_func": "Own formula from (multipliers), (…, inputs) or (…, inputs, baselines) to attributions.",
+    "feature_mask": "Integer tensors shaped like the inputs: positions with the same number are one feature.",
+    "perturbations_per_eval": "Most perturbed copies of the batch in one pass; at 1 it is chosen automatically.",
+    "show_progress": "Show a progress bar (needs tqdm).",
+    "sliding_window_shapes": "Shape of the window that is hidden, without the batch dimension, for each input.",
+    "strides": "How far the window moves in each dimension; 1 if not given.",
+}
+"""One sentence for every public argument; documentation and forms use these."""
+
+
+def as_inputs(inputs: Tensor | tuple[Tensor, ...], differentiable: bool) -> Tensors:
+    """The inputs as a tuple, aligned along dimension 0, and floating point where gradients are needed."""
+    tensors = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    for place, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise AttributionError(f"inputs[{place}] is a {type(x).__name__}.", "Pass a tensor, or a tuple of tensors.")
+        if x.dim() == 0:
+            raise AttributionError(f"inputs[{place}] has no batch dimension.", "Add one: x[None].")
+        if differentiable and not x.is_floating_point():
+            raise AttributionError(
+                f"inputs[{place}] is {x.dtype}; gradients need floating point.",
+                "For token ids use attribution_core.embeddings.embedded, or a perturbation method; for numbers, .float().",
+            )
+    if not tensors or len({x.shape[0] for x in tensors}) > 1:
+        raise AttributionError(
+            f"inputs have {[x.shape[0] for x in tensors]} rows.", "Dimension 0 of every input counts the same examples."
+        )
+    return tensors
+
+
+def as_baselines(baselines: Baselines, inputs: Tensors, single: bool) -> Tensors:
+    """A baseline of each input's shape and dtype (expanded, not copied); None is zero."""
+    given = (baselines,) if single and not isinstance(baselines, (tuple, list)) else baselines
+    given = (0,) * len(inputs) if given is None or given == (None,) else given
+    if not isinstance(given, (tuple, list)) or len(given) != len(inputs):
+        count = len(given) if isinstance(given, (tuple, list)) else 1
+        raise AttributionError(f"baselines has {count} entries for {len(inputs)} inputs.", "Pass one for each input.")
+    return tuple(_as_baseline(b, x, place) for place, (b, x) in enumerate(zip(given, inputs, strict=True)))
+
+
+def _as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
+    if isinstance(baseline, (int, float)):
+        return torch.full((), baseline, dtype=x.dtype, device=x.device).expand_as(x)
+    if not isinstance(baseline, Tensor):
+        raise AttributionError(f"baselines[{place}] is a {type(baseline).__name__}, not a number or a tensor.")
+    try:
+        if baseline.dim() > x.dim():
+            raise RuntimeError
+        return baseline.detach().to(x).expand_as(x)
+    except RuntimeError as error:
+        raise AttributionError(
+            f"baselines[{place}] has shape {tuple(baseline.shape)}, its input {tuple(x.shape)}.",
+            "Pass a number, a tensor of the input's shape, or one row to be used for all examples.",
+        ) from error
+
+
+def as_extra(extra: Any) -> tuple[Any, ...]:
+    """Additional forward arguments as a tuple."""
+    if extra is None:
+        return ()
+    return extra if isinstance(extra, tuple) else (extra,)
+
+
+def at_least(name: str, value: Any, least: int) -> int:
+    """An integer argument that must not be smaller than `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise AttributionError(f"{name}={value!r}: expected an integer ≥ {least}.")
+    return value
+
+
+def owned(value: Any) -> Any:
+    """A tensor that autograd may use: those made in inference mode are copied."""
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+
+
+def packed(attributions: Tensors, inputs: TensorOrTuple) -> TensorOrTuple:
+    """Tensor in, tensor out; tuple in, tuple out."""
+    return attributions[0] if isinstance(inputs, Tensor) else tuple(attributions)

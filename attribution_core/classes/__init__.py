@@ -1,0 +1,1 @@
+"""Captum's classes: thin shells over the methods."""

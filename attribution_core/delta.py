@@ -1,0 +1,27 @@
+"""Completeness: how far attributions miss the change of the score."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from attribution_core.evaluate import over, rows_that_fit
+from attribution_core.question import Question, Tensors
+
+
+def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
+    """score(end) − score(start) for each example, shape (B,), both in one forward pass where they fit."""
+    ends = (start, end)
+
+    def part(first: int, last: int) -> Tensor:
+        points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
+        with torch.no_grad():
+            return question.repeated(last - first).scores(points).reshape(last - first, -1)
+
+    scores = torch.cat(list(over(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), told=False)))
+    return scores[1] - scores[0]
+
+
+def total(attributions: Tensors) -> Tensor:
+    """The sum of each example's attributions over all inputs, shape (B,)."""
+    return torch.stack([a.flatten(1).sum(1) if a.dim() > 1 else a for a in attributions]).sum(0)

@@ -1,0 +1,16 @@
+"""Errors of the engine: what was asked, what arrived, what to try."""
+
+from __future__ import annotations
+
+
+class AttributionError(ValueError):
+    """An attribution could not be computed; `message` says what is wrong and `hint` what to try."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.hint = hint
+
+
+class NotPerExample(AttributionError):  # noqa: N818 - a signal between Question and evaluate, seldom seen by users
+    """The forward function returned another number of scores than its batch has rows."""

@@ -1,0 +1,105 @@
+"""The question that every method answers: why this score, in terms of the values at this site?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from attribution_core.errors import AttributionError, NotPerExample
+from attribution_core.evaluate import checkpoint
+from attribution_core.site import Inputs, Layer, Site
+from attribution_core.target import Output, Target
+
+Tensors = tuple[Tensor, ...]
+
+
+class Gradients(NamedTuple):
+    """Values at the site, d score / d value of the same shapes, and the scores (rows,)."""
+
+    values: Tensors
+    slopes: Tensors
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Question:
+    """A model, what to explain of it (`target`) and what to attribute that to (`site`).
+
+    `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
+    that have one row per example are repeated in the same order.
+    """
+
+    forward: Callable[..., Any]
+    target: Target = field(default_factory=Output)
+    site: Site = field(default_factory=Inputs)
+    extra: tuple[Any, ...] = ()
+    copies: int = 1
+
+    def repeated(self, copies: int) -> Question:
+        """The same question of `copies` stacked batches (path steps, perturbations)."""
+        return replace(self, copies=self.copies * copies)
+
+    def scores(self, inputs: Tensors) -> Tensor:
+        """One score per row, shape (rows,), or (1,) where the model returns one number for the batch."""
+        checkpoint()
+        rows = inputs[0].shape[0]
+        extra = tuple(stacked(value, rows // self.copies, self.copies) for value in self.extra)
+        scores = self.target.scores(lambda: self.forward(*inputs, *extra), self.copies)
+        if scores.numel() not in ({rows} if self.copies > 1 else {rows, 1}):
+            raise NotPerExample(
+                f"The model gave {scores.numel()} scores for {rows} rows.",
+                "It must return one row for each example, or one number for the whole batch.",
+            )
+        return scores
+
+    def values(self, inputs: Tensors) -> Tensors:
+        """The tensors at the site."""
+        with torch.no_grad(), self.site.watched(inputs) as values:
+            if not isinstance(self.site, Inputs):
+                self.scores(_fresh(inputs))
+        return tuple(value.detach() for value in values())
+
+    def gradients(self, inputs: Tensors) -> Gradients:
+        """Values at the site and the gradient of each example's score with respect to them."""
+        leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
+        with torch.enable_grad(), self.site.watched(leaves) as watched:
+            scores = self.scores(_fresh(leaves))
+        values = watched()
+        if not scores.requires_grad:
+            raise AttributionError(
+                "The score does not depend differentiably on the inputs.",
+                "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
+            )
+        checkpoint()
+        slopes = torch.autograd.grad(scores, values, torch.ones_like(scores), allow_unused=True)
+        filled = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
+        return Gradients(tuple(v.detach() for v in values), filled, scores.detach())
+
+    def lifted(self, inputs: Tensors) -> Question:
+        """The same score as a function of the site's values, everything before them fixed by `inputs`."""
+        if not isinstance(self.site, Layer):
+            return self
+        site, batch = self.site, inputs[0].shape[0]
+
+        def from_values(*values: Tensor) -> Any:
+            copies = values[0].shape[0] // batch
+            arguments = tuple(stacked(value, batch, copies) for value in (*inputs, *self.extra))
+            with site.replaced(values):
+                return self.forward(*arguments)
+
+        return replace(self, forward=from_values, site=Inputs(), extra=())
+
+
+def stacked(value: Any, batch: int, copies: int) -> Any:
+    """`copies` stacked batches of a tensor that has one row per example; anything else as it is."""
+    if copies == 1 or not isinstance(value, Tensor) or value.dim() == 0 or value.shape[0] != batch:
+        return value
+    return value.repeat(copies, *[1] * (value.dim() - 1))
+
+
+def _fresh(inputs: Tensors) -> Tensors:
+    return tuple(x.clone() for x in inputs)  # the model may change its inputs in place
