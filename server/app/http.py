@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -205,13 +204,3 @@ def _invalid(error: ValidationError) -> Response:
         422,
         ApiError(type="Invalid request", message=f"{where}: {first['msg']}", hint="see /openapi/openapi.json"),
     )
-
-
-def openapi_document() -> str:
-    """The OpenAPI document as JSON text; the front end's types are generated from it."""
-    app = create_app(service=None)  # type: ignore[arg-type]  # nothing is asked of it
-    return json.dumps(app.api_doc, indent=2, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    print(openapi_document(), end="")  # noqa: T201  # python -m app.http > frontend/src/api/openapi.json

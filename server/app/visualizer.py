@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import webbrowser
+import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
@@ -13,6 +14,7 @@ from typing import Any
 from flask_openapi3.openapi import OpenAPI
 from torch import nn
 from waitress.server import create_server
+from waitress.wasyncore import close_all
 
 from app.errors import InsightsError
 from app.features import BaseFeature
@@ -71,8 +73,9 @@ class AttributionVisualizer:
             )
         )
         self.app: OpenAPI = create_app(self.service)
-        self._server: Any = None
-        self._address = ""
+        self._server: _Server | None = None
+        # Threads that outlive the interpreter would hold what is freed after it; garbage collection closes too.
+        self._free = weakref.finalize(self, self.service.close)
 
     def serve(
         self,
@@ -93,26 +96,15 @@ class AttributionVisualizer:
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("app").setLevel(logging.DEBUG)
         if self._server is None:
-            self._start(host or ("0.0.0.0" if bind_all else "127.0.0.1"), port or 0)
-        print(f"Attribution Insights is at {self._address}", flush=True)  # noqa: T201  # the user waits for this line
+            self._server = _Server(self.app, host or ("0.0.0.0" if bind_all else "127.0.0.1"), port or 0)
+            weakref.finalize(self, self._server.close)
+        address = self._server.address
+        print(f"Attribution Insights is at {address}", flush=True)  # noqa: T201  # the user waits for this line
         if open_browser:
-            webbrowser.open(self._address)
+            webbrowser.open(address)
         if blocking:
             self._block()
-        return self._address
-
-    def _start(self, host: str, port: int) -> None:
-        try:
-            self._server = create_server(self.app, host=host, port=port, threads=8, ident="attribution-insights")
-        except OSError as error:
-            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
-            raise InsightsError(
-                f"port {port} on {host} {reason}", hint="choose another, or 0 for a free one"
-            ) from error
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        shown = f"[{shown}]" if ":" in shown else shown
-        self._address = f"http://{shown}:{self._server.effective_port}/"
-        Thread(target=self._server.run, name="attribution-insights http", daemon=True).start()
+        return address
 
     def _block(self) -> None:
         try:
@@ -131,7 +123,30 @@ class AttributionVisualizer:
         if self._server is not None:
             self._server.close()
             self._server = None
-        self.service.close()
+        self._free()
+
+
+class _Server:
+    """An HTTP server on a thread of its own."""
+
+    def __init__(self, app: OpenAPI, host: str, port: int) -> None:
+        try:
+            self._waitress = create_server(app, host=host, port=port, threads=8, ident="attribution-insights")
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+            raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        shown = f"[{shown}]" if ":" in shown else shown
+        self.address = f"http://{shown}:{self._waitress.effective_port}/"
+        self._thread = Thread(target=self._waitress.run, name="attribution-insights http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering; a second call does nothing."""
+        if self._thread.is_alive():
+            self._waitress.task_dispatcher.shutdown(timeout=2)
+            self._waitress.trigger.pull_trigger(lambda: close_all(self._waitress._map))  # on its own thread
+            self._thread.join(timeout=2)
 
 
 class _Function(nn.Module):

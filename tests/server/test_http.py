@@ -7,7 +7,7 @@ from pathlib import Path
 
 import app.http
 import pytest
-from app.http import openapi_document
+from app.openapi import openapi_document
 
 from .conftest import Make
 
@@ -16,7 +16,7 @@ FRONTEND = Path(__file__).parents[2] / "frontend"
 
 def test_the_openapi_document_of_the_front_end_is_fresh() -> None:
     kept = (FRONTEND / "src/api/openapi.json").read_text()
-    assert kept == openapi_document(), "run: python -m app.http > frontend/src/api/openapi.json && npm run generate"
+    assert kept == openapi_document(), "run: python -m app.openapi > frontend/src/api/openapi.json && npm run generate"
 
 
 def test_every_answer_and_error_has_a_described_shape() -> None:
