@@ -1,0 +1,74 @@
+import './views/mantine';
+import { MantineProvider } from '@mantine/core';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { useEffect, useMemo, useState } from 'react';
+import type { Transport } from './api/transport';
+import { useWorkspaceQuery } from './state/data';
+import { DisplayProvider } from './state/display';
+import { type Host, HostContext, useHost } from './state/host';
+import { QuestionProvider } from './state/question';
+import { createServices, type Services, ServicesProvider } from './state/services';
+import { WorkspaceContext } from './state/workspace';
+import { Connecting, NoMethods, Unavailable } from './views/common/Notice';
+import { Screen } from './views/Screen';
+import { createAppTheme, cssVariables } from './views/theme';
+import styles from './views/tokens.module.css';
+
+/** The whole dashboard; it owns its state, and knows of its surroundings only what `host` says. */
+export function App({ transport, host }: { transport: Transport; host: Host }) {
+  const [services] = useState<Services>(() => createServices(transport));
+  const [root, setRoot] = useState<HTMLElement | null>(null);
+  const theme = useMemo(() => createAppTheme(root), [root]);
+  useCancelOnLeave(services);
+  return (
+    <HostContext value={host}>
+      <MantineProvider
+        theme={theme}
+        defaultColorScheme="auto"
+        getRootElement={host.rootElement}
+        cssVariablesSelector={host.variablesSelector}
+        cssVariablesResolver={cssVariables}
+      >
+        <QueryClientProvider client={services.queries}>
+          <ServicesProvider services={services}>
+            <div ref={setRoot} className={styles.app}>
+              <Workspace />
+            </div>
+          </ServicesProvider>
+        </QueryClientProvider>
+      </MantineProvider>
+    </HostContext>
+  );
+}
+
+function Workspace() {
+  const { data, error, refetch, isFetching } = useWorkspaceQuery();
+  const { setTitle } = useHost();
+  useEffect(() => {
+    if (data) setTitle?.(data.title);
+  }, [data, setTitle]);
+  if (error && !data) return <Unavailable error={error} retry={refetch} retrying={isFetching} />;
+  if (!data) return <Connecting />;
+  if (data.methods.length === 0) return <NoMethods />;
+  return (
+    <WorkspaceContext value={data}>
+      <QuestionProvider>
+        <DisplayProvider>
+          <Screen />
+        </DisplayProvider>
+      </QuestionProvider>
+    </WorkspaceContext>
+  );
+}
+
+/** Tells the server that nobody waits for unfinished jobs any more once the page or the cell is gone. */
+function useCancelOnLeave({ queries }: Services): void {
+  useEffect(() => {
+    const leave = () => void queries.cancelQueries();
+    window.addEventListener('pagehide', leave);
+    return () => {
+      window.removeEventListener('pagehide', leave);
+      leave();
+    };
+  }, [queries]);
+}

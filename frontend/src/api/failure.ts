@@ -1,0 +1,43 @@
+import type { ApiError } from './schema';
+
+/** A request that did not succeed: what went wrong, in words for a person, and what to try. */
+export class Failure extends Error implements ApiError {
+  readonly type: string;
+  readonly hint: string;
+
+  constructor({ type, message, hint }: ApiError) {
+    super(message);
+    this.name = 'Failure';
+    this.type = type;
+    this.hint = hint;
+  }
+
+  static unreachable(): Failure {
+    return new Failure({
+      type: 'Unreachable',
+      message: 'The server does not answer.',
+      hint: 'Check that the Python process is still running, then try again.',
+    });
+  }
+
+  /** From an answer that is not a success; its body is an ApiError unless something in between wrote it. */
+  static fromAnswer(body: unknown, response: Response): Failure {
+    if (isApiError(body)) return new Failure({ ...body, hint: body.hint ?? '' });
+    return new Failure({
+      type: `HTTP ${response.status}`,
+      message: `The server answered ${[response.status, response.statusText].join(' ').trim()}.`,
+      hint: '',
+    });
+  }
+
+  /** From anything thrown. */
+  static from(error: unknown): Failure {
+    if (error instanceof Failure) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    return new Failure({ type: 'Error', message, hint: '' });
+  }
+}
+
+function isApiError(body: unknown): body is ApiError {
+  return typeof body === 'object' && body !== null && 'type' in body && 'message' in body;
+}

@@ -1,0 +1,35 @@
+import './page.css';
+import { NuqsAdapter } from 'nuqs/adapters/react';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import { httpTransport } from './api/http';
+import type { Transport } from './api/transport';
+import type { Host } from './state/host';
+
+const host: Host = {
+  rootElement: () => document.documentElement,
+  variablesSelector: ':root',
+  keys: () => document,
+  link: () => location.href,
+  setTitle: (title) => {
+    document.title = title;
+  },
+};
+
+async function chooseTransport(): Promise<Transport> {
+  const fake = new URLSearchParams(location.search).get('fake');
+  if (import.meta.env.DEV && fake !== null) return (await import('./api/fake')).fakeTransport(fake);
+  return httpTransport(document.baseURI);
+}
+
+const root = document.getElementById('root');
+if (!root) throw new Error('The page has no element #root.');
+const transport = await chooseTransport();
+createRoot(root).render(
+  <StrictMode>
+    <NuqsAdapter>
+      <App transport={transport} host={host} />
+    </NuqsAdapter>
+  </StrictMode>,
+);

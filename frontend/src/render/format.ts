@@ -1,0 +1,47 @@
+const counts = new Intl.NumberFormat('en');
+const MINUS = '\u2212';
+
+/** 12345 → "12,345". */
+export function count(value: number): string {
+  return counts.format(value);
+}
+
+/** Three significant digits with a true minus sign; "not finite" for null. */
+export function number(value: number | null | undefined): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return 'not finite';
+  const size = Math.abs(value);
+  const plain = size === 0 || (size >= 1e-3 && size < 1e5);
+  const text = plain ? String(Number(value.toPrecision(size >= 100 ? 4 : 3))) : value.toExponential(1);
+  return text.replaceAll('-', MINUS);
+}
+
+/** As `number`, with its sign always shown. */
+export function signed(value: number | null | undefined): string {
+  const text = number(value);
+  return typeof value === 'number' && value > 0 ? `+${text}` : text;
+}
+
+/** A score: three decimals where that is how probabilities are read. */
+export function score(value: number | null): string {
+  if (value === null) return 'not finite';
+  if (value < 0 || value > 1) return number(value);
+  return value.toFixed(3);
+}
+
+/** 0.0123 → "1.2 %". */
+export function percent(share: number): string {
+  const value = 100 * share;
+  if (value > 0 && value < 0.1) return '< 0.1 %';
+  return `${value.toFixed(1)} %`;
+}
+
+export function seconds(value: number): string {
+  if (value < 0.95) return `${Math.max(1, Math.round(value * 1000))} ms`;
+  if (value < 90) return `${value.toFixed(1)} s`;
+  return `${Math.round(value / 60)} min`;
+}
+
+/** One or many: plural(1, 'sample') → "1 sample". */
+export function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

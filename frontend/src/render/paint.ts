@@ -1,0 +1,61 @@
+import { type ColorMap, colorAt, type Rgb, strongColor } from './colors';
+
+export type Sign = 'both' | 'positive' | 'negative' | 'absolute';
+export type Layer = 'map' | 'overlay' | 'masked';
+
+/** 256 colours as RGBA words: entries 1…255 are t = −1…1 with zero at 128; entry 0 is unused. */
+export type Lookup = Uint32Array;
+
+const CENTRE = 128;
+const STEPS = 127;
+const MARKS = [pack([255, 214, 0], 255), pack([0, 0, 0], 255)] as const;
+
+/** The table of a layer: colours (map), colours by opacity over the image, or a veil where little is attributed. */
+export function lookup(layer: Layer, colors: ColorMap, opacity: number, veil: Rgb): Lookup {
+  return Uint32Array.from({ length: 256 }, (_, i) => {
+    const t = Math.max(-1, (i - CENTRE) / STEPS);
+    if (layer === 'map') return pack(colorAt(colors, t), 255);
+    if (layer === 'overlay') return pack(strongColor(colors, t), 255 * opacity * Math.abs(t));
+    return pack(veil, 255 * (1 - Math.abs(t)));
+  });
+}
+
+/** Raw values as RGBA words: kept sign, scaled to ±bound, looked up; non-finite ones as yellow and black checks. */
+export function paint(
+  values: Float32Array,
+  width: number,
+  bound: number,
+  sign: Sign,
+  table: Lookup,
+): Uint32Array<ArrayBuffer> {
+  const keep = SIGNS[sign];
+  const factor = bound > 0 ? STEPS / bound : 0;
+  const pixels = new Uint32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    pixels[i] = Number.isFinite(value)
+      ? (table[CENTRE + clamp(Math.round(keep(value) * factor))] as number)
+      : MARKS[((i % width) + Math.floor(i / width)) % 2 === 0 ? 0 : 1];
+  }
+  return pixels;
+}
+
+/** Where a kept value lies between −1 and 1. */
+export function position(value: number, bound: number, sign: Sign): number {
+  return bound > 0 ? Math.max(-1, Math.min(1, SIGNS[sign](value) / bound)) : 0;
+}
+
+const SIGNS: Record<Sign, (value: number) => number> = {
+  both: (value) => value,
+  positive: (value) => Math.max(value, 0),
+  negative: (value) => Math.min(value, 0),
+  absolute: Math.abs,
+};
+
+function clamp(step: number): number {
+  return Math.max(-STEPS, Math.min(STEPS, step));
+}
+
+function pack([red, green, blue]: Rgb, alpha: number): number {
+  return ((Math.round(alpha) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}

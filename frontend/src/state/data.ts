@@ -1,0 +1,90 @@
+import { type InfiniteData, keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import type { Progress, SamplePage } from '../api/schema';
+import type { Question } from './question';
+import { useServices } from './services';
+
+export const SCAN_STEP = 2000;
+export const SCAN_ALL_BELOW = 10_000;
+const POLL = 400; // ms
+const POLL_MANY = 2000; // ms, once several pages are loaded
+const PAGE = 24;
+
+/** How far to read: all of small data, else as far as the person asked. */
+export function scanTarget(asked: number | null, progress: Progress | undefined): number {
+  const size = progress?.size ?? null;
+  if (size !== null && size <= SCAN_ALL_BELOW) return Math.max(SCAN_STEP, size, asked ?? 0);
+  return asked ?? SCAN_STEP;
+}
+
+/** When to ask again: only while the server is reading. */
+export function pollInterval(progress: Progress | undefined, pages = 1): number | false {
+  if (!progress?.scanning) return false;
+  return pages > 2 ? POLL_MANY : POLL;
+}
+
+export function useWorkspaceQuery() {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: ['workspace'],
+    queryFn: ({ signal }) => api.workspace(signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+function filterOf({ model, predicted, actual, outcome }: Question) {
+  return { model, predicted, actual, outcome };
+}
+
+/** Counts for the whole of what was scanned; asked again while the server scans. */
+export function useSummary(question: Question) {
+  const { api } = useServices();
+  const filter = filterOf(question);
+  const progress = useRef<Progress>(undefined);
+  const query = useQuery({
+    queryKey: ['summary', filter],
+    queryFn: ({ signal }) =>
+      api.summary({ ...filter, scan_to: scanTarget(question.scan, progress.current) }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => pollInterval(state.data?.progress),
+  });
+  progress.current = query.data?.progress;
+  useAgain(scanTarget(question.scan, query.data?.progress), query.refetch);
+  return query;
+}
+
+/** The samples that match, page by page. */
+export function useSamples(question: Question) {
+  const { api } = useServices();
+  const filter = { ...filterOf(question), order: question.order };
+  const progress = useRef<Progress>(undefined);
+  const query = useInfiniteQuery({
+    queryKey: ['samples', filter],
+    queryFn: ({ pageParam, signal }) => {
+      const scan_to = scanTarget(question.scan, progress.current);
+      return api.samples({ ...filter, scan_to, cursor: pageParam, limit: PAGE }, signal);
+    },
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => pollInterval(newest(state.data), state.data?.pages.length),
+  });
+  progress.current = newest(query.data);
+  useAgain(scanTarget(question.scan, newest(query.data)), query.refetch);
+  return query;
+}
+
+/** How far the data had been read at the last answer. */
+export function newest(data: InfiniteData<SamplePage> | undefined): Progress | undefined {
+  const seen = data?.pages.map((page) => page.progress) ?? [];
+  return seen.reduce<Progress | undefined>((a, b) => (a && a.scanned > b.scanned ? a : b), undefined);
+}
+
+/** Asks again when the target moves on, without giving up what is on screen. */
+function useAgain(target: number, refetch: () => unknown): void {
+  const before = useRef(target);
+  useEffect(() => {
+    if (before.current !== target) void refetch();
+    before.current = target;
+  }, [target, refetch]);
+}

@@ -1,0 +1,80 @@
+import { keepPreviousData, skipToken, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback } from 'react';
+import { Failure } from '../api/failure';
+import type { Attribution, AttributionRequest, Job } from '../api/schema';
+import { useServices } from './services';
+
+export interface Explanation {
+  /** The newest explanation there is; `stale` where it answers an earlier question. */
+  attribution: Attribution | undefined;
+  stale: boolean;
+  state: 'waiting' | 'done' | 'failed' | 'cancelled';
+  job: Job | undefined;
+  failure: Failure | undefined;
+  cancel: () => void;
+  retry: () => void;
+}
+
+/** The explanation of a sample: asked for when first shown, cancelled when nothing shows it any more. */
+export function useExplanation(request: AttributionRequest, enabled = true): Explanation {
+  const { explain } = useServices();
+  const queries = useQueryClient();
+  const progressKey = ['job', request];
+  const queryKey = ['explanation', request];
+  const query = useQuery({
+    queryKey,
+    queryFn: ({ signal }) => explain(request, signal, (job) => queries.setQueryData(progressKey, job)),
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    retryOnMount: false,
+    enabled,
+  });
+  const progress = useQuery<Job>({ queryKey: progressKey, queryFn: skipToken });
+  const state = query.isError
+    ? 'failed'
+    : query.isSuccess && !query.isPlaceholderData
+      ? 'done'
+      : query.fetchStatus === 'idle'
+        ? 'cancelled'
+        : 'waiting';
+  return {
+    attribution: query.data,
+    stale: query.isPlaceholderData,
+    state,
+    job: state === 'waiting' ? progress.data : undefined,
+    failure: query.error ? Failure.from(query.error) : undefined,
+    // biome-ignore lint/correctness/useExhaustiveDependencies: the key is made of the request
+    cancel: useCallback(() => void queries.cancelQueries({ queryKey }), [queries, request]),
+    retry: useCallback(() => void query.refetch(), [query.refetch]),
+  };
+}
+
+/** The raw numbers of a map, scaled. */
+export function useMapValues(map: { url: string; scale: number } | undefined) {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: ['map', map?.url, map?.scale],
+    queryFn: async ({ signal }) => {
+      const values = await api.map(map?.url ?? '', signal);
+      const scale = map?.scale ?? 1;
+      return scale === 1 ? values : values.map((value) => value * scale);
+    },
+    enabled: map !== undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+    structuralSharing: false,
+  });
+}
+
+/** What an <img> can show: the address itself, or the bytes fetched where the browser cannot reach it. */
+export function usePicture(url: string): string | undefined {
+  const { api } = useServices();
+  const address = api.address(url);
+  const fetched = useQuery({
+    queryKey: ['picture', url],
+    queryFn: ({ signal }) => api.picture(url, signal),
+    enabled: address === undefined,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  return address ?? fetched.data;
+}

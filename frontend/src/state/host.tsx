@@ -1,0 +1,22 @@
+import { createContext, useContext } from 'react';
+
+/** What the place the dashboard is mounted in provides: a page, or later a cell of a notebook. */
+export interface Host {
+  /** The element that carries the colour scheme; shadow roots name their own. */
+  rootElement: () => HTMLElement | undefined;
+  /** Where Mantine's variables are declared: ":root" or ":host". */
+  variablesSelector: string;
+  /** Where the keys j, k and the arrows are listened for. */
+  keys: () => EventTarget;
+  /** An address that shows this very view again; absent where there is none. */
+  link?: () => string;
+  setTitle?: (title: string) => void;
+}
+
+export const HostContext = createContext<Host | null>(null);
+
+export function useHost(): Host {
+  const host = useContext(HostContext);
+  if (!host) throw new Error('useHost: outside of <HostContext>');
+  return host;
+}

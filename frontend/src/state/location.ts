@@ -1,0 +1,52 @@
+import {
+  parseAsArrayOf,
+  parseAsFloat,
+  parseAsInteger,
+  parseAsJson,
+  parseAsString,
+  parseAsStringLiteral,
+} from 'nuqs';
+import { COLOR_MAP_NAMES } from '../render/colors';
+
+export const OUTCOMES = ['all', 'correct', 'incorrect'] as const;
+export const ORDERS = ['index', 'mistakes', 'confident', 'uncertain'] as const;
+export const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
+export const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
+export const SCALES = ['image', 'shared'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+export type Order = (typeof ORDERS)[number];
+export type Argument = boolean | number | string | null;
+export type Arguments = Record<string, Argument>;
+
+/** What is asked and selected; absent from the address where it is the default. */
+export const questionParsers = {
+  model: parseAsInteger.withDefault(0),
+  method: parseAsString,
+  args: parseAsJson(asArguments),
+  baseline: parseAsInteger,
+  outcome: parseAsStringLiteral(OUTCOMES).withDefault('all'),
+  predicted: parseAsArrayOf(parseAsInteger).withDefault([]),
+  actual: parseAsArrayOf(parseAsInteger).withDefault([]),
+  order: parseAsStringLiteral(ORDERS),
+  scan: parseAsInteger,
+  sample: parseAsInteger,
+  target: parseAsInteger,
+};
+
+/** How attributions are drawn. */
+export const displayParsers = {
+  view: parseAsStringLiteral(VIEWS).withDefault('map'),
+  sign: parseAsStringLiteral(SIGNS).withDefault('both'),
+  clip: parseAsFloat.withDefault(99),
+  opacity: parseAsFloat.withDefault(0.9),
+  channels: parseAsString.withDefault('sum'),
+  colors: parseAsStringLiteral(COLOR_MAP_NAMES).withDefault('RdBu'),
+  scale: parseAsStringLiteral(SCALES).withDefault('image'),
+};
+
+function asArguments(value: unknown): Arguments | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const plain = (each: unknown) => each === null || ['boolean', 'number', 'string'].includes(typeof each);
+  return Object.values(value).every(plain) ? (value as Arguments) : null;
+}

@@ -1,0 +1,76 @@
+import { useQueryStates } from 'nuqs';
+import { createContext, type ReactNode, useContext, useMemo } from 'react';
+import type { AttributionRequest, MethodInfo, Workspace } from '../api/schema';
+import { type Arguments, type Order, type Outcome, questionParsers } from './location';
+import { changedArguments } from './parameters';
+import { useWorkspace } from './workspace';
+
+export interface Question {
+  model: number;
+  method: MethodInfo;
+  args: Arguments;
+  baseline: number | null;
+  outcome: Outcome;
+  predicted: number[];
+  actual: number[];
+  order: Order;
+  scan: number | null;
+  sample: number | null;
+  target: number | null;
+}
+
+type Raw = ReturnType<typeof useQueryStates<typeof questionParsers>>[0];
+export type Change = Partial<Raw>;
+type Changer = (change: Change, options?: { replace?: boolean }) => void;
+
+/** What the address says, with everything this workspace does not know left out. */
+export function readQuestion(raw: Raw, workspace: Workspace): Question {
+  const known = (index: number) => index >= 0 && index < workspace.classes.length;
+  const fallback = workspace.methods.find((each) => each.name === workspace.default_method);
+  const method =
+    workspace.methods.find((each) => each.name === raw.method) ?? fallback ?? workspace.methods[0];
+  if (!method) throw new Error('The workspace has no attribution method.');
+  const baselines = Math.max(0, ...workspace.features.map((feature) => feature.baselines.length));
+  return {
+    ...raw,
+    model: workspace.models[raw.model] ? raw.model : 0,
+    method,
+    args: changedArguments(method, raw.args),
+    baseline: raw.baseline !== null && raw.baseline < baselines ? raw.baseline : null,
+    predicted: raw.predicted.filter(known),
+    actual: raw.actual.filter(known),
+    order: raw.order ?? workspace.default_order,
+  };
+}
+
+/** The request for a sample: its own target only where it is the selected one. */
+export function requestFor(question: Question, sample: number): AttributionRequest {
+  const { model, method, args, baseline } = question;
+  const target = question.sample === sample ? question.target : null;
+  return { sample, model, target, method: method.name, arguments: args, baseline };
+}
+
+/** Which filters are set. */
+export function isFiltered({ outcome, predicted, actual }: Question): boolean {
+  return outcome !== 'all' || predicted.length > 0 || actual.length > 0;
+}
+
+const Context = createContext<{ question: Question; change: Changer } | null>(null);
+
+export function QuestionProvider({ children }: { children: ReactNode }) {
+  const workspace = useWorkspace();
+  const [raw, setRaw] = useQueryStates(questionParsers, { history: 'push' });
+  const value = useMemo(() => {
+    const change: Changer = (changed, options) => {
+      void setRaw(changed, { history: options?.replace ? 'replace' : 'push' });
+    };
+    return { question: readQuestion(raw, workspace), change };
+  }, [raw, setRaw, workspace]);
+  return <Context value={value}>{children}</Context>;
+}
+
+export function useQuestion() {
+  const value = useContext(Context);
+  if (!value) throw new Error('useQuestion: outside of <QuestionProvider>');
+  return value;
+}

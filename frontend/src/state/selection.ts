@@ -1,0 +1,32 @@
+import { useEffect } from 'react';
+
+const OWN_KEYS =
+  'input, textarea, select, [contenteditable], [role="slider"], [role="listbox"], [role="grid"], [role="radiogroup"]';
+
+/** Steps through the samples with j, k and the arrow keys, and leaves with Escape. */
+export function useSelectionKeys(keys: EventTarget, step: (by: number) => void, close: () => void): void {
+  useEffect(() => {
+    const onKey = (event: Event) => {
+      const key = event as KeyboardEvent;
+      if (key.defaultPrevented || key.ctrlKey || key.metaKey || key.altKey) return;
+      const target = key.composedPath()[0];
+      if (target instanceof Element && target.closest(OWN_KEYS)) return;
+      const by = STEPS[key.key];
+      if (by !== undefined) {
+        key.preventDefault();
+        step(by);
+      } else if (key.key === 'Escape') close();
+    };
+    keys.addEventListener('keydown', onKey);
+    return () => keys.removeEventListener('keydown', onKey);
+  }, [keys, step, close]);
+}
+
+const STEPS: Record<string, number> = {
+  j: 1,
+  k: -1,
+  ArrowRight: 1,
+  ArrowDown: 1,
+  ArrowLeft: -1,
+  ArrowUp: -1,
+};

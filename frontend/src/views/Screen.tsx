@@ -1,0 +1,90 @@
+import { Drawer } from '@mantine/core';
+import { useElementSize } from '@mantine/hooks';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useSamples, useSummary } from '../state/data';
+import { useHost } from '../state/host';
+import { layoutFor } from '../state/layout';
+import { useQuestion } from '../state/question';
+import { useSelectionKeys } from '../state/selection';
+import { useServices } from '../state/services';
+import { Find } from './find/Find';
+import { Header } from './header/Header';
+import { Look } from './look/Look';
+import styles from './Screen.module.css';
+import { Understand } from './understand/Understand';
+
+/** The three zones: find, look, understand. */
+export function Screen() {
+  const { question, change } = useQuestion();
+  const { ref, width } = useElementSize();
+  const layout = layoutFor(width);
+  const [finding, setFinding] = useState(false);
+  const list = useSamples(question);
+  const summary = useSummary(question);
+  const samples = useMemo(() => list.data?.pages.flatMap((page) => page.samples) ?? [], [list.data]);
+  const selected = question.sample ?? (layout === 'narrow' ? null : (samples[0]?.index ?? null));
+  const sample = samples.find((each) => each.index === selected);
+  const over = layout === 'narrow' && selected !== null;
+
+  const { slots } = useServices();
+  useEffect(() => {
+    slots.preferred = selected;
+  }, [slots, selected]);
+
+  const select = useCallback(
+    (index: number | null, replace = false) => change({ sample: index, target: null }, { replace }),
+    [change],
+  );
+  const step = useCallback(
+    (by: number) => {
+      const at = samples.findIndex((each) => each.index === selected);
+      const next = samples[Math.min(samples.length - 1, Math.max(0, at + by))];
+      if (next && next.index !== selected) select(next.index, true);
+    },
+    [samples, selected, select],
+  );
+  const close = useCallback(() => over && select(null), [over, select]);
+  useSelectionKeys(useHost().keys(), step, close);
+
+  const find = <Find summary={summary.data} />;
+  return (
+    <>
+      <Header layout={layout} />
+      <div ref={ref} className={styles.zones} data-layout={layout}>
+        {width > 0 && (
+          <>
+            {layout === 'wide' && (
+              <aside className={styles.find} aria-label="Find">
+                {find}
+              </aside>
+            )}
+            <main className={styles.look} aria-label="Samples" inert={over}>
+              <Look
+                list={list}
+                samples={samples}
+                selected={selected}
+                onSelect={select}
+                onFind={layout === 'wide' ? undefined : () => setFinding(true)}
+              />
+            </main>
+            {(layout !== 'narrow' || over) && (
+              <section className={styles.understand} aria-label="Selected sample">
+                <Understand
+                  key={selected}
+                  index={selected}
+                  sample={sample}
+                  list={list}
+                  onStep={step}
+                  onClose={over ? close : undefined}
+                />
+              </section>
+            )}
+          </>
+        )}
+      </div>
+      <Drawer opened={finding && layout !== 'wide'} onClose={() => setFinding(false)} title="Find" size={320}>
+        {find}
+      </Drawer>
+    </>
+  );
+}

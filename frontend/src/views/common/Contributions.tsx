@@ -1,0 +1,21 @@
+import type { InputAttribution } from '../../api/client';
+import { percent, signed } from '../../render/format';
+import styles from './Contributions.module.css';
+
+/** How much each input contributed: its share of the absolute total, and its signed sum. */
+export function Contributions({ inputs }: { inputs: InputAttribution[] }) {
+  return (
+    <ul className={styles.list} aria-label="Contribution of each input">
+      {inputs.map(({ name, contribution: { total, share } }) => (
+        <li key={name}>
+          <span className={styles.name}>{name}</span>
+          <span className={styles.track} aria-hidden>
+            <span style={{ width: `${100 * (share ?? 0)}%` }} />
+          </span>
+          <span className={styles.number}>{share === null ? '–' : percent(share)}</span>
+          <span className={styles.number}>{signed(total)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

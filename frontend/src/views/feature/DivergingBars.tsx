@@ -1,0 +1,57 @@
+import { css, strongColor } from '../../render/colors';
+import { number, signed } from '../../render/format';
+import { position } from '../../render/paint';
+import { useDisplay } from '../../state/display';
+import styles from './DivergingBars.module.css';
+import type { Weight } from './weights';
+
+export interface Bar {
+  id: number;
+  name: string;
+  weight: Weight;
+  value?: number | null | undefined;
+}
+
+interface DivergingBarsProps {
+  label: string;
+  bars: Bar[];
+  bound: number;
+  active?: number | null;
+  onActive?: (id: number | null) => void;
+}
+
+/** Bars to the left and right of zero, each with its name and numbers. */
+export function DivergingBars({ label, bars, bound, active, onActive }: DivergingBarsProps) {
+  const { sign, colors } = useDisplay().display;
+  const withValues = bars.some((bar) => bar.value !== undefined);
+  return (
+    <ul className={styles.bars} aria-label={label} data-values={withValues || undefined}>
+      {bars.map(({ id, name, weight, value }) => {
+        const t = typeof weight === 'number' ? position(weight, bound, sign) : 0;
+        return (
+          <li
+            key={id}
+            data-active={active === id || undefined}
+            onPointerEnter={() => onActive?.(id)}
+            onPointerLeave={() => onActive?.(null)}
+          >
+            <span className={styles.name} title={name}>
+              {name}
+            </span>
+            {withValues && <span className={styles.value}>{value === undefined ? '' : number(value)}</span>}
+            <span className={styles.track} aria-hidden>
+              <span
+                style={{
+                  width: `${50 * Math.abs(t)}%`,
+                  [t < 0 ? 'right' : 'left']: '50%',
+                  backgroundColor: css(strongColor(colors, t)),
+                }}
+              />
+            </span>
+            <span className={styles.weight}>{weight === undefined ? '' : signed(weight)}</span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

@@ -1,0 +1,35 @@
+import type { InputAttribution, SampleInput } from '../../api/client';
+import { BarView } from './BarView';
+import styles from './FeatureView.module.css';
+import { ImageView } from './ImageView';
+import { TextView } from './TextView';
+
+interface FeatureViewProps {
+  input: SampleInput;
+  attribution: InputAttribution | undefined;
+  size: 'card' | 'panel';
+}
+
+/** The view of an input by its kind; a new kind does not compile until it has one. */
+export function FeatureView({ input, attribution, size }: FeatureViewProps) {
+  switch (input.kind) {
+    case 'image':
+      return <ImageView input={input} attribution={ofKind(attribution, 'image')} size={size} />;
+    case 'text':
+      return <TextView input={input} attribution={ofKind(attribution, 'text')} size={size} />;
+    case 'general':
+      return <BarView input={input} attribution={ofKind(attribution, 'general')} size={size} />;
+    case 'empty':
+      return size === 'panel' ? <p className={styles.empty}>{input.name} is not shown.</p> : null;
+    default:
+      return unknownKind(input);
+  }
+}
+
+function ofKind<K extends InputAttribution['kind']>(attribution: InputAttribution | undefined, kind: K) {
+  return attribution?.kind === kind ? (attribution as Extract<InputAttribution, { kind: K }>) : undefined;
+}
+
+function unknownKind(input: never): never {
+  throw new Error(`FeatureView: no view for ${JSON.stringify(input)}.`);
+}

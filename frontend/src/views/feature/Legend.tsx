@@ -1,0 +1,71 @@
+import type { AttributionMap } from '../../api/schema';
+import { clippedShare } from '../../render/clip';
+import { number, percent, signed } from '../../render/format';
+import { type Layer, lookup, type Sign } from '../../render/paint';
+import { useBound } from '../../render/useBound';
+import { useDisplay } from '../../state/display';
+import { useMapValues } from '../../state/explanation';
+import styles from './Legend.module.css';
+import { useVeil } from './MapCanvas';
+
+const RANGES: Record<Sign, readonly [number, number]> = {
+  both: [-1, 1],
+  positive: [0, 1],
+  negative: [-1, 0],
+  absolute: [0, 1],
+};
+
+/** What the colours mean, in numbers, and what was clipped by which rule. */
+export function Legend({ map, layer }: { map: AttributionMap; layer: Layer }) {
+  const { data: values } = useMapValues(map);
+  const { display } = useDisplay();
+  const bound = useBound(values);
+  const veil = useVeil();
+  if (!values) return null;
+  const [low, high] = RANGES[map.reduction === 'magnitude' ? 'absolute' : display.sign];
+  const ticks = low < 0 && high > 0 ? [low, 0, high] : [low, high];
+  const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, veil));
+  return (
+    <div className={styles.legend}>
+      <div className={styles.bar} data-layer={layer}>
+        <div style={{ background: `linear-gradient(90deg, ${gradient})` }} />
+      </div>
+      <div className={styles.ticks}>
+        {ticks.map((tick) => (
+          <span key={tick}>{tick === 0 ? '0' : signed(tick * bound)}</span>
+        ))}
+      </div>
+      <p className={styles.rule}>{clippingRule(values, bound, display)}</p>
+    </div>
+  );
+}
+
+/** "Values beyond ±0.031 (99th percentile of |a|) are clipped: 1.0 %." */
+export function clippingRule(
+  values: Float32Array,
+  bound: number,
+  { clip, scale }: { clip: number; scale: 'image' | 'shared' },
+): string {
+  if (bound === 0) return 'Every value is zero.';
+  const share = clippedShare(values, bound);
+  const source = `${clip === 100 ? 'the largest' : `${ordinal(clip)} percentile of`} |a|`;
+  const whose = scale === 'shared' ? `${source}, largest on screen` : source;
+  if (share === 0) return `Colours reach ±${number(bound)} (${whose}); nothing is clipped.`;
+  return `Values beyond ±${number(bound)} (${whose}) are clipped: ${percent(share)}.`;
+}
+
+export function ordinal(value: number): string {
+  const ones = value % 10;
+  const teen = Math.floor(value / 10) % 10 === 1;
+  const suffix = teen || !Number.isInteger(value) ? 'th' : (['th', 'st', 'nd', 'rd'][ones] ?? 'th');
+  return `${value}${suffix}`;
+}
+
+function stops(low: number, high: number, table: Uint32Array): string {
+  const steps = 24;
+  return Array.from({ length: steps + 1 }, (_, i) => {
+    const t = low + ((high - low) * i) / steps;
+    const word = table[128 + Math.round(t * 127)] as number;
+    return `rgb(${word & 255} ${(word >> 8) & 255} ${(word >> 16) & 255} / ${(word >>> 24) / 255})`;
+  }).join(', ');
+}

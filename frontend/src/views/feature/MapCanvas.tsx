@@ -1,0 +1,48 @@
+import { useComputedColorScheme } from '@mantine/core';
+import { useEffect, useMemo, useRef } from 'react';
+import type { AttributionMap } from '../../api/schema';
+import type { Rgb } from '../../render/colors';
+import { number } from '../../render/format';
+import { type Layer, lookup, paint } from '../../render/paint';
+import { useBound } from '../../render/useBound';
+import { useDisplay } from '../../state/display';
+import { useMapValues } from '../../state/explanation';
+import styles from './ImageView.module.css';
+
+const VEILS: Record<'light' | 'dark', Rgb> = { light: [236, 236, 240], dark: [24, 25, 29] };
+
+export function useVeil(): Rgb {
+  return VEILS[useComputedColorScheme('light')];
+}
+
+/** A raw signed map, painted with the chosen colours. */
+export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: Layer; label: string }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const { data: values } = useMapValues(map);
+  const { sign, colors, opacity } = useDisplay().display;
+  const bound = useBound(values);
+  const veil = useVeil();
+  const table = useMemo(() => lookup(layer, colors, opacity, veil), [layer, colors, opacity, veil]);
+  useEffect(() => {
+    const context = canvas.current?.getContext('2d');
+    if (!context || !values) return;
+    const pixels = paint(values, map.width, bound, sign, table);
+    context.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), map.width, map.height), 0, 0);
+  }, [values, map, bound, sign, table]);
+  return (
+    <canvas
+      ref={canvas}
+      width={map.width}
+      height={map.height}
+      role="img"
+      aria-label={`${label}: values from ${number(map.minimum)} to ${number(map.maximum)}`}
+      className={styles.layer}
+      data-crisp={isTiny(map) || undefined}
+    />
+  );
+}
+
+/** Whether enlarging should keep the pixels visible. */
+export function isTiny({ width, height }: { width: number; height: number }): boolean {
+  return Math.max(width, height) <= 64;
+}

@@ -1,0 +1,45 @@
+import { lazy, Suspense } from 'react';
+import type { Summary } from '../../api/schema';
+import { count } from '../../render/format';
+import { useWorkspace } from '../../state/workspace';
+import { Section } from '../common/Section';
+import { ClassFilter } from './ClassFilter';
+import { Confusions } from './Confusions';
+import styles from './Find.module.css';
+import { Outcomes } from './Outcomes';
+
+const Scores = lazy(() => import('./Scores'));
+
+/** Narrows down: outcome, classes, confusions, scores, with the counts of what was scanned. */
+export function Find({ summary }: { summary: Summary | undefined }) {
+  const { task } = useWorkspace();
+  if (!summary) return <p className={styles.wait}>Counting…</p>;
+  const labelled = summary.correct + summary.incorrect > 0;
+  const regression = task === 'regression';
+  return (
+    <>
+      {!regression && (
+        <Section title="Outcome">
+          {labelled ? (
+            <Outcomes summary={summary} />
+          ) : (
+            <p className={styles.note}>
+              {summary.progress.scanned > 0
+                ? `No labels: the ${count(summary.progress.scanned)} samples scanned say nothing of what is right.`
+                : 'Nothing scanned yet.'}
+            </p>
+          )}
+        </Section>
+      )}
+      {!regression && <ClassFilter summary={summary} labelled={labelled} />}
+      {!regression && labelled && <Confusions summary={summary} />}
+      {summary.scores && (
+        <Section title={regression ? 'Outputs' : 'Best score'}>
+          <Suspense fallback={<div className={styles.plot} />}>
+            <Scores histogram={summary.scores} />
+          </Suspense>
+        </Section>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,76 @@
+import * as Plot from '@observablehq/plot';
+import { useEffect, useRef } from 'react';
+import type { Histogram } from '../../api/schema';
+import { count, number } from '../../render/format';
+import styles from './Find.module.css';
+
+const COLORS = { incorrect: 'var(--wrong)', correct: 'var(--bar-strong)', unlabelled: 'var(--bar)' } as const;
+type Group = keyof typeof COLORS;
+
+interface Bin {
+  low: number;
+  high: number;
+  group: Group;
+  count: number;
+}
+
+/** The histogram of the best score, split by outcome. */
+export default function Scores({ histogram }: { histogram: Histogram }) {
+  const place = useRef<HTMLDivElement>(null);
+  const bins = histogramBins(histogram);
+  const groups = (Object.keys(COLORS) as Group[]).filter((group) => histogram[group].some((n) => n > 0));
+  useEffect(() => {
+    const plot = draw(histogramBins(histogram));
+    place.current?.replaceChildren(plot);
+    return () => plot.remove();
+  }, [histogram]);
+  return (
+    <>
+      <div ref={place} className={styles.plot} role="img" aria-label={inWords(histogram, bins)} />
+      <div className={styles.key}>
+        {groups.map((group) => (
+          <span key={group}>
+            <i style={{ background: COLORS[group] }} /> {group}
+          </span>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function draw(bins: Bin[]) {
+  return Plot.plot({
+    width: 240,
+    height: 110,
+    marginLeft: 34,
+    marginRight: 8,
+    marginTop: 8,
+    marginBottom: 22,
+    style: { background: 'transparent', fontSize: '11px', fontFamily: 'inherit', color: 'var(--muted)' },
+    x: { label: null, ticks: 4, tickSize: 3 },
+    y: { label: null, ticks: 3, tickSize: 0, grid: true },
+    color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
+    marks: [
+      Plot.rectY(
+        bins,
+        Plot.stackY({ x1: 'low', x2: 'high', y: 'count', fill: 'group', insetLeft: 0.5, insetRight: 0.5 }),
+      ),
+      Plot.ruleY([0], { stroke: 'var(--border-strong)' }),
+    ],
+  });
+}
+
+/** One bar for each bin and group. */
+export function histogramBins(histogram: Histogram): Bin[] {
+  const { low, high } = histogram;
+  const width = (high - low) / histogram.correct.length;
+  return (Object.keys(COLORS) as Group[]).flatMap((group) =>
+    histogram[group].map((n, i) => ({ low: low + i * width, high: low + (i + 1) * width, group, count: n })),
+  );
+}
+
+function inWords({ low, high }: Histogram, bins: Bin[]): string {
+  const total = bins.reduce((sum, bin) => sum + bin.count, 0);
+  const top = bins.reduce((a, b) => (b.count > a.count ? b : a));
+  return `Histogram of the best score of ${count(total)} samples from ${number(low)} to ${number(high)}; most lie between ${number(top.low)} and ${number(top.high)}.`;
+}

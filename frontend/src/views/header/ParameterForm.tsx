@@ -1,0 +1,45 @@
+import { Button } from '@mantine/core';
+import { useState } from 'react';
+import type { MethodInfo } from '../../api/schema';
+import type { Argument, Arguments } from '../../state/location';
+import { changedArguments } from '../../state/parameters';
+import { useQuestion } from '../../state/question';
+import styles from './Header.module.css';
+import { ParameterField } from './ParameterField';
+
+/** A form made from a method's parameters; only valid values are sent. */
+export function ParameterForm({ method, args }: { method: MethodInfo; args: Arguments }) {
+  const { change } = useQuestion();
+  const [resets, setResets] = useState(0);
+  const set = (name: string, value: Argument) => {
+    const next = changedArguments(method, { ...args, [name]: value });
+    change({ args: Object.keys(next).length ? next : null }, { replace: true });
+  };
+  const reset = () => {
+    change({ args: null });
+    setResets(resets + 1);
+  };
+  return (
+    <div className={styles.form}>
+      <div>
+        <h2>{method.title}</h2>
+        <p className={styles.summary}>{method.summary}</p>
+      </div>
+      {method.parameters.map((parameter) => (
+        <ParameterField
+          key={`${parameter.name}-${resets}`}
+          parameter={parameter}
+          value={args[parameter.name]}
+          onChange={(value) => set(parameter.name, value)}
+        />
+      ))}
+      {method.parameters.length === 0 ? (
+        <p className={styles.summary}>This method has no parameters.</p>
+      ) : (
+        <Button size="xs" variant="default" disabled={Object.keys(args).length === 0} onClick={reset}>
+          Reset to defaults
+        </Button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,97 @@
+import { UnstyledButton } from '@mantine/core';
+import { memo, useCallback, useMemo } from 'react';
+import type { Sample } from '../../api/schema';
+import { useExplanation } from '../../state/explanation';
+import { requestFor, useQuestion } from '../../state/question';
+import { useWorkspace } from '../../state/workspace';
+import { ClassRows } from '../common/ClassRows';
+import { Contributions } from '../common/Contributions';
+import { ErrorNote } from '../common/ErrorNote';
+import { Mark } from '../common/Mark';
+import { FeatureView } from '../feature/FeatureView';
+import styles from './Card.module.css';
+import { JobNote } from './JobNote';
+
+const CLASSES = 3;
+
+interface CardProps {
+  sample: Sample;
+  selected: boolean;
+  onSelect: (index: number) => void;
+}
+
+/** One sample: its inputs with their attribution, what the models say, and what it is. */
+export const Card = memo(function Card({ sample, selected, onSelect }: CardProps) {
+  const { question, change } = useQuestion();
+  const { models } = useWorkspace();
+  const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
+  const explanation = useExplanation(request, sample.error === null);
+  const { attribution } = explanation;
+  const prediction = sample.predictions.find((each) => each.model === question.model);
+  const explain = useCallback(
+    (target: number) => change({ sample: sample.index, target }),
+    [change, sample.index],
+  );
+  return (
+    <article
+      className={styles.card}
+      data-selected={selected || undefined}
+      aria-label={`Sample ${sample.index}`}
+    >
+      <header className={styles.head}>
+        <UnstyledButton
+          className={styles.select}
+          aria-pressed={selected}
+          aria-label={`Sample ${sample.index}: show in detail`}
+          onClick={() => onSelect(sample.index)}
+        >
+          #{sample.index}
+        </UnstyledButton>
+        {sample.label && <span className={styles.label}>true {sample.label.name}</span>}
+        <Mark correct={prediction?.correct ?? null} />
+      </header>
+      {sample.error && <ErrorNote error={sample.error} />}
+      <div
+        className={styles.inputs}
+        data-stale={explanation.stale || undefined}
+        data-many={sample.inputs.length > 1 || undefined}
+      >
+        {sample.inputs.map((input, i) => (
+          <FeatureView key={input.name} input={input} attribution={attribution?.inputs[i]} size="card" />
+        ))}
+      </div>
+      {!sample.error && <JobNote explanation={explanation} />}
+      {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
+      {sample.predictions
+        .filter((each) => models.length === 1 || each.model === question.model)
+        .map((each) => (
+          <ClassRows
+            key={each.model}
+            prediction={each}
+            label={sample.label}
+            explained={attribution?.target.index}
+            limit={CLASSES}
+            onExplain={explain}
+          />
+        ))}
+      {models.length > 1 && <OtherModels sample={sample} current={question.model} />}
+    </article>
+  );
+});
+
+function OtherModels({ sample, current }: { sample: Sample; current: number }) {
+  const { models } = useWorkspace();
+  return (
+    <ul className={styles.others}>
+      {sample.predictions
+        .filter((each) => each.model !== current)
+        .map((each) => (
+          <li key={each.model}>
+            <span>{models[each.model]?.name}</span>
+            <b>{each.predicted?.name ?? '–'}</b>
+            <Mark correct={each.correct} />
+          </li>
+        ))}
+    </ul>
+  );
+}

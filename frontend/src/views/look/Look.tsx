@@ -1,0 +1,44 @@
+import { Failure } from '../../api/failure';
+import type { Sample } from '../../api/schema';
+import { newest, type useSamples } from '../../state/data';
+import { useQuestion } from '../../state/question';
+import { Banner, Unavailable } from '../common/Notice';
+import { Cards } from './Cards';
+import { Filters } from './Filters';
+import styles from './Look.module.css';
+import { NothingFound } from './NothingFound';
+import { ScanLine } from './ScanLine';
+
+export type SampleList = ReturnType<typeof useSamples>;
+
+interface LookProps {
+  list: SampleList;
+  samples: Sample[];
+  selected: number | null;
+  onSelect: (index: number) => void;
+  onFind: (() => void) | undefined;
+}
+
+/** The samples that match, and how far the data has been read. */
+export function Look({ list, samples, selected, onSelect, onFind }: LookProps) {
+  const { question } = useQuestion();
+  const progress = newest(list.data);
+  const { error, refetch, isRefetching } = list;
+  if (error && samples.length === 0)
+    return <Unavailable error={error} retry={refetch} retrying={list.isFetching} />;
+  return (
+    <>
+      <div className={styles.bar}>
+        <ScanLine progress={progress} matched={list.data?.pages[0]?.matched ?? 0} onFind={onFind} />
+        <Filters question={question} />
+        {error && <Banner error={Failure.from(error)} retry={refetch} retrying={isRefetching} />}
+        {progress?.error && <Banner error={progress.error} />}
+      </div>
+      {progress && samples.length === 0 ? (
+        <NothingFound progress={progress} />
+      ) : (
+        <Cards list={list} samples={samples} selected={selected} onSelect={onSelect} />
+      )}
+    </>
+  );
+}

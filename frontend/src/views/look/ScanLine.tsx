@@ -1,0 +1,103 @@
+import { Button, Select } from '@mantine/core';
+import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
+import type { Progress } from '../../api/schema';
+import { count } from '../../render/format';
+import { SCAN_STEP } from '../../state/data';
+import { ORDERS, type Order } from '../../state/location';
+import { useQuestion } from '../../state/question';
+import { useWorkspace } from '../../state/workspace';
+import styles from './Look.module.css';
+
+const TITLES: Record<Order, string> = {
+  index: 'As given',
+  mistakes: 'Mistakes first',
+  confident: 'Most confident',
+  uncertain: 'Least confident',
+};
+
+interface ScanLineProps {
+  progress: Progress | undefined;
+  matched: number;
+  onFind: (() => void) | undefined;
+}
+
+/** How far the data has been read and how much of it matches; the order, and where to read on. */
+export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
+  const { question, change } = useQuestion();
+  const { task } = useWorkspace();
+  const orders = ORDERS.filter(
+    (order) => task !== 'regression' && (order !== 'mistakes' || progress?.labelled !== 0),
+  );
+  return (
+    <div>
+      <div className={styles.scan}>
+        {onFind && (
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconAdjustmentsHorizontal size={15} />}
+            onClick={onFind}
+          >
+            Find
+          </Button>
+        )}
+        <span className={styles.said} role="status">
+          {progress ? <Said progress={progress} matched={matched} /> : 'Reading the data…'}
+        </span>
+        {progress && <ScanFurther progress={progress} />}
+        {orders.length > 1 && (
+          <Select
+            aria-label="Order"
+            w={148}
+            allowDeselect={false}
+            data={orders.map((order) => ({ value: order, label: TITLES[order] }))}
+            value={orders.includes(question.order) ? question.order : 'index'}
+            onChange={(order) => change({ order: order as Order })}
+          />
+        )}
+      </div>
+      <ScanTrack progress={progress} />
+    </div>
+  );
+}
+
+function Said({ progress, matched }: { progress: Progress; matched: number }) {
+  const of = progress.size === null ? '' : ` of ${count(progress.size)}`;
+  return (
+    <>
+      Scanned <b>{count(progress.scanned)}</b>
+      {of} · <b>{count(matched)}</b> match
+      {progress.failed > 0 && ` · ${count(progress.failed)} could not be read`}
+    </>
+  );
+}
+
+/** Offers to read on where data remain. */
+export function ScanFurther({ progress, filled = false }: { progress: Progress; filled?: boolean }) {
+  const { change } = useQuestion();
+  if (progress.exhausted || progress.scanning) return null;
+  const further = Math.ceil((progress.scanned + SCAN_STEP) / 100) * 100;
+  return (
+    <Button
+      size="xs"
+      variant={filled ? 'filled' : 'light'}
+      onClick={() => change({ scan: further }, { replace: true })}
+    >
+      Scan further
+    </Button>
+  );
+}
+
+function ScanTrack({ progress }: { progress: Progress | undefined }) {
+  if (!progress?.scanning) return null;
+  const share = progress.size ? (100 * progress.scanned) / progress.size : null;
+  return (
+    <div className={styles.track} role="progressbar" aria-label="Scanned" aria-valuenow={share ?? undefined}>
+      {share === null ? (
+        <div className={`${styles.fill} ${styles.unknown}`} />
+      ) : (
+        <div className={styles.fill} style={{ width: `${share}%` }} />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,69 @@
+import {
+  type CSSVariablesResolver,
+  createTheme,
+  Drawer,
+  type MantineColorsTuple,
+  Popover,
+  Select,
+  Tooltip,
+} from '@mantine/core';
+
+const accent: MantineColorsTuple = [
+  '#eef0ff',
+  '#dfe2ff',
+  '#bfc4ff',
+  '#a5a8fb',
+  '#8f90f7',
+  '#6f6cf0',
+  '#4f46e5',
+  '#4338ca',
+  '#3730a3',
+  '#2a2580',
+];
+
+export const FONT =
+  "'Inter Variable', Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+
+/** Everything that opens over the view opens inside `root`, so that a notebook's cell keeps it. */
+export function createAppTheme(root: HTMLElement | null) {
+  const portalProps = root ? { target: root } : {};
+  return createTheme({
+    fontFamily: FONT,
+    fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '20px' },
+    colors: { accent },
+    primaryColor: 'accent',
+    primaryShade: { light: 6, dark: 4 },
+    autoContrast: true,
+    defaultRadius: 6,
+    cursorType: 'pointer',
+    respectReducedMotion: true,
+    components: {
+      Popover: Popover.extend({ defaultProps: { portalProps, shadow: 'md' } }),
+      Tooltip: Tooltip.extend({ defaultProps: { portalProps, openDelay: 300, multiline: true, maw: 280 } }),
+      Drawer: Drawer.extend({ defaultProps: { portalProps, lockScroll: false } }),
+      Select: Select.extend({ defaultProps: { size: 'xs', comboboxProps: { portalProps } } }),
+    },
+  });
+}
+
+/** Mantine's own colours, tuned to the neutral surfaces of tokens.module.css. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    '--mantine-color-text': '#18181b',
+    '--mantine-color-dimmed': '#5c5d66',
+    '--mantine-color-placeholder': '#6b6c75',
+    '--mantine-color-body': '#ffffff',
+    '--mantine-color-default-border': '#dedee3',
+  },
+  dark: {
+    '--mantine-color-text': '#ececef',
+    '--mantine-color-dimmed': '#a3a4ad',
+    '--mantine-color-placeholder': '#93949e',
+    '--mantine-color-body': '#1b1c20',
+    '--mantine-color-default': '#202126',
+    '--mantine-color-default-hover': '#292a30',
+    '--mantine-color-default-border': '#36373e',
+    '--mantine-color-dark-filled-hover': '#292a30',
+  },
+});

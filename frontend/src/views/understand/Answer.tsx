@@ -1,0 +1,39 @@
+import type { Attribution, MethodInfo, Sample } from '../../api/schema';
+import { number } from '../../render/format';
+import { useQuestion } from '../../state/question';
+import { useWorkspace } from '../../state/workspace';
+import styles from './Understand.module.css';
+
+interface AnswerProps {
+  sample: Sample;
+  attribution: Attribution | undefined;
+  method: MethodInfo;
+}
+
+/** What was predicted, what is true, and what exactly is explained. */
+export function Answer({ sample, attribution, method }: AnswerProps) {
+  const { question } = useQuestion();
+  const { task, methods } = useWorkspace();
+  const prediction = sample.predictions.find((each) => each.model === question.model);
+  const answered = methods.find((each) => each.name === attribution?.method) ?? method;
+  return (
+    <div className={styles.answer}>
+      {prediction?.predicted && (
+        <p>
+          Predicted <b>{prediction.predicted.name}</b>
+          {sample.label && (
+            <>
+              , true <b>{sample.label.name}</b>
+            </>
+          )}
+        </p>
+      )}
+      {attribution && (
+        <p className={styles.explained}>
+          {answered.title} of the output{task !== 'regression' && <> for class ‘{attribution.target.name}’</>}{' '}
+          = <b>{number(attribution.output)}</b>
+        </p>
+      )}
+    </div>
+  );
+}

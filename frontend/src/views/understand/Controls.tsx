@@ -1,0 +1,137 @@
+import { Select, Slider } from '@mantine/core';
+import type { Attribution, Sample } from '../../api/schema';
+import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
+import { useDisplay } from '../../state/display';
+import { Choice } from '../common/Choice';
+import { ordinal } from '../feature/Legend';
+import styles from './Understand.module.css';
+
+/** How attributions are drawn, here and on the cards; applied at once in the browser. */
+export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
+  const { display, change } = useDisplay();
+  const hasImage = sample.inputs.some((input) => input.kind === 'image');
+  const hasAny = hasImage || sample.inputs.some((input) => input.kind !== 'empty');
+  if (!hasAny) return null;
+  return (
+    <div className={styles.controls} role="group" aria-label="Display">
+      {hasImage && (
+        <Choice
+          label="View"
+          value={display.view}
+          options={{ map: 'Map', overlay: 'Overlay', masked: 'Masked', original: 'Original' }}
+          onChange={(view) => change({ view })}
+        />
+      )}
+      <Choice
+        label="Sign"
+        value={display.sign}
+        options={{ both: '+ and −', positive: 'Positive', negative: 'Negative', absolute: 'Absolute' }}
+        onChange={(sign) => change({ sign })}
+      />
+      {hasImage && <ImageControls attribution={attribution} />}
+      {!hasImage && <Colors />}
+    </div>
+  );
+}
+
+function ImageControls({ attribution }: { attribution: Attribution | undefined }) {
+  const { display, change } = useDisplay();
+  return (
+    <>
+      <Row label={`Clip at ${display.clip === 100 ? 'the largest' : `${ordinal(display.clip)} percentile`}`}>
+        <Slider
+          size="sm"
+          thumbLabel="Clip percentile"
+          label={null}
+          min={80}
+          max={100}
+          step={0.5}
+          value={display.clip}
+          onChange={(clip) => change({ clip })}
+        />
+      </Row>
+      {display.view === 'overlay' && (
+        <Row label={`Opacity ${Math.round(100 * display.opacity)} %`}>
+          <Slider
+            size="sm"
+            thumbLabel="Overlay opacity"
+            label={null}
+            min={0}
+            max={1}
+            step={0.05}
+            value={display.opacity}
+            onChange={(opacity) => change({ opacity })}
+          />
+        </Row>
+      )}
+      <div className={styles.halves}>
+        <Channels attribution={attribution} />
+        <Colors />
+      </div>
+      <Choice
+        label="Scale"
+        value={display.scale}
+        options={{ image: 'Scale of this image', shared: 'Shared by all on screen' }}
+        onChange={(scale) => change({ scale })}
+      />
+    </>
+  );
+}
+
+function Channels({ attribution }: { attribution: Attribution | undefined }) {
+  const { display, change } = useDisplay();
+  const maps = attribution?.inputs.flatMap((input) => (input.kind === 'image' ? input.maps : [])) ?? [];
+  const reductions = [...new Set(['sum', ...maps.map((map) => map.reduction)])];
+  return (
+    <Select
+      aria-label="Channels"
+      allowDeselect={false}
+      disabled={reductions.length < 2}
+      data={reductions.map((reduction) => ({ value: reduction, label: channelTitle(reduction) }))}
+      value={reductions.includes(display.channels) ? display.channels : 'sum'}
+      onChange={(channels) => channels && change({ channels })}
+    />
+  );
+}
+
+function channelTitle(reduction: string): string {
+  if (reduction === 'sum') return 'Sum of channels';
+  if (reduction === 'magnitude') return 'Magnitude';
+  return `Channel ${reduction}`;
+}
+
+function Colors() {
+  const { display, change } = useDisplay();
+  return (
+    <Select
+      aria-label="Colours"
+      allowDeselect={false}
+      data={COLOR_MAP_NAMES.map((name) => ({ value: name, label: COLOR_MAPS[name].title }))}
+      value={display.colors}
+      onChange={(colors) => change({ colors: colors as ColorMap })}
+      leftSection={<Swatch colors={display.colors} />}
+      renderOption={({ option }) => (
+        <span className={styles.option}>
+          <Swatch colors={option.value as ColorMap} />
+          {option.label}
+        </span>
+      )}
+    />
+  );
+}
+
+function Swatch({ colors }: { colors: ColorMap }) {
+  const parts = [-0.8, -0.4, 0, 0.4, 0.8].map((t) => css(colorAt(colors, t)));
+  return (
+    <i className={styles.swatch} style={{ background: `linear-gradient(90deg, ${parts.join(', ')})` }} />
+  );
+}
+
+function Row({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <div className={styles.row}>
+      <span className={styles.rowLabel}>{label}</span>
+      {children}
+    </div>
+  );
+}

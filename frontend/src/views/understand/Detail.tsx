@@ -1,0 +1,51 @@
+import { useMemo } from 'react';
+import type { Sample } from '../../api/schema';
+import { useExplanation } from '../../state/explanation';
+import { requestFor, useQuestion } from '../../state/question';
+import { Contributions } from '../common/Contributions';
+import { ErrorNote } from '../common/ErrorNote';
+import { Section } from '../common/Section';
+import { FeatureView } from '../feature/FeatureView';
+import { JobNote } from '../look/JobNote';
+import { Answer } from './Answer';
+import { Classes } from './Classes';
+import { Controls } from './Controls';
+import { Trust } from './Trust';
+import styles from './Understand.module.css';
+
+/** Everything about one sample and its explanation. */
+export function Detail({ sample }: { sample: Sample }) {
+  const { question } = useQuestion();
+  const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
+  const explanation = useExplanation(request, sample.error === null);
+  const { attribution, stale } = explanation;
+  return (
+    <>
+      {sample.error && (
+        <div className={styles.part}>
+          <ErrorNote error={sample.error} />
+        </div>
+      )}
+      <div className={styles.part}>
+        <Answer sample={sample} attribution={attribution} method={question.method} />
+        {!sample.error && <JobNote explanation={explanation} />}
+        <div className={styles.inputs} data-stale={stale || undefined}>
+          {sample.inputs.map((input, i) => (
+            <div key={input.name} className={styles.input}>
+              {sample.inputs.length > 1 && <h3 className={styles.name}>{input.name}</h3>}
+              <FeatureView input={input} attribution={attribution?.inputs[i]} size="panel" />
+            </div>
+          ))}
+        </div>
+        <Controls sample={sample} attribution={attribution} />
+      </div>
+      {attribution && sample.inputs.length > 1 && (
+        <Section title="Contribution of each input">
+          <Contributions inputs={attribution.inputs} />
+        </Section>
+      )}
+      <Classes sample={sample} explained={attribution?.target.index} />
+      {attribution && <Trust attribution={attribution} stale={stale} />}
+    </>
+  );
+}

@@ -1,0 +1,72 @@
+import { IconAlertTriangle, IconCircleCheck, IconInfoCircle } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
+import type { Attribution, Completeness, MethodInfo } from '../../api/schema';
+import { percent, seconds, signed } from '../../render/format';
+import { useWorkspace } from '../../state/workspace';
+import { Section } from '../common/Section';
+import styles from './Understand.module.css';
+
+export const GOOD_BELOW = 0.05;
+
+/** Whether the explanation adds up, what the server warns of, and how long it took. */
+export function Trust({ attribution, stale }: { attribution: Attribution; stale: boolean }) {
+  const { methods } = useWorkspace();
+  const method = methods.find((each) => each.name === attribution.method);
+  return (
+    <Section title="How far to trust it">
+      <ul className={styles.trust} data-stale={stale || undefined}>
+        <CompletenessItem completeness={attribution.completeness} method={method} />
+        {attribution.warnings.map((warning) => (
+          <Item key={warning} tone="warn">
+            {warning}
+          </Item>
+        ))}
+        <Item tone="info">Computed in {seconds(attribution.seconds)}.</Item>
+      </ul>
+    </Section>
+  );
+}
+
+function CompletenessItem({
+  completeness,
+  method,
+}: {
+  completeness: Completeness | null;
+  method: MethodInfo | undefined;
+}) {
+  if (!completeness) {
+    const why = method?.complete
+      ? 'It was not measured whether the attributions add up to the change of the output.'
+      : `${method?.title ?? 'This method'} does not promise that its attributions add up to the output.`;
+    return <Item tone="info">{why}</Item>;
+  }
+  const { total, change, delta } = completeness;
+  const error = completenessError(completeness);
+  const good = error !== null && error <= GOOD_BELOW;
+  return (
+    <Item tone={good || !method?.complete ? (good ? 'good' : 'info') : 'warn'}>
+      {good ? 'The attributions add up.' : 'The attributions do not add up.'} They sum to{' '}
+      <b>{signed(total)}</b>, the output changed by <b>{signed(change)}</b> from the baseline: a difference of{' '}
+      <b>{signed(delta)}</b>
+      {error !== null && <> = {percent(error)}</>}.
+    </Item>
+  );
+}
+
+/** |difference| as a share of |change|; null where the output did not change. */
+export function completenessError({ change, delta }: Completeness): number | null {
+  if (delta === 0) return 0;
+  return change === 0 ? null : Math.abs(delta / change);
+}
+
+const ICONS = { good: IconCircleCheck, warn: IconAlertTriangle, info: IconInfoCircle };
+
+function Item({ tone, children }: { tone: keyof typeof ICONS; children: ReactNode }) {
+  const Icon = ICONS[tone];
+  return (
+    <li data-tone={tone}>
+      <Icon size={15} stroke={1.8} aria-hidden />
+      <span>{children}</span>
+    </li>
+  );
+}

@@ -1,0 +1,27 @@
+import type { Sample } from '../../api/schema';
+import { Notice } from '../common/Notice';
+import type { SampleList } from '../look/Look';
+import { Detail } from './Detail';
+import { Missing } from './Missing';
+import { PanelHead } from './PanelHead';
+
+interface UnderstandProps {
+  index: number | null;
+  sample: Sample | undefined;
+  list: SampleList;
+  onStep: (by: number) => void;
+  onClose: (() => void) | undefined;
+}
+
+/** The selected sample: why the model said that, and whether to believe it. */
+export function Understand({ index, sample, list, onStep, onClose }: UnderstandProps) {
+  if (index === null) {
+    return list.isPending ? null : <Notice title="Nothing selected">Choose a sample to look into it.</Notice>;
+  }
+  return (
+    <>
+      <PanelHead index={index} sample={sample} onStep={onStep} onClose={onClose} />
+      {sample ? <Detail sample={sample} /> : <Missing index={index} list={list} />}
+    </>
+  );
+}
