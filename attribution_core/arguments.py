@@ -22,7 +22,7 @@ ARGUMENTS: dict[str, str] = {
     "n_steps": "Points on the path from the baseline to the input: more is more exact and slower.",
     "method": "How the path integral is approximated.",
     "internal_batch_size": "Most rows in one pass through the model; chosen from the input's size if not given.",
-    "return_convergence_delta": "Also return, for each example, how far the sum of attributions misses the output's change.",
+    "return_convergence_delta": "Also return how far each example's sum of attributions misses the output's change.",
     "multiply_by_inputs": "Multiply slopes by the difference between input and baseline.",
     "eps": "Smallest change of a value that a slope is computed from; below it the gradient is used.",
     "custom_attribution_func": "Own formula from (multipliers), (…, inputs) or (…, inputs, baselines) to attributions.",
@@ -46,7 +46,7 @@ def as_inputs(inputs: Tensor | tuple[Tensor, ...], differentiable: bool) -> Tens
         if differentiable and not x.is_floating_point():
             raise AttributionError(
                 f"inputs[{place}] is {x.dtype}; gradients need floating point.",
-                "For token ids use attribution_core.embeddings.embedded, or a perturbation method; for numbers, .float().",
+                "For token ids use attribution_core.embeddings.embedded or a perturbation method; else .float().",
             )
     if not tensors or len({x.shape[0] for x in tensors}) > 1:
         raise AttributionError(

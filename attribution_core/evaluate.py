@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -35,7 +35,8 @@ class Observer:
     max_batch: int | None = None
 
 
-_observer: ContextVar[Observer] = ContextVar("attribution_core_observer", default=Observer())
+_NOBODY = Observer()
+_observer: ContextVar[Observer] = ContextVar("attribution_core_observer", default=_NOBODY)
 
 
 @contextmanager
@@ -71,7 +72,9 @@ def progress_bar(shown: bool, title: str) -> Iterator[None]:
     try:
         from tqdm.auto import tqdm  # noqa: PLC0415 - only show_progress needs it
     except ImportError as missing:
-        raise AttributionError("show_progress=True needs tqdm, which is not installed.", "pip install tqdm") from missing
+        raise AttributionError(
+            "show_progress=True needs tqdm, which is not installed.", "pip install tqdm"
+        ) from missing
     outer = _observer.get().progress
     with tqdm(desc=title) as bar:
 
@@ -154,9 +157,8 @@ def _out_of_memory(error: RuntimeError) -> bool:
 @contextmanager
 def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Leave inference mode, and restore random state and the buffers that training modules update in forward."""
-    devices = sorted({x.get_device() for x in inputs if x.is_cuda})
     buffers = _updated_buffers(forward)
-    with torch.inference_mode(False), torch.random.fork_rng(devices=devices):
+    with torch.inference_mode(False), same_randomness(inputs):
         kept = [(buffer, buffer.detach().clone()) for buffer in buffers]
         try:
             yield
@@ -164,6 +166,11 @@ def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
             with torch.no_grad():
                 for buffer, value in kept:
                     buffer.copy_(value)
+
+
+def same_randomness(inputs: tuple[Tensor, ...]) -> AbstractContextManager[None]:
+    """Afterwards the random state is what it was before."""
+    return torch.random.fork_rng(devices=sorted({x.get_device() for x in inputs if x.is_cuda}))
 
 
 def _updated_buffers(forward: Any) -> list[Tensor]:

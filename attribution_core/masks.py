@@ -59,42 +59,48 @@ class Groups(Features):
 
 
 class Windows(Features):
-    """Boxes that slide over one input after the other; the last of a row may stick out and is clipped."""
+    """Boxes that slide over one input after the other; the last of a row may stick out and is clipped.
+
+    A window is an interval in each dimension. `intervals` says, for each input and dimension, which positions lie in
+    which interval (intervals, positions); a window's mask is their product.
+    """
 
     def __init__(self, inputs: Tensors, boxes: tuple[tuple[int, ...], ...], steps: tuple[tuple[int, ...], ...]) -> None:
-        self.inputs = inputs
-        self.corners = [_corners(x, box, step) for x, box, step in zip(inputs, boxes, steps, strict=True)]
-        self.boxes = boxes
-        self.firsts = list(itertools.accumulate((len(c) for c in self.corners), initial=0))
+        self.sizes = [x.shape[1:] for x in inputs]
+        self.intervals = [_intervals(x, box, step) for x, box, step in zip(inputs, boxes, steps, strict=True)]
+        self.grids = [tuple(len(interval) for interval in found) for found in self.intervals]
+        self.firsts = list(itertools.accumulate(map(math.prod, self.grids), initial=0))
         self.count = self.firsts[-1]
+        self.device = inputs[0].device
 
     def hidden(self, start: int, stop: int) -> Tensors:
         """The windows start…stop, each in one input only."""
-        return tuple(self._hidden(place, start, stop) for place in range(len(self.inputs)))
+        return tuple(self._hidden(place, start, stop) for place in range(len(self.sizes)))
 
     def _hidden(self, place: int, start: int, stop: int) -> Tensor:
-        x, first = self.inputs[place], self.firsts[place]
-        mask = torch.zeros((stop - start, 1, *x.shape[1:]), dtype=torch.bool, device=x.device)
-        for row in range(max(start, first), min(stop, self.firsts[place + 1])):
-            corner = self.corners[place][row - first]
-            box = tuple(slice(c, c + b) for c, b in zip(corner, self.boxes[place], strict=True))
-            mask[(row - start, 0, *box)] = True
+        first, last = self.firsts[place : place + 2]
+        within = torch.arange(start, stop, device=self.device)
+        mine = (within >= first) & (within < last)
+        grid, sizes = self.grids[place], self.sizes[place]
+        mask = _column(mine, 1 + len(sizes))
+        corners = torch.unravel_index((within - first).clamp(0, last - first - 1), grid) if grid else ()
+        for dim, corner in enumerate(corners):
+            shape = [1] * len(sizes)
+            shape[dim] = sizes[dim]
+            mask = mask & self.intervals[place][dim][corner].reshape(-1, 1, *shape)
         return mask
 
     def spread(self, scores: Tensor) -> Tensors:
         """Each position gets the mean score of the windows that cover it."""
-        return tuple(self._mean(scores, place) for place in range(len(self.inputs)))
+        parts = torch.split(scores, [math.prod(grid) for grid in self.grids])
+        return tuple(self._mean(part, place) for place, part in enumerate(parts))
 
     def _mean(self, scores: Tensor, place: int) -> Tensor:
-        x = self.inputs[place]
-        total = torch.zeros((scores.shape[1], *x.shape[1:]), dtype=scores.dtype, device=x.device)
-        covered = torch.zeros(x.shape[1:], dtype=scores.dtype, device=x.device)
-        first = self.firsts[place]
-        for row, corner in enumerate(self.corners[place]):
-            box = tuple(slice(c, c + b) for c, b in zip(corner, self.boxes[place], strict=True))
-            total[(slice(None), *box)] += _column(scores[first + row], x.dim() - 1)
-            covered[box] += 1
-        return total / covered
+        total = scores.T.reshape(-1, *self.grids[place])
+        for interval in self.intervals[place]:
+            inside = interval.to(scores)
+            total = torch.tensordot(total, inside / inside.sum(0), ([1], [0]))
+        return total
 
 
 def _own_numbers(inputs: Tensors) -> Tensors:
@@ -105,11 +111,13 @@ def _own_numbers(inputs: Tensors) -> Tensors:
     )
 
 
-def _corners(x: Tensor, box: tuple[int, ...], step: tuple[int, ...]) -> list[tuple[int, ...]]:
-    counts = [math.ceil((n - b) / s) + 1 for n, b, s in zip(x.shape[1:], box, step, strict=True)]
-    return [
-        tuple(i * s for i, s in zip(place, step, strict=True)) for place in itertools.product(*map(range, counts))
-    ]
+def _intervals(x: Tensor, box: tuple[int, ...], step: tuple[int, ...]) -> list[Tensor]:
+    found = []
+    for size, width, stride in zip(x.shape[1:], box, step, strict=True):
+        first = torch.arange(math.ceil((size - width) / stride) + 1, device=x.device)[:, None] * stride
+        position = torch.arange(size, device=x.device)
+        found.append((position >= first) & (position < first + width))
+    return found
 
 
 def _column(values: Tensor, trailing: int) -> Tensor:

@@ -18,7 +18,9 @@ Quadrature = Literal["gausslegendre", "riemann_right", "riemann_left", "riemann_
 def quadrature(method: Quadrature, steps: int) -> tuple[Tensor, Tensor]:
     """Positions in [0, 1] and weights that sum to 1, each (steps,) in float64."""
     if method not in get_args(Quadrature):
-        raise AttributionError(f"method={method!r} is no quadrature.", f"Choose one of {', '.join(get_args(Quadrature))}.")
+        raise AttributionError(
+            f"method={method!r} is no quadrature.", f"Choose one of {', '.join(get_args(Quadrature))}."
+        )
     positions, weights = _RULES[method](steps)
     return torch.from_numpy(positions), torch.from_numpy(weights)
 

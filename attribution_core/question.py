@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError, NotPerExample
-from attribution_core.evaluate import checkpoint
+from attribution_core.evaluate import checkpoint, max_batch
 from attribution_core.site import Inputs, Layer, Site
 from attribution_core.target import Output, Target
 
@@ -30,7 +30,7 @@ class Question:
     """A model, what to explain of it (`target`) and what to attribute that to (`site`).
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
-    that have one row per example are repeated in the same order.
+    that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
     """
 
     forward: Callable[..., Any]
@@ -38,6 +38,7 @@ class Question:
     site: Site = field(default_factory=Inputs)
     extra: tuple[Any, ...] = ()
     copies: int = 1
+    whole: bool = True
 
     def repeated(self, copies: int) -> Question:
         """The same question of `copies` stacked batches (path steps, perturbations)."""
@@ -45,11 +46,14 @@ class Question:
 
     def scores(self, inputs: Tensors) -> Tensor:
         """One score per row, shape (rows,), or (1,) where the model returns one number for the batch."""
+        parts = self._parts(inputs)
+        if parts:
+            return torch.cat([question.scores(part) for question, part in parts])
         checkpoint()
         rows = inputs[0].shape[0]
         extra = tuple(stacked(value, rows // self.copies, self.copies) for value in self.extra)
         scores = self.target.scores(lambda: self.forward(*inputs, *extra), self.copies)
-        if scores.numel() not in ({rows} if self.copies > 1 else {rows, 1}):
+        if scores.numel() != rows and (self.copies > 1 or not self.whole or scores.numel() != 1):
             raise NotPerExample(
                 f"The model gave {scores.numel()} scores for {rows} rows.",
                 "It must return one row for each example, or one number for the whole batch.",
@@ -65,6 +69,9 @@ class Question:
 
     def gradients(self, inputs: Tensors) -> Gradients:
         """Values at the site and the gradient of each example's score with respect to them."""
+        parts = self._parts(inputs)
+        if parts:
+            return _joined([question.gradients(part) for question, part in parts])
         leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
         with torch.enable_grad(), self.site.watched(leaves) as watched:
             scores = self.scores(_fresh(leaves))
@@ -78,6 +85,24 @@ class Question:
         slopes = torch.autograd.grad(scores, values, torch.ones_like(scores), allow_unused=True)
         filled = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
         return Gradients(tuple(v.detach() for v in values), filled, scores.detach())
+
+    def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
+        """Slices of a single batch that is larger than the caller's bound; empty where it fits."""
+        rows, bound = inputs[0].shape[0], max_batch()
+        if self.copies > 1 or bound is None or rows <= bound:
+            return []
+        return [
+            (self.examples(start, min(start + bound, rows), rows), tuple(x[start : start + bound] for x in inputs))
+            for start in range(0, rows, bound)
+        ]
+
+    def examples(self, start: int, stop: int, batch: int) -> Question:
+        """The same question of examples start…stop of a batch."""
+        own = tuple(
+            value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
+            for value in self.extra
+        )
+        return replace(self, extra=own, target=self.target.examples(start, stop), whole=False)
 
     def lifted(self, inputs: Tensors) -> Question:
         """The same score as a function of the site's values, everything before them fixed by `inputs`."""
@@ -99,6 +124,15 @@ def stacked(value: Any, batch: int, copies: int) -> Any:
     if copies == 1 or not isinstance(value, Tensor) or value.dim() == 0 or value.shape[0] != batch:
         return value
     return value.repeat(copies, *[1] * (value.dim() - 1))
+
+
+def _joined(parts: list[Gradients]) -> Gradients:
+    def joined(columns: list[Tensors]) -> Tensors:
+        return tuple(torch.cat(column) for column in zip(*columns, strict=True))
+
+    return Gradients(
+        joined([p.values for p in parts]), joined([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
+    )
 
 
 def _fresh(inputs: Tensors) -> Tensors:

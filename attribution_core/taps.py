@@ -27,11 +27,15 @@ class Tap:
 
     def __enter__(self) -> Tap:
         self._thread = threading.get_ident()
-        register = self.layer.register_forward_pre_hook if self.of_input else self.layer.register_forward_hook
-        self._handle = register(self._before if self.of_input else self._after)  # type: ignore[operator]
+        if self.of_input:
+            self._handle = self.layer.register_forward_pre_hook(lambda _, arguments: self._pass_on(arguments))
+        else:
+            self._handle = self.layer.register_forward_hook(lambda _, __, result: self._pass_on(result))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._handle.remove()
 
     def only(self) -> Values:
@@ -44,19 +48,17 @@ class Tap:
             )
         return self.calls[0]
 
-    def _before(self, layer: nn.Module, arguments: tuple[Any, ...]) -> Any:
-        return self._pass_on(arguments)
-
-    def _after(self, layer: nn.Module, arguments: tuple[Any, ...], result: Any) -> Any:
-        return self._pass_on(result)
-
     def _pass_on(self, value: Any) -> Any:
         if threading.get_ident() != self._thread:
             return None
         values = (value,) if isinstance(value, Tensor) else value
         if not isinstance(values, tuple) or not all(isinstance(v, Tensor) for v in values):
             raise AttributionError(f"Layer {type(self.layer).__name__} passes on {type(value).__name__}, not tensors.")
-        values = self.replacement or tuple(v if v.requires_grad or not v.is_floating_point() else v.detach().requires_grad_() for v in values)
+        values = self.replacement or tuple(map(_differentiable, values))
         self.calls.append(values)
         fed = tuple(v.clone() for v in values)  # a following in-place operation must not overwrite what was read
         return fed[0] if isinstance(value, Tensor) else fed
+
+
+def _differentiable(value: Tensor) -> Tensor:
+    return value if value.requires_grad or not value.is_floating_point() else value.detach().requires_grad_()

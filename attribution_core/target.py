@@ -25,54 +25,46 @@ class Target(ABC):
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Run the model once over `copies` stacked batches and return the scores of all rows, shape (rows,)."""
 
+    def examples(self, start: int, stop: int) -> Target:  # noqa: ARG002 - most targets are the same for all
+        """The target of examples start…stop of a batch."""
+        return self
+
 
 @dataclass(frozen=True)
 class Output(Target):
-    """An element of the model's output: one index for all examples, or a row of indices (B, n) per example."""
+    """An element of the model's output: one row of indices for all examples, or a row for each; None: the only one."""
 
-    index: tuple[int, ...] | Tensor | None = None
+    index: tuple[tuple[int, ...], ...] | None = None
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:  # noqa: ARG002 - rows tell the copies
         """Select the element of each row; an output that is one number stays one number."""
-        outputs = run()
-        outputs = outputs if isinstance(outputs, Tensor) else self._number(outputs)
-        if self.index is None:
-            return self._alone(outputs, outputs)
-        index = torch.tensor([self.index]) if isinstance(self.index, tuple) else self.index
-        if outputs.dim() == 1 and index.shape[1] == 1 and not index.any():
-            return outputs
-        self._check(outputs, index)
-        if isinstance(self.index, tuple):
-            return self._alone(outputs[(slice(None), *self.index)], outputs)
-        rows = torch.arange(len(outputs), device=outputs.device)
-        tiled = index.to(outputs.device)[rows % len(index)]
-        return self._alone(outputs[(rows, *tiled.unbind(1))], outputs)
-
-    def _check(self, outputs: Tensor, index: Tensor) -> None:
-        sizes = outputs.shape[1:]
-        largest = index.amax(0).tolist()
-        inside = len(largest) <= len(sizes) and all(i < n for i, n in zip(largest, sizes, strict=False))
-        if not inside or (isinstance(self.index, Tensor) and len(outputs) % len(index)):
-            raise wrong_target(f"target {self._text()} does not select from it", outputs)
-
-    def _alone(self, chosen: Tensor, outputs: Tensor) -> Tensor:
+        outputs = _as_tensor(run())
         rows = len(outputs) if outputs.dim() else 1
+        chosen = self._chosen(outputs)
         if chosen.numel() != rows:
-            raise wrong_target(f"target {self._text()} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs)
+            raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs)
         return chosen.reshape(rows)
 
-    def _number(self, outputs: Any) -> Tensor:
-        if isinstance(outputs, (int, float)):
-            return torch.tensor(float(outputs))
-        raise AttributionError(
-            f"The model returned a {type(outputs).__name__}; an index selects from a tensor only.",
-            "Pass target=lambda outputs: … returning one score per example.",
-        )
+    def examples(self, start: int, stop: int) -> Target:
+        """The rows of these examples, if each has its own."""
+        return self if self.index is None or len(self.index) == 1 else Output(self.index[start:stop])
 
-    def _text(self) -> str:
-        if isinstance(self.index, Tensor):
-            return str([row[0] if len(row) == 1 else tuple(row) for row in self.index.tolist()])
-        return str(self.index[0] if self.index and len(self.index) == 1 else self.index)
+    def _chosen(self, outputs: Tensor) -> Tensor:
+        if self.index is None or (outputs.dim() == 1 and set(self.index) == {(0,)}):
+            return outputs
+        sizes = outputs.shape[1:]
+        inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
+        if not inside or len(outputs) % len(self.index):
+            raise wrong_target(f"{self} does not select from it", outputs)
+        if len(self.index) == 1:
+            every: list[Any] = [slice(None), *self.index[0]]
+            return outputs[tuple(every)]
+        columns = torch.tensor(self.index, device=outputs.device).repeat(len(outputs) // len(self.index), 1)
+        return outputs[(torch.arange(len(outputs), device=outputs.device), *columns.unbind(1))]
+
+    def __str__(self) -> str:
+        rows = [row[0] if len(row) == 1 else row for row in self.index or ()]
+        return f"target={None if self.index is None else rows[0] if len(rows) == 1 else rows}"
 
 
 @dataclass(frozen=True)
@@ -111,13 +103,24 @@ class Neuron(Target):
         values = tap.only()
         if callable(self.selector):
             return Score(self.selector).scores(lambda: values[0] if len(values) == 1 else values, copies)
-        index = self.selector if isinstance(self.selector, tuple) else (self.selector,)
+        index: list[Any] = [slice(None), *(self.selector if isinstance(self.selector, tuple) else (self.selector,))]
         try:
-            return values[0][(slice(None), *index)].flatten(1 if len(index) else 0).reshape(len(values[0]), -1).sum(1)
+            return values[0][tuple(index)].reshape(len(values[0]), -1).sum(1)
         except IndexError as error:
             raise AttributionError(
-                f"neuron_selector {self.selector} does not select from the layer's values {tuple(values[0].shape)}."
+                f"The layer's values have shape {tuple(values[0].shape)}; neuron {self.selector} does not select from them."
             ) from error
+
+
+def _as_tensor(outputs: Any) -> Tensor:
+    if isinstance(outputs, Tensor):
+        return outputs
+    if isinstance(outputs, (int, float)):
+        return torch.tensor(float(outputs))
+    raise AttributionError(
+        f"The model returned a {type(outputs).__name__}; an index selects from a tensor only.",
+        "Pass target=lambda outputs: … returning one score per example.",
+    )
 
 
 def wrong_target(what: str, outputs: Any) -> AttributionError:
@@ -129,11 +132,18 @@ def wrong_target(what: str, outputs: Any) -> AttributionError:
     if not sizes:
         examples = ["target=None", "target=0", "target=lambda outputs: outputs"]
     elif len(sizes) == 1:
-        examples = [f"target={last[0]}", "target=[0, …] (an index for each example)", "target=lambda outputs: outputs[:, 0]"]
+        examples = [
+            f"target={last[0]}",
+            "target=[0, …] (an index for each example)",
+            "target=lambda outputs: outputs[:, 0]",
+        ]
     else:
         places = ", ".join("0" for _ in sizes)
-        examples = [f"target={last}", f"target=[({places}), …] (a tuple for each example)",
-                    f"target=lambda outputs: outputs[:, {places}]"]
+        examples = [
+            f"target={last}",
+            f"target=[({places}), …] (a tuple for each example)",
+            f"target=lambda outputs: outputs[:, {places}]",
+        ]
     return AttributionError(
         f"The model's output has shape {tuple(outputs.shape)}; {what}.", f"Valid here: {'; '.join(examples)}."
     )
@@ -148,41 +158,45 @@ def as_target(target: TargetLike | Target, batch: int) -> Target:
     if callable(target):
         return Score(target)
     if isinstance(target, list):
-        if len(target) != batch:
-            raise _refused(target, f"has {len(target)} entries for {batch} examples")
-        rows = [_index(entry if isinstance(entry, tuple) else (entry,), target) for entry in target]
-        if len({len(row) for row in rows}) > 1:
-            raise _refused(target, "has tuples of different lengths")
-        return Output(torch.tensor(rows).reshape(batch, -1))
-    return Output(_index(target if isinstance(target, tuple) else (target,), target))
+        return _for_each(target, target, batch)
+    return Output((_row(target, target),))
 
 
 def _from_tensor(target: Tensor, batch: int) -> Target:
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise _refused(target, f"has dtype {target.dtype}, not integers")
     if target.numel() == 1:
-        return Output(_index((target.item(),), target))
-    if target.shape != (batch,):
+        return Output((_row(target.item(), target),))
+    if target.dim() != 1:
         raise _refused(target, f"has shape {tuple(target.shape)} for {batch} examples")
-    _index(tuple(target.tolist()), target)
-    return Output(target.detach().reshape(batch, 1).long().clone())
+    return _for_each(target.tolist(), target, batch)
 
 
-def _index(entries: tuple[Any, ...], given: object) -> tuple[int, ...]:
+def _for_each(entries: list[Any], given: object, batch: int) -> Target:
+    if len(entries) != batch or not entries:
+        raise _refused(given, f"has {len(entries)} entries for {batch} examples")
+    rows = tuple(_row(entry, given) for entry in entries)
+    if len({len(row) for row in rows}) > 1:
+        raise _refused(given, "has tuples of different lengths")
+    return Output(rows)
+
+
+def _row(entry: Any, given: object) -> tuple[int, ...]:
+    entries = entry if isinstance(entry, tuple) else (entry,)
     try:
-        if any(isinstance(entry, bool) for entry in entries):
+        if any(isinstance(part, bool) for part in entries):
             raise TypeError
-        index = tuple(operator.index(entry) for entry in entries)
+        row = tuple(operator.index(part) for part in entries)
     except TypeError as error:
         raise _refused(given, "is not made of integers") from error
-    if any(entry < 0 for entry in index):
-        raise _refused(given, "is negative; count classes from 0")
-    return index
+    if not row or min(row) < 0:
+        raise _refused(given, "is negative or empty; indices count from 0")
+    return row
 
 
 def _refused(target: object, why: str) -> AttributionError:
     return AttributionError(
         f"target={target!r} {why}.",
-        "Pass an int, a tuple (one index per output dimension), a list or 1-D integer tensor with one entry per example,"
+        "Pass an int, a tuple (an index per output dimension), a list or 1-D integer tensor with an entry per example,"
         " or a function of the outputs.",
     )

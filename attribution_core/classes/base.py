@@ -78,7 +78,8 @@ class GradientAttribution(Attribution):
             if [p.shape for p in parts] != [x.shape for x in end]:
                 raise AttributionError(
                     f"attributions have shapes {[tuple(p.shape) for p in parts]}, "
-                    f"end_point {[tuple(x.shape) for x in end]}.", "They must match."
+                    f"end_point {[tuple(x.shape) for x in end]}.",
+                    "They must match.",
                 )
             return total(parts) - change(question, start, end)
 

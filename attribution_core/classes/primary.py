@@ -31,7 +31,7 @@ class Saliency(GradientAttribution):
         self,
         inputs: TensorOrTuple,
         target: TargetLike = None,
-        abs: bool = True,  # noqa: A002 - Captum's name
+        abs: bool = True,
         additional_forward_args: Any = None,
     ) -> TensorOrTuple:
         """|d score / d input|, or the signed gradient; shapes of the inputs."""
@@ -131,7 +131,9 @@ class DeepLift(GradientAttribution):
     uses_baselines = True
     complete = True
 
-    def __init__(self, model: nn.Module | Callable[..., Any], multiply_by_inputs: bool = True, eps: float = 1e-10) -> None:
+    def __init__(
+        self, model: nn.Module | Callable[..., Any], multiply_by_inputs: bool = True, eps: float = 1e-10
+    ) -> None:
         super().__init__(model)
         if not eps >= 0:
             raise AttributionError(f"DeepLift(eps={eps!r}): expected a number ≥ 0.")
@@ -187,13 +189,16 @@ class DeepLift(GradientAttribution):
             return packed(attributions, inputs), total(attributions) - (found.scores - found.baseline_scores)
 
 
-def _combination(custom: Callable[..., Tensors] | None, multiply: bool) -> Callable[[Tensors, Tensors, Tensors], Tensors]:
+def _combination(
+    custom: Callable[..., Tensors] | None, multiply: bool
+) -> Callable[[Tensors, Tensors, Tensors], Tensors]:
     """From multipliers, inputs and baselines to attributions."""
     if custom is not None:
         count = len(inspect.signature(custom).parameters)
         if not 1 <= count <= 3:
             raise AttributionError(
-                f"custom_attribution_func takes {count} arguments.", "Expected (multipliers), (…, inputs) or (…, inputs, baselines)."
+                f"custom_attribution_func takes {count} arguments.",
+                "Expected (multipliers), (…, inputs) or (…, inputs, baselines).",
             )
         return lambda *parts: tuple(custom(*parts[:count]))
     if not multiply:

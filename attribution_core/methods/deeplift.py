@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attribution_core.evaluate import over
+from attribution_core.evaluate import over, same_randomness
 from attribution_core.question import Question, Tensors
 from attribution_core.rules import Rescale
 
@@ -25,10 +25,8 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 
     def once(start: int, stop: int) -> Compared:  # noqa: ARG001 - a single step
         rule = Rescale(eps)
-        state = torch.random.get_rng_state()
-        with torch.no_grad(), rule.reference():
+        with torch.no_grad(), same_randomness(inputs), rule.reference():
             before = question.scores(tuple(b.clone() for b in baselines))
-        torch.random.set_rng_state(state)
         with rule.slopes():
             found = question.gradients(inputs)
         return Compared(found.slopes, found.scores, before)

@@ -36,4 +36,5 @@ def integrated_gradients(
 
 def _weighted(slopes: Tensor, weights: Tensor) -> Tensor:
     steps = slopes.to(wide(slopes.dtype)).reshape(len(weights), -1, *slopes.shape[1:])
-    return torch.tensordot(weights.to(steps), steps, 1)
+    mean: Tensor = torch.tensordot(weights.to(steps), steps, 1)
+    return mean

@@ -1,15 +1,15 @@
 """Operations seen as they are called, however they are written.
 
-`nn.ReLU()(x)`, `F.relu(x)`, `x.relu()`, `torch.relu_(x)` and `F.relu(x, inplace=True)` arrive here as one operation. The
-interception belongs to a context and a thread; modules are not touched.
+`nn.ReLU()(x)`, `F.relu(x)`, `x.relu()`, `torch.relu_(x)` and `F.relu(x, inplace=True)` arrive here as one operation.
+The interception belongs to a context and a thread; modules are not touched.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -58,7 +58,7 @@ class Replaced(torch.autograd.Function):
 
 def replaced(x: Tensor, rule: Callable[[Tensor], tuple[Tensor, Pull]]) -> Tensor:
     """Apply a rule to a tensor within autograd."""
-    return Replaced.apply(x, rule)  # type: ignore[no-any-return, no-untyped-call]
+    return Replaced.apply(x, rule)  # type: ignore[no-any-return]
 
 
 class Interception(TorchFunctionMode):
@@ -72,7 +72,9 @@ class Interception(TorchFunctionMode):
         """What the operation returns instead."""
         raise NotImplementedError
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         name = self.known.get(func)
         call = None if name is None else read(name, func, args, kwargs or {})
         if call is None:
@@ -103,20 +105,24 @@ def read(name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
         return None
     if options.get("out") is not None:
-        raise AttributionError(f"{name}(out=…) cannot be explained by this method.", "Let the model use its result instead.")
+        raise AttributionError(
+            f"{name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
+        )
     in_place, rest = False, args[1:]
-    if _takes_inplace(func):
-        bound = inspect.signature(func).bind(*args, **options)
+    signature = _with_inplace(func)
+    if signature is not None:
+        bound = signature.bind(*args, **options)
         in_place = bool(bound.arguments.pop("inplace", False))
-        rest, options = (), {k: v for k, v in list(bound.arguments.items())[1:]}
+        rest, options = (), dict(list(bound.arguments.items())[1:])
     elif func.__name__.endswith("_"):
         in_place, func = True, getattr(torch, func.__name__[:-1], None) or getattr(Tensor, func.__name__[:-1])
     return Call(name, args[0], rest, options, func, in_place)
 
 
 @lru_cache
-def _takes_inplace(func: Any) -> bool:
-    return inspect.isfunction(func) and "inplace" in inspect.signature(func).parameters
+def _with_inplace(func: Any) -> inspect.Signature | None:
+    signature = inspect.signature(func) if inspect.isfunction(func) else None
+    return signature if signature is not None and "inplace" in signature.parameters else None
 
 
 def refuse_compiled(model: object) -> None:
@@ -126,9 +132,6 @@ def refuse_compiled(model: object) -> None:
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
             raise AttributionError(
-                f"Module {name or 'model'!r} ({type(module).__name__}) hides the operations that this method must change.",
+                f"Module {name or 'model'!r} ({type(module).__name__}) hides its operations from this method.",
                 "Pass the model as it was before scripting or compiling.",
             )
-
-
-__all__ = ["Call", "Interception", "Pull", "partial", "read", "refuse_compiled", "replaced", "spellings"]

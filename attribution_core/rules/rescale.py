@@ -19,12 +19,12 @@ from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
 from attribution_core.rules.intercept import Call, Interception, Pull, replaced
 
-ELEMENTWISE = frozenset(
-    "relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid hardshrink softshrink tanhshrink softsign"
-    " threshold gelu silu mish softplus sigmoid logsigmoid log_sigmoid tanh expit special_expit erf exp expm1 log log1p"
-    " log2 log10 sqrt rsqrt square abs absolute reciprocal sin cos tan atan arctan sinh cosh clamp clip clamp_min clamp_max"
-    " pow".split()
-)
+ACTIVATIONS = """relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid gelu silu mish softplus softsign
+    sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink threshold clamp clip
+    clamp_min clamp_max"""
+FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt rsqrt square pow reciprocal abs absolute sin cos tan atan arctan sinh
+    cosh"""
+ELEMENTWISE = frozenset(f"{ACTIVATIONS} {FUNCTIONS}".split())
 NORMALISED = frozenset({"softmax", "log_softmax", "softmin"})
 POOLED = frozenset(f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3))
 LARGEST = frozenset({"max", "amax"})
@@ -93,7 +93,9 @@ class _Slopes(_Nonlinear):
         name, reference = self.noted[self.seen]
         self.seen += 1
         if (name, reference.shape) != (call.name, call.x.shape):
-            raise _other_way(f"{call.name} on {tuple(call.x.shape)} follows where {name} on {tuple(reference.shape)} did")
+            raise _other_way(
+                f"{call.name} on {tuple(call.x.shape)} follows where {name} on {tuple(reference.shape)} did"
+            )
         return reference
 
 
@@ -103,7 +105,9 @@ def _changes_nothing(call: Call) -> bool:
         dims = call.arguments[:1] or (call.options.get("dim"),)
         return isinstance(dims[0], bool) or not isinstance(dims[0], int)
     others = (*call.arguments, *call.options.values())
-    return call.name in {"pow", "clamp", "clip", "clamp_min", "clamp_max"} and any(isinstance(o, Tensor) for o in others)
+    return call.name in {"pow", "clamp", "clip", "clamp_min", "clamp_max"} and any(
+        isinstance(o, Tensor) for o in others
+    )
 
 
 def _other_way(what: str) -> AttributionError:
@@ -145,7 +149,7 @@ def _in(call: Call, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
         return value.detach().to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
     arguments, options = tuple(map(same, call.arguments)), {k: same(v) for k, v in call.options.items()}
-    return lambda x: call.function(x, *arguments, **options)  # type: ignore[no-any-return]
+    return lambda x: call.function(x, *arguments, **options)
 
 
 def _normalised(call: Call, reference: Tensor, eps: float) -> Tensor:
@@ -154,10 +158,10 @@ def _normalised(call: Call, reference: Tensor, eps: float) -> Tensor:
     The contributions of an example sum to the change of its own result; no other example is looked at.
     """
     dim = call.arguments[0] if call.arguments else call.options.get("dim")
-    dtype = call.options.get("dtype") or (call.arguments[-1] if isinstance(call.arguments[-1:], torch.dtype) else None)
+    dtypes = (value for value in (*call.arguments, *call.options.values()) if isinstance(value, torch.dtype))
     if not isinstance(dim, int):
         raise AttributionError(f"{call.name} without dim= cannot be explained.", "Give the dimension it runs over.")
-    x = call.x if dtype is None else call.x.to(dtype)
+    x = call.x.to(next(dtypes, call.x.dtype))
     if call.name == "softmin":
         x, reference = -x, -reference
     rule = _log_softmax if call.name == "log_softmax" else _softmax
@@ -214,7 +218,9 @@ def _pooled(call: Call, reference: Tensor, eps: float) -> Any:
         best_before, places_before = winners(reference)
         pull = _winner_slopes(
             (x.flatten(-dims), best.flatten(-dims), places.flatten(-dims)),
-            (reference.flatten(-dims), best_before.flatten(-dims), places_before.flatten(-dims)), -1, eps,
+            (reference.flatten(-dims), best_before.flatten(-dims), places_before.flatten(-dims)),
+            -1,
+            eps,
         )
         return best, lambda g: pull(g.flatten(-dims)).reshape(x.shape)
 
