@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from attribution_core.embeddings import embedded
-from attribution_core.evaluate import observe
 from torch import Tensor, nn
 
 from app.encode import Floats, finite
@@ -22,6 +20,8 @@ from app.methods import Method
 from app.outputs import Outputs
 from app.schema import Argument, AttributionRequest, ClassRef, Completeness, Contribution
 from app.source import Example
+from attribution_core.embeddings import embedded
+from attribution_core.evaluate import observe
 
 DOUBTFUL = 0.05
 

@@ -91,6 +91,7 @@ def create_app(service: Service) -> OpenAPI:
         __name__,
         info=Info(title="attribution-insights", version=version("attribution-insights")),
         responses={"4XX": ApiError, "422": ApiError},
+        validation_error_model=ApiError,
         validation_error_callback=_invalid,
         static_folder=None,
         doc_ui=False,

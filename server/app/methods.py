@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from attribution_core.arguments import ARGUMENTS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 import attribution_core
 from app.errors import InsightsError
 from app.schema import Argument, MethodInfo, Parameter
+from attribution_core.arguments import ARGUMENTS
 
 OFFERED = (
     "IntegratedGradients",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
@@ -24,6 +25,8 @@ from app.source import Example, Source
 
 log = logging.getLogger(__name__)
 
+PORTION = 0.2
+
 
 class Scanner:
     """A thread that reads as far as somebody wants to see, and predicts what it reads."""
@@ -42,6 +45,7 @@ class Scanner:
         self._wanted = self._scanned = self._labelled = self._failed = 0
         self._exhausted = self._closed = False
         self._error: ApiError | None = None
+        self._portion = 4
         self.task: Task | None = None
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
@@ -104,15 +108,26 @@ class Scanner:
                 self._changed.notify_all()
 
     def _take(self, examples: list[Example | Exception]) -> None:
-        rows: list[Row] = []
-        for number, (model, worker) in enumerate(self._models):
-            rows += worker.background(partial(self._predict, model, number, examples)).result()
-        self._index.add(rows)
-        with self._changed:
-            self._scanned += len(examples)
-            self._labelled += sum(isinstance(e, Example) and e.label is not None for e in examples)
-            self._failed += len({row.sample for row in rows if row.error})
-            self._changed.notify_all()
+        """Predict in portions that keep a device busy for `PORTION` seconds, so that explanations never wait long."""
+        while examples and not self._closed:
+            portion, examples = examples[: self._portion], examples[self._portion :]
+            rows: list[Row] = []
+            started, busy = self._scanned, 0.0
+            for number, (model, worker) in enumerate(self._models):
+                found, seconds = worker.background(partial(self._timed, model, number, portion)).result()
+                rows += found
+                busy = max(busy, seconds)
+            self._portion = max(1, min(2 * self._portion, int(PORTION / max(busy, 1e-4) * len(portion))))
+            self._index.add(rows)
+            with self._changed:
+                self._scanned = started + len(portion)
+                self._labelled += sum(isinstance(e, Example) and e.label is not None for e in portion)
+                self._failed += len({row.sample for row in rows if row.error})
+                self._changed.notify_all()
+
+    def _timed(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> tuple[list[Row], float]:
+        started = time.monotonic()
+        return self._predict(model, number, examples), time.monotonic() - started
 
     def _predict(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> list[Row]:
         ready: list[tuple[int, Example, tuple[Tensor, ...]]] = []

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from attribution_core.evaluate import Cancelled
 from torch import nn
 
 from app import methods, present
@@ -32,6 +31,7 @@ from app.schema import (
     Workspace,
 )
 from app.source import Example, Source
+from attribution_core.evaluate import Cancelled
 
 PATIENCE = 0.4
 FIRST_LOOK = 2.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-import webbrowser
 import weakref
+import webbrowser
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Event, Thread

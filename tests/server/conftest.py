@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from app import AttributionVisualizer, Batch
 from app.features import ImageFeature
-from torch import Tensor, nn
 
 Make = Callable[..., AttributionVisualizer]
 

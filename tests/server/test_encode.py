@@ -2,9 +2,10 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from app.encode import encode_map, finite, image_file, reduce_channels, reductions
 from app.features import Picture
-from PIL import Image
 
 
 def decoded(data: bytes, scale: float, shape: tuple[int, int]) -> np.ndarray:

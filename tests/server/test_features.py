@@ -1,12 +1,19 @@
 import pytest
 import torch
+
 from app.errors import InsightsError
 from app.features import EmptyFeature, GeneralFeature, ImageFeature, TextFeature
 
 
 @pytest.mark.parametrize(
     ("channels", "note"),
-    [(1, None), (2, "the mean of 2 channels"), (3, None), (4, "the first 3 of 4 channels"), (13, "the mean of 13 channels")],
+    [
+        (1, None),
+        (2, "the mean of 2 channels"),
+        (3, None),
+        (4, "the first 3 of 4 channels"),
+        (13, "the mean of 13 channels"),
+    ],
 )
 def test_images_of_any_channels_are_shown(channels: int, note: str | None) -> None:
     picture = ImageFeature("x").show(torch.rand(channels, 5, 7))

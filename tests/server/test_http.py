@@ -5,8 +5,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import app.http
 import pytest
+
+import app.http
 from app.openapi import openapi_document
 
 from .conftest import Make
@@ -51,8 +52,9 @@ def test_pages_and_assets_are_served(make: Make, tmp_path: Path, monkeypatch: py
     (tmp_path / "assets/a.js").write_text("1")
     monkeypatch.setattr(app.http, "STATIC", tmp_path)
     client = make().app.test_client()
-    assert client.get("/").text == "<p>page</p>"
-    assert "max-age=31536000" in client.get("/assets/a.js").headers["Cache-Control"]
+    with client.get("/") as page, client.get("/assets/a.js") as asset:
+        assert page.text == "<p>page</p>"
+        assert "max-age=31536000" in asset.headers["Cache-Control"]
     assert client.get("/assets/../../secret").status_code == 404
 
 

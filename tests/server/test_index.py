@@ -1,4 +1,5 @@
 import pytest
+
 from app.errors import InsightsError
 from app.index import PredictionIndex, Row
 from app.schema import Order, SampleFilter, SampleQuery
@@ -10,7 +11,15 @@ def index() -> PredictionIndex:
     found = PredictionIndex()
     rows = [(0, 0, 0.9), (0, 1, 0.8), (1, 1, 0.6), (1, 0, 0.95), (None, 1, 0.5)]
     found.add(
-        Row(i, 0, label, predicted, None if label is None else label == predicted, [predicted, 1 - predicted], [s, 1 - s])
+        Row(
+            i,
+            0,
+            label,
+            predicted,
+            None if label is None else label == predicted,
+            [predicted, 1 - predicted],
+            [s, 1 - s],
+        )
         for i, (label, predicted, s) in enumerate(rows)
     )
     found.add([Row(5, 0, 1, None, None, [], [], '{"type": "E", "message": "m", "hint": ""}')])

@@ -1,13 +1,14 @@
 import threading
 import time
 
-import app.jobs
 import pytest
+
+import app.jobs
 from app.errors import InsightsError
 from app.jobs import Job, Jobs, Worker
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The engine's word for being cancelled."""
 
 
@@ -18,14 +19,14 @@ def worker() -> Worker:
 
 @pytest.fixture
 def jobs() -> Jobs[str]:
-    return Jobs(Stopped, len)
+    return Jobs(StoppedError, len)
 
 
 def until_unwanted(job: Job[str]) -> str:
     for step in range(2000):
         job.report(step, 2000)
         if job.unwanted:
-            raise Stopped
+            raise StoppedError
         time.sleep(0.005)
     raise AssertionError("nobody cancelled this")
 
@@ -107,7 +108,7 @@ def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) 
 
 
 def test_remaining_time_follows_the_pace() -> None:
-    job: Job[str] = Job("a", lambda job: "", Stopped)
+    job: Job[str] = Job("a", lambda job: "", StoppedError)
     job.state, job._started = "running", time.monotonic() - 10
     job.report(25, 100)
     assert job.remaining == pytest.approx(30, abs=1)
@@ -115,7 +116,7 @@ def test_remaining_time_follows_the_pace() -> None:
 
 def test_old_results_make_room(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
     monkeypatch.setattr(app.jobs, "KEPT", 5000)
-    jobs: Jobs[str] = Jobs(Stopped, len)
+    jobs: Jobs[str] = Jobs(StoppedError, len)
     for name in "abc":
         assert jobs.submit(name, lambda job: "x" * 1500, worker, "me").finished.wait(5)
         time.sleep(0.02)
@@ -126,7 +127,7 @@ def test_old_results_make_room(monkeypatch: pytest.MonkeyPatch, worker: Worker) 
 
 def test_a_result_that_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
     monkeypatch.setattr(app.jobs, "KEPT", 2000)
-    jobs: Jobs[str] = Jobs(Stopped, len)
+    jobs: Jobs[str] = Jobs(StoppedError, len)
     job = jobs.submit("a", lambda job: "x" * 5000, worker, "me")
     deadline = time.monotonic() + 5
     while job.state != "failed" and time.monotonic() < deadline:

@@ -1,7 +1,6 @@
 """What must never happen, one test each."""
 
 import copy
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -9,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from app import Batch
 from app.features import ImageFeature
-from torch import Tensor, nn
 
 from .conftest import Make, Net, batches, explained, get
 from .test_service import endless
@@ -193,7 +193,8 @@ def test_a_one_logit_model_works(make: Make, score_func: Any, flat: bool) -> Non
     for method in ("IntegratedGradients", "FeatureAblation"):
         yes, no = (explained(visualizer, method=method, target=t)["attribution"] for t in (1, 0))
         assert yes["output"] == pytest.approx(-no["output"])
-        assert math.isclose(yes["inputs"][0]["contribution"]["total"], -no["inputs"][0]["contribution"]["total"], rel_tol=1e-4)
+        totals = [answer["inputs"][0]["contribution"]["total"] for answer in (yes, no)]
+        assert totals[0] == pytest.approx(-totals[1], rel=1e-4)
 
 
 def test_no_score_func_works(make: Make) -> None:
@@ -213,7 +214,12 @@ def test_a_request_that_breaks_us_is_an_answer_too(make: Make, monkeypatch: pyte
 
 def test_addresses_that_do_not_exist_answer_in_the_same_shape(make: Make) -> None:
     client = make().app.test_client()
-    for path in ("/api/nothing", "/api/samples/99999/media/0", "/api/attributions/none", "/api/attributions/x/maps/0/sum"):
+    for path in (
+        "/api/nothing",
+        "/api/samples/99999/media/0",
+        "/api/attributions/none",
+        "/api/attributions/x/maps/0/sum",
+    ):
         response = client.get(path)
         assert response.status_code == 404
         assert set(response.get_json()) == {"type", "message", "hint"}

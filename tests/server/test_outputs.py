@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from app.errors import InsightsError
 from app.outputs import Outputs, columns
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from app import Batch, InsightsError
-from app.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, TextFeature
-from app.methods import OFFERED
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
+
+from app import Batch, InsightsError
+from app.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
+from app.methods import OFFERED
 
 from .conftest import Make, Net, batches, explained, get
 
@@ -136,9 +137,7 @@ def test_training_mode_is_said_and_left_alone(make: Make) -> None:
 
 def test_another_class_gives_another_map(make: Make) -> None:
     visualizer = make()
-    first, second = (
-        explained(visualizer, method="InputXGradient", target=target)["attribution"] for target in (0, 1)
-    )
+    first, second = (explained(visualizer, method="InputXGradient", target=target)["attribution"] for target in (0, 1))
     assert (first["target"]["name"], second["target"]["name"]) == ("red", "green")
     assert first["inputs"][0]["maps"][0]["maximum"] != second["inputs"][0]["maps"][0]["maximum"]
 
@@ -260,8 +259,6 @@ def test_a_feature_of_ones_own(make: Make) -> None:
         kind = "general"
 
         def show(self, data: Tensor) -> object:
-            from app.features import Numbers
-
             return Numbers(["left", "right"], data.mean((1, 2))[:2].tolist())
 
         def reduce(self, attribution: Tensor) -> np.ndarray:

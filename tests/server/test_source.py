@@ -1,12 +1,13 @@
 from collections.abc import Iterator
 
-import app.source
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+import app.source
 from app.batch import Batch
 from app.errors import InsightsError
 from app.source import Example, MapSource, StreamSource, open_source, split, unbatched
-from torch.utils.data import DataLoader, TensorDataset
 
 
 def everything(source: app.source.Source) -> list[Example | Exception]:

@@ -1,0 +1,100 @@
+"""`python -m app.example [NAME]`: start a demo."""
+
+from __future__ import annotations
+
+import sys
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from app import AttributionVisualizer
+from app.demos import DEMOS, Demo
+from app.errors import InsightsError
+
+EXAMPLES = """\
+examples:
+  python -m app.example
+  python -m app.example --port 8000 --no-browser
+  python -m app.example fashion-mnist --data-root ~/datasets
+  python -m app.example folder ~/photos --model resnet50
+  python -m app.example folder ~/photos --model resnet18 --weights mine.pth --labels names.txt --labels truth.csv
+
+`python -m app.example NAME --help` explains the options of a demo. Ctrl-C stops it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the demo the arguments name, until Ctrl-C; gives the exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        workspace = DEMOS[options.demo].build(options)
+        AttributionVisualizer(**workspace).serve(
+            blocking=True, port=options.port, host=options.host, open_browser=options.browser
+        )
+    except InsightsError as error:
+        print(f"error: {error}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+    return 0
+
+
+def parser() -> ArgumentParser:
+    """The command line: a demo's name with its options, and those of the server before or after it."""
+    default = next(iter(DEMOS.values()))
+    top = ArgumentParser(
+        prog="python -m app.example",
+        description="See why a model predicted what it did, in your browser.",
+        epilog=EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    _add_server_options(top, host="127.0.0.1", port=0, browser=True, device=_default_device())
+    top.set_defaults(demo=default.name)
+    demos = top.add_subparsers(title="demos", metavar="NAME", help=f"(default: {default.name})")
+    for demo in DEMOS.values():
+        _add_demo(demos, demo)
+    return top
+
+
+def _add_demo(demos: Any, demo: Demo) -> None:
+    own = demos.add_parser(demo.name, help=demo.summary, description=demo.details)
+    demo.add_arguments(own)
+    _add_server_options(own, host=SUPPRESS, port=SUPPRESS, browser=SUPPRESS, device=SUPPRESS)
+    own.set_defaults(demo=demo.name)
+
+
+def _add_server_options(to: ArgumentParser, **defaults: Any) -> None:
+    server = to.add_argument_group("server")
+    server.add_argument("--host", default=defaults["host"], help="address to listen on (default: 127.0.0.1, this machine)")
+    server.add_argument("--port", type=_port, default=defaults["port"], help="port to listen on (default: 0, any free one)")
+    server.add_argument(
+        "--no-browser", dest="browser", action="store_false", default=defaults["browser"], help="do not open the browser"
+    )
+    server.add_argument(
+        "--device", type=_device, default=defaults["device"], help="where the model runs (default: cuda if present, else cpu)"
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise ArgumentTypeError(f"{text!r} is no port; give a number from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _device(text: str) -> torch.device:
+    try:
+        device = torch.device(text)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ArgumentTypeError(f"{text!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def _default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
