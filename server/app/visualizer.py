@@ -27,6 +27,8 @@ from app.source import open_source
 
 log = logging.getLogger(__name__)
 
+THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
+
 
 class AttributionVisualizer:
     """A dashboard that shows why models predict what they do.
@@ -131,7 +133,7 @@ class _Server:
 
     def __init__(self, app: OpenAPI, host: str, port: int) -> None:
         try:
-            self._waitress = create_server(app, host=host, port=port, threads=8, ident="attribution-insights")
+            self._waitress = create_server(app, host=host, port=port, threads=THREADS, ident="attribution-insights")
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
             raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
