@@ -8,23 +8,28 @@ const LONGEST_PAUSE = 1000;
 
 /** Asks for an explanation and waits for it; tells the server when nobody waits any more. */
 export function createExplainer(api: Api, slots: Slots) {
-  const leaving = new Map<string, Promise<unknown>>();
+  const followers = new Map<string, number>(); // how many wait for the same request
+  const leaving = new Map<string, Promise<unknown>>(); // cancellations that a new request must not overtake
 
   async function follow(request: AttributionRequest, signal: AbortSignal, onProgress: (job: Job) => void) {
     const key = JSON.stringify(request);
-    await leaving.get(key); // a cancellation under way must not overtake the new request
-    let job = await api.explain(request);
+    followers.set(key, (followers.get(key) ?? 0) + 1);
+    let job: Job | undefined;
     try {
+      await leaving.get(key);
+      job = await api.explain(request);
       for (let pause = FIRST_PAUSE; isUnfinished(job); pause = Math.min(pause * 1.4, LONGEST_PAUSE)) {
         onProgress(job);
         await sleep(pause, signal);
         job = await api.job(job.id, signal);
       }
-    } catch (error) {
-      if (signal.aborted) leave(key, job.id);
-      throw error;
+      return attributionOf(job);
+    } finally {
+      const others = (followers.get(key) ?? 1) - 1;
+      followers.set(key, others);
+      if (others === 0) followers.delete(key);
+      if (others === 0 && signal.aborted && job && isUnfinished(job)) leave(key, job.id);
     }
-    return attributionOf(job);
   }
 
   function leave(key: string, id: string): void {

@@ -37,7 +37,7 @@ export function percent(share: number): string {
 
 export function seconds(value: number): string {
   if (value < 0.95) return `${Math.max(1, Math.round(value * 1000))} ms`;
-  if (value < 90) return `${value.toFixed(1)} s`;
+  if (value < 90) return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} s`;
   return `${Math.round(value / 60)} min`;
 }
 

@@ -82,7 +82,14 @@ export function Screen() {
           </>
         )}
       </div>
-      <Drawer opened={finding && layout !== 'wide'} onClose={() => setFinding(false)} title="Find" size={320}>
+      <Drawer
+        opened={finding && layout !== 'wide'}
+        onClose={() => setFinding(false)}
+        title="Find"
+        size={320}
+        padding={0}
+        classNames={{ header: styles.drawerHead }}
+      >
         {find}
       </Drawer>
     </>

@@ -2,6 +2,7 @@ import {
   type CSSVariablesResolver,
   createTheme,
   Drawer,
+  InputWrapper,
   type MantineColorsTuple,
   Popover,
   Select,
@@ -24,6 +25,12 @@ const accent: MantineColorsTuple = [
 export const FONT =
   "'Inter Variable', Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
+const INPUT_TEXT = {
+  label: { fontSize: 12 },
+  description: { fontSize: 12 },
+  error: { fontSize: 12 },
+};
+
 /** Everything that opens over the view opens inside `root`, so that a notebook's cell keeps it. */
 export function createAppTheme(root: HTMLElement | null) {
   const portalProps = root ? { target: root } : {};
@@ -41,6 +48,7 @@ export function createAppTheme(root: HTMLElement | null) {
       Popover: Popover.extend({ defaultProps: { portalProps, shadow: 'md' } }),
       Tooltip: Tooltip.extend({ defaultProps: { portalProps, openDelay: 300, multiline: true, maw: 280 } }),
       Drawer: Drawer.extend({ defaultProps: { portalProps, lockScroll: false } }),
+      InputWrapper: InputWrapper.extend({ styles: INPUT_TEXT }),
       Select: Select.extend({ defaultProps: { size: 'xs', comboboxProps: { portalProps } } }),
     },
   });

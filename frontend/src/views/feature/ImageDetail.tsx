@@ -7,7 +7,7 @@ import styles from './ImageView.module.css';
 import { chosenMap, Layers, Picture } from './Layers';
 import { Legend } from './Legend';
 
-const LARGEST = 392; // px
+const LARGEST = 344; // px
 
 interface Point {
   row: number;

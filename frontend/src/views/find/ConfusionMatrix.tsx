@@ -34,7 +34,7 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
     grid.current?.querySelector<HTMLElement>(`[data-cell="${next.actual} ${next.predicted}"]`)?.focus();
   };
   return (
-    <div className={styles.frame}>
+    <div className={styles.frame} style={{ maxWidth: 72 + size * 48 }}>
       <span className={styles.across} aria-hidden>
         predicted
       </span>

@@ -31,7 +31,7 @@ export function Find({ summary }: { summary: Summary | undefined }) {
           )}
         </Section>
       )}
-      {!regression && <ClassFilter summary={summary} labelled={labelled} />}
+      {!regression && summary.progress.scanned > 0 && <ClassFilter summary={summary} labelled={labelled} />}
       {!regression && labelled && <Confusions summary={summary} />}
       {summary.scores && (
         <Section title={regression ? 'Outputs' : 'Best score'}>

@@ -27,13 +27,15 @@ export default function Scores({ histogram }: { histogram: Histogram }) {
   return (
     <>
       <div ref={place} className={styles.plot} role="img" aria-label={inWords(histogram, bins)} />
-      <div className={styles.key}>
-        {groups.map((group) => (
-          <span key={group}>
-            <i style={{ background: COLORS[group] }} /> {group}
-          </span>
-        ))}
-      </div>
+      {groups.length > 1 && (
+        <div className={styles.key}>
+          {groups.map((group) => (
+            <span key={group}>
+              <i style={{ background: COLORS[group] }} /> {group}
+            </span>
+          ))}
+        </div>
+      )}
     </>
   );
 }

@@ -40,6 +40,6 @@ export function JobNote({ explanation }: { explanation: Explanation }) {
 function said(job: Job | undefined): string {
   if (!job) return 'Waiting…';
   if (job.state === 'queued') return job.ahead > 0 ? `Queued, ${count(job.ahead)} before it` : 'Queued';
-  const left = job.remaining !== null && job.remaining > 1 ? ` · ${seconds(job.remaining)} left` : '';
+  const left = job.remaining !== null && job.remaining > 1 ? ` · ${seconds(job.remaining)}` : '';
   return job.total ? `${count(job.done)} / ${count(job.total)}${left}` : 'Computing…';
 }

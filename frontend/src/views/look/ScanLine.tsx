@@ -26,7 +26,8 @@ export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
   const { question, change } = useQuestion();
   const { task } = useWorkspace();
   const orders = ORDERS.filter(
-    (order) => task !== 'regression' && (order !== 'mistakes' || progress?.labelled !== 0),
+    (order) =>
+      task !== 'regression' && (order !== 'mistakes' || progress?.labelled !== 0 || order === question.order),
   );
   return (
     <div>
@@ -62,7 +63,7 @@ export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
 }
 
 function Said({ progress, matched }: { progress: Progress; matched: number }) {
-  const of = progress.size === null ? '' : ` of ${count(progress.size)}`;
+  const of = progress.size === null ? ' so far' : ` of ${count(progress.size)}`;
   return (
     <>
       Scanned <b>{count(progress.scanned)}</b>

@@ -13,13 +13,13 @@ const OFFERED = 50; // options drawn at once while searching
 /** The models' classes with scores; a click, or a search among all of them, explains another one. */
 export function Classes({ sample, explained }: { sample: Sample; explained: number | undefined }) {
   const { question, change } = useQuestion();
-  const { models, task } = useWorkspace();
+  const { models, task, classes } = useWorkspace();
   const explain = (target: number) => change({ sample: sample.index, target });
   if (sample.predictions.length === 0) return null;
   return (
     <Section
       title={task === 'regression' ? 'Outputs' : 'Classes'}
-      aside={<span className={styles.hint}>click to explain</span>}
+      aside={classes.length > 1 && <span className={styles.hint}>click to explain</span>}
     >
       {sample.predictions.map((prediction) => (
         <div key={prediction.model}>

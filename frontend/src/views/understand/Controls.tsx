@@ -6,6 +6,19 @@ import { Choice } from '../common/Choice';
 import { ordinal } from '../feature/Legend';
 import styles from './Understand.module.css';
 
+/** What the large picture shows. */
+export function ViewChoice() {
+  const { display, change } = useDisplay();
+  return (
+    <Choice
+      label="View"
+      value={display.view}
+      options={{ map: 'Map', overlay: 'Overlay', masked: 'Masked', original: 'Original' }}
+      onChange={(view) => change({ view })}
+    />
+  );
+}
+
 /** How attributions are drawn, here and on the cards; applied at once in the browser. */
 export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
   const { display, change } = useDisplay();
@@ -14,14 +27,6 @@ export function Controls({ sample, attribution }: { sample: Sample; attribution:
   if (!hasAny) return null;
   return (
     <div className={styles.controls} role="group" aria-label="Display">
-      {hasImage && (
-        <Choice
-          label="View"
-          value={display.view}
-          options={{ map: 'Map', overlay: 'Overlay', masked: 'Masked', original: 'Original' }}
-          onChange={(view) => change({ view })}
-        />
-      )}
       <Choice
         label="Sign"
         value={display.sign}
@@ -64,19 +69,30 @@ function ImageControls({ attribution }: { attribution: Attribution | undefined }
           />
         </Row>
       )}
-      <div className={styles.halves}>
+      <div className={styles.thirds}>
         <Channels attribution={attribution} />
         <Colors />
+        <Select
+          aria-label="Scale"
+          allowDeselect={false}
+          comboboxProps={{ width: 'max-content', position: 'bottom-end' }}
+          data={[
+            { value: 'image', label: 'Own scale' },
+            { value: 'shared', label: 'Shared scale' },
+          ]}
+          renderOption={({ option }) => SCALE_TITLES[option.value as keyof typeof SCALE_TITLES]}
+          value={display.scale}
+          onChange={(scale) => change({ scale: scale as keyof typeof SCALE_TITLES })}
+        />
       </div>
-      <Choice
-        label="Scale"
-        value={display.scale}
-        options={{ image: 'Scale of this image', shared: 'Shared by all on screen' }}
-        onChange={(scale) => change({ scale })}
-      />
     </>
   );
 }
+
+const SCALE_TITLES = {
+  image: 'Own scale: each image reaches full colour',
+  shared: 'Shared scale: the same for all on screen',
+};
 
 function Channels({ attribution }: { attribution: Attribution | undefined }) {
   const { display, change } = useDisplay();
@@ -95,7 +111,7 @@ function Channels({ attribution }: { attribution: Attribution | undefined }) {
 }
 
 function channelTitle(reduction: string): string {
-  if (reduction === 'sum') return 'Sum of channels';
+  if (reduction === 'sum') return 'Channel sum';
   if (reduction === 'magnitude') return 'Magnitude';
   return `Channel ${reduction}`;
 }

@@ -9,7 +9,7 @@ import { FeatureView } from '../feature/FeatureView';
 import { JobNote } from '../look/JobNote';
 import { Answer } from './Answer';
 import { Classes } from './Classes';
-import { Controls } from './Controls';
+import { Controls, ViewChoice } from './Controls';
 import { Trust } from './Trust';
 import styles from './Understand.module.css';
 
@@ -26,26 +26,31 @@ export function Detail({ sample }: { sample: Sample }) {
           <ErrorNote error={sample.error} />
         </div>
       )}
-      <div className={styles.part}>
-        <Answer sample={sample} attribution={attribution} method={question.method} />
-        {!sample.error && <JobNote explanation={explanation} />}
-        <div className={styles.inputs} data-stale={stale || undefined}>
-          {sample.inputs.map((input, i) => (
-            <div key={input.name} className={styles.input}>
-              {sample.inputs.length > 1 && <h3 className={styles.name}>{input.name}</h3>}
-              <FeatureView input={input} attribution={attribution?.inputs[i]} size="panel" />
-            </div>
-          ))}
+      <div className={styles.columns}>
+        <div className={styles.part}>
+          <Answer sample={sample} attribution={attribution} method={question.method} />
+          {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
+          {!sample.error && <JobNote explanation={explanation} />}
+          <div className={styles.inputs} data-stale={stale || undefined}>
+            {sample.inputs.map((input, i) => (
+              <div key={input.name} className={styles.input}>
+                {sample.inputs.length > 1 && <h3 className={styles.name}>{input.name}</h3>}
+                <FeatureView input={input} attribution={attribution?.inputs[i]} size="panel" />
+              </div>
+            ))}
+          </div>
+          <Controls sample={sample} attribution={attribution} />
         </div>
-        <Controls sample={sample} attribution={attribution} />
+        <div>
+          {attribution && sample.inputs.length > 1 && (
+            <Section title="Contribution of each input">
+              <Contributions inputs={attribution.inputs} />
+            </Section>
+          )}
+          <Classes sample={sample} explained={attribution?.target.index} />
+          {attribution && <Trust attribution={attribution} stale={stale} />}
+        </div>
       </div>
-      {attribution && sample.inputs.length > 1 && (
-        <Section title="Contribution of each input">
-          <Contributions inputs={attribution.inputs} />
-        </Section>
-      )}
-      <Classes sample={sample} explained={attribution?.target.index} />
-      {attribution && <Trust attribution={attribution} stale={stale} />}
     </>
   );
 }
