@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +13,7 @@ from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
 
+COMMAND = "python -m app.example"
 EXAMPLES = """\
 examples:
   python -m app.example
@@ -34,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             blocking=True, port=options.port, host=options.host, open_browser=options.browser
         )
     except InsightsError as error:
-        print(f"error: {error}.", file=sys.stderr)
+        print(f"error: {_sentences(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        print("stopped", file=sys.stderr)
     return 0
 
 
@@ -45,14 +46,15 @@ def parser() -> ArgumentParser:
     """The command line: a demo's name with its options, and those of the server before or after it."""
     default = next(iter(DEMOS.values()))
     top = ArgumentParser(
-        prog="python -m app.example",
+        prog=COMMAND,
+        usage="%(prog)s [NAME] [options]",
         description="See why a model predicted what it did, in your browser.",
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
     _add_server_options(top, host="127.0.0.1", port=0, browser=True, device=_default_device())
     top.set_defaults(demo=default.name)
-    demos = top.add_subparsers(title="demos", metavar="NAME", help=f"(default: {default.name})")
+    demos = top.add_subparsers(title="demos", metavar="NAME", prog=COMMAND, help=f"(default: {default.name})")
     for demo in DEMOS.values():
         _add_demo(demos, demo)
     return top
@@ -65,16 +67,19 @@ def _add_demo(demos: Any, demo: Demo) -> None:
     own.set_defaults(demo=demo.name)
 
 
-def _add_server_options(to: ArgumentParser, **defaults: Any) -> None:
-    server = to.add_argument_group("server")
-    server.add_argument("--host", default=defaults["host"], help="address to listen on (default: 127.0.0.1, this machine)")
-    server.add_argument("--port", type=_port, default=defaults["port"], help="port to listen on (default: 0, any free one)")
-    server.add_argument(
-        "--no-browser", dest="browser", action="store_false", default=defaults["browser"], help="do not open the browser"
+def _add_server_options(to: ArgumentParser, **default: Any) -> None:
+    add = to.add_argument_group("server").add_argument
+    add("--host", default=default["host"], help="address to listen on (default: 127.0.0.1)")
+    add("--port", type=_port, default=default["port"], help="port to listen on (default: any free one)")
+    add(
+        "--no-browser", dest="browser", action="store_false", default=default["browser"], help="do not open the browser"
     )
-    server.add_argument(
-        "--device", type=_device, default=defaults["device"], help="where the model runs (default: cuda if present, else cpu)"
-    )
+    add("--device", type=_device, default=default["device"], help="cpu or cuda (default: cuda if present)")
+
+
+def _sentences(error: InsightsError) -> str:
+    hint = error.hint[:1].upper() + error.hint[1:]
+    return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in (error.message, hint) if part)
 
 
 def _port(text: str) -> int:
