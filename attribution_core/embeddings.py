@@ -136,7 +136,7 @@ class EmbeddedModel(nn.Module):
         tables = self.tables[call.place or 0]
         widths = [other.table.shape[1] for other in tables]
         own = next(n for n, other in enumerate(tables) if other.table is call.table)
-        return torch.split(values[call.place or 0], widths, -1)[own]
+        return torch.split(values[call.place or 0], widths, -1)[own].contiguous()
 
 
 def _distinct(place: int, calls: list[_Call]) -> list[_Call]:

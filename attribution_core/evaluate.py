@@ -15,8 +15,10 @@ from attribution_core.errors import AttributionError, NotPerExample
 
 Part = TypeVar("Part")
 
-ELEMENTS = 1 << 20
-"""Input elements in one forward pass where nobody set a bound: 7 photos of 224×224, 1,337 digits of 28×28."""
+ELEMENTS = {"cpu": 1 << 17}
+MANY_ELEMENTS = 1 << 22
+"""Input elements in one forward pass where nobody set a bound: on a CPU as many as its caches like (a photo of 224×224,
+167 digits of 28×28), elsewhere enough to keep the device busy."""
 
 ROWS = 1024
 """Rows in one forward pass where nobody set a bound, however small they are."""
@@ -111,7 +113,8 @@ def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
     """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`."""
     batch = max(1, inputs[0].shape[0])
     width = sum(x.numel() for x in inputs) // batch
-    rows = asked or min(ROWS, max(1, ELEMENTS // max(1, width)))
+    elements = ELEMENTS.get(inputs[0].device.type, MANY_ELEMENTS)
+    rows = asked or min(ROWS, max(1, elements // max(1, width)))
     return min(rows, max_batch() or rows)
 
 

@@ -108,7 +108,7 @@ class Neuron(Target):
             return values[0][tuple(index)].reshape(len(values[0]), -1).sum(1)
         except IndexError as error:
             raise AttributionError(
-                f"The layer's values have shape {tuple(values[0].shape)}; neuron {self.selector} does not select from them."
+                f"Neuron {self.selector} is not in the layer's values of shape {tuple(values[0].shape)}."
             ) from error
 
 

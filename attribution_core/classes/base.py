@@ -36,7 +36,7 @@ class Attribution(ABC):
     @classmethod
     def get_name(cls) -> str:
         """The method's name in words."""
-        return re.sub(r"([a-z])([A-Z])|(X)([A-Z])", lambda m: " ".join(g for g in m.groups() if g), cls.__name__)
+        return re.sub(r"(?<=[a-zX])(?=[A-Z])", " ", cls.__name__)
 
     @property
     def multiplies_by_inputs(self) -> bool:

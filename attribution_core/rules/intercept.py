@@ -7,10 +7,11 @@ The interception belongs to a context and a thread; modules are not touched.
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -75,28 +76,34 @@ class Interception(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        name = self.known.get(func)
-        call = None if name is None else read(name, func, args, kwargs or {})
+        spelling = self.known.get(func)
+        call = None if spelling is None else read(spelling, func, args, kwargs or {})
         if call is None:
             return func(*args, **(kwargs or {}))
         result = self.answer(call)
         return call.x.copy_(result) if call.in_place else result
 
 
+class Spelling(NamedTuple):
+    """The operation that a callable computes, and where the callable works in place, the one that does not."""
+
+    name: str
+    instead: Callable[..., Any] | None = None
+
+
 @lru_cache
-def spellings(names: frozenset[str]) -> dict[Any, str]:
+def spellings(names: frozenset[str]) -> dict[Any, Spelling]:
     """Every callable of torch that computes one of the named operations, in place or not."""
-    found: dict[Any, str] = {}
-    for name in names:
-        for home in HOMES:
-            for spelling in (name, name + "_", f"{name}_with_indices"):
-                function = getattr(home, spelling, None)
-                if callable(function):
-                    found[function] = name
+    found: dict[Any, Spelling] = {}
+    for name, home in itertools.product(sorted(names), HOMES):
+        for spelling in (name, f"{name}_with_indices", f"__{name}__", f"__r{name}__"):
+            found[getattr(home, spelling, None)] = Spelling(name)
+        found[getattr(home, f"{name}_", None)] = Spelling(name, getattr(home, name, None) or getattr(torch, name, None))
+    del found[None]
     return found
 
 
-def read(name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+def read(spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
     """The call in one form, or None where its first argument is no floating point tensor."""
     options = dict(kwargs)
     for keyword in ("input", "self"):
@@ -106,22 +113,19 @@ def read(name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         return None
     if options.get("out") is not None:
         raise AttributionError(
-            f"{name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
+            f"{spelling.name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
         )
-    in_place, rest = False, args[1:]
     signature = _with_inplace(func)
-    if signature is not None:
-        bound = signature.bind(*args, **options)
-        in_place = bool(bound.arguments.pop("inplace", False))
-        rest, options = (), dict(list(bound.arguments.items())[1:])
-    elif func.__name__.endswith("_"):
-        in_place, func = True, getattr(torch, func.__name__[:-1], None) or getattr(Tensor, func.__name__[:-1])
-    return Call(name, args[0], rest, options, func, in_place)
+    if signature is None:
+        return Call(spelling.name, args[0], args[1:], options, spelling.instead or func, spelling.instead is not None)
+    arguments = signature.bind(*args, **options).arguments
+    in_place = bool(arguments.pop("inplace", False))
+    return Call(spelling.name, args[0], (), dict(list(arguments.items())[1:]), func, in_place)
 
 
 @lru_cache
 def _with_inplace(func: Any) -> inspect.Signature | None:
-    signature = inspect.signature(func) if inspect.isfunction(func) else None
+    signature = inspect.signature(func, follow_wrapped=False) if inspect.isfunction(func) else None
     return signature if signature is not None and "inplace" in signature.parameters else None
 
 

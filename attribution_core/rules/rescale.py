@@ -19,9 +19,9 @@ from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
 from attribution_core.rules.intercept import Call, Interception, Pull, replaced
 
-ACTIVATIONS = """relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid gelu silu mish softplus softsign
-    sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink threshold clamp clip
-    clamp_min clamp_max"""
+ACTIVATIONS = """relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid gelu silu mish softplus
+    softsign sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink threshold
+    clamp clip clamp_min clamp_max"""
 FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt rsqrt square pow reciprocal abs absolute sin cos tan atan arctan sinh
     cosh"""
 ELEMENTWISE = frozenset(f"{ACTIVATIONS} {FUNCTIONS}".split())

@@ -1,0 +1,75 @@
+"""The public face: signatures of Captum 0.9, documentation, and what an import brings along."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import captum.attr
+import pytest
+
+import attribution_core
+from attribution_core.arguments import ARGUMENTS
+from attribution_core.classes import primary
+
+METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
+           "FeatureAblation", "Occlusion"]  # fmt: skip
+ROOT = Path(attribution_core.__file__).parent
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("function", ["__init__", "attribute", "compute_convergence_delta", "has_convergence_delta"])
+def test_names_order_and_defaults_are_captums(name: str, function: str) -> None:
+    theirs = getattr(getattr(captum.attr, name), function, None)
+    ours = getattr(getattr(attribution_core, name), function, None)
+    assert (ours is None) == (theirs is None)
+    if theirs is not None and ours is not None:
+        shapes = [[(p.name, p.kind, p.default) for p in inspect.signature(f).parameters.values()] for f in (ours, theirs)]
+        assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_classes_are_final_described_and_cited(name: str) -> None:
+    cls = getattr(attribution_core, name)
+    assert cls.__final__
+    summary = (inspect.getdoc(cls) or "").splitlines()
+    assert len(summary) == 1 and summary[0].endswith(".")
+    assert f"{{{cls.citation}," in (ROOT / "references.bib").read_text()
+
+
+def test_every_argument_is_described_once_and_none_in_vain() -> None:
+    names = {
+        parameter
+        for name in METHODS
+        for function in (getattr(attribution_core, name).__init__, getattr(attribution_core, name).attribute)
+        for parameter in inspect.signature(function).parameters
+    }
+    assert names - {"self", "forward_func", "model", "kwargs"} == set(ARGUMENTS)
+
+
+def test_citations_in_docstrings_exist() -> None:
+    import re
+
+    known = (ROOT / "references.bib").read_text()
+    cited = {key for path in ROOT.rglob("*.py") for key in re.findall(r"\[([a-z]+\d{4})\]", path.read_text())}
+    assert cited
+    assert all(f"{{{key}," in known for key in cited)
+
+
+def test_import_brings_torch_and_numpy_only() -> None:
+    code = (
+        "import sys, torch, numpy; before = set(sys.modules)\n"
+        "import attribution_core, attribution_core.embeddings\n"
+        "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
+        "print(sorted(new - set(sys.stdlib_module_names) - {'torch', 'numpy', 'attribution_core'}))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert found.stdout.strip() == "[]"
+
+
+def test_everything_public_is_documented() -> None:
+    for module in (attribution_core, primary):
+        for name in getattr(module, "__all__", METHODS):
+            assert inspect.getdoc(getattr(module, name)), name
