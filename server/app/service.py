@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from importlib.metadata import version
 
 from torch import nn
 
-from app import methods, present
+from app import jobs, methods, present
 from app.encode import image_file, reductions
 from app.errors import InsightsError
-from app.explain import Question, device_of, explain, identity
-from app.features import BaseFeature, Picture
+from app.explain import Explanation, Question, device_of, explain, identity
+from app.features import BaseFeature, Picture, Shown
 from app.index import PredictionIndex
 from app.jobs import Jobs, Worker
 from app.outputs import Outputs
@@ -35,6 +36,7 @@ from attribution_core.evaluate import Cancelled
 
 PATIENCE = 0.4
 FIRST_LOOK = 2.0
+STEP = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,18 +133,18 @@ class InsightsService:
 
     def explain(self, request: AttributionRequest, client: str) -> Job:
         """The job that answers a question; a quick one is done already when this returns."""
-        question, example, setup = self._question(request), self._example(request.sample), self._setup
-        job = self._jobs.submit(
-            identity(request, question, self._salt),
-            lambda job: (
-                request,
-                explain(question, example, setup.features, setup.outputs, job.report, lambda: job.unwanted),
-            ),
-            self._placed[request.model][1],
-            client,
-        )
+        job = self._submit(request, client)
         job.finished.wait(PATIENCE / 2)
-        return present.job(job, self._jobs.ahead(job), setup.features)
+        return present.job(job, self._jobs.ahead(job), self._setup.features)
+
+    def _submit(self, request: AttributionRequest, client: str) -> jobs.Job[present.Answer]:
+        question, example, setup = self._question(request), self._example(request.sample), self._setup
+
+        def work(job: jobs.Job[present.Answer]) -> present.Answer:
+            return request, explain(question, example, setup.features, setup.outputs, job.report, lambda: job.unwanted)
+
+        worker = self._placed[request.model][1]
+        return self._jobs.submit(identity(request, question, self._salt), work, worker, client)
 
     def _question(self, request: AttributionRequest) -> Question:
         self._check_model(request.model)
@@ -170,6 +172,37 @@ class InsightsService:
         label = row.label if self._setup.explains_label else None
         target = label if label is not None else row.predicted
         return target if target is not None else (row.classes or [0])[0]
+
+    def answer(self, request: AttributionRequest, patience: float | None = None) -> Explanation:
+        """The explanation itself, for callers in this process; waits `patience` seconds (None: as long as it takes).
+
+        Raises what made the explanation fail, `TimeoutError` when it is not there in time.
+        """
+        client = f"python {threading.get_ident()}"
+        job = self._submit(request, client)
+        deadline = None if patience is None else time.monotonic() + patience
+        try:
+            while not job.finished.wait(STEP if deadline is None else min(STEP, max(0, deadline - time.monotonic()))):
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(f"no explanation of sample {request.sample} within {patience:g} s")
+                job.seen_by(client)
+        finally:
+            job.leave(client)
+        if job.error is not None:
+            raise job.error
+        if job.result is None:
+            raise InsightsError("the explanation was cancelled")
+        return job.result[1]
+
+    def shown(self, sample: int) -> list[Shown]:
+        """What is drawn of a sample's inputs."""
+        example = self._example(sample)
+        return [f.show(x) for f, x in zip(self._setup.features, example.inputs, strict=True)]
+
+    @property
+    def setup(self) -> Setup:
+        """What the workspace is made of."""
+        return self._setup
 
     def job(self, job: str, client: str) -> Job:
         """How far an explanation is."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import weakref
 import webbrowser
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from flask_openapi3.openapi import OpenAPI
-from torch import nn
+from torch import Tensor, nn
 from waitress.server import create_server
 from waitress.wasyncore import close_all
 
@@ -21,9 +23,14 @@ from app.features import BaseFeature
 from app.http import create_app
 from app.methods import OFFERED
 from app.outputs import Outputs, ScoreFunction
-from app.schema import Order
+from app.schema import Argument, Order
+from app.selection import Selection
 from app.service import InsightsService, Setup
 from app.source import open_source
+
+if TYPE_CHECKING:
+    from app.notebook import NotebookView
+    from app.widget import DashboardWidget
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +84,8 @@ class AttributionVisualizer:
         self.app: OpenAPI = create_app(self.service)
         self._server: _Server | None = None
         # Threads that outlive the interpreter would hold what is freed after it; garbage collection closes too.
-        self._free = weakref.finalize(self, self.service.close)
+        self._views: dict[str, NotebookView] = {}
+        self._free = weakref.finalize(self, _close, self.service, self._views)
 
     def serve(
         self,
@@ -102,6 +110,8 @@ class AttributionVisualizer:
             weakref.finalize(self, self._server.close)
         address = self._server.address
         print(f"Attribution Insights is at {address}", flush=True)  # noqa: T201  # the user waits for this line
+        if prefix := os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+            print(f"behind JupyterHub: {prefix.rstrip('/')}/proxy/{self._server.port}/", flush=True)  # noqa: T201
         if open_browser:
             webbrowser.open(address)
         if blocking:
@@ -114,11 +124,62 @@ class AttributionVisualizer:
         except KeyboardInterrupt:
             self.close()
 
-    def render(self, debug: bool = False, height: int = 720) -> Any:
-        """Show the dashboard below a notebook cell, from a server on this machine."""
-        from IPython.display import IFrame  # noqa: PLC0415  # there only in a notebook
+    def render(self, debug: bool = False, height: int = 720) -> DashboardWidget | None:
+        """Show the dashboard below a notebook cell; nothing is opened, nothing is fetched from elsewhere.
 
-        return IFrame(self.serve(debug=debug), width="100%", height=height)
+        A marimo notebook shows what a cell ends with, so there the widget is returned. `height`: in CSS pixels.
+        """
+        from app import notebook  # noqa: PLC0415  # ipywidgets is slow to import, and of use only here
+
+        if debug:
+            logging.getLogger("app").setLevel(logging.DEBUG)
+        cell = notebook.cell()
+        if cell and cell in self._views:
+            self._views.pop(cell).close()
+        view = notebook.NotebookView(self.app, self.service, height)
+        self._views[cell or view.widget.snapshot] = view
+        if cell is None:
+            return view.widget
+        view.display()
+        return None
+
+    @property
+    def widget(self) -> DashboardWidget:
+        """The dashboard rendered last: observe its `selected`, or set its `view`."""
+        if not self._views:
+            raise InsightsError("nothing has been rendered yet", hint="call render() first")
+        return list(self._views.values())[-1].widget
+
+    @property
+    def selected(self) -> Selection:
+        """What the person looks at in the dashboard rendered last: samples, model, class, method."""
+        return Selection.model_validate(self.widget.selected)
+
+    def attributions(
+        self,
+        sample: int | None = None,
+        *,
+        model: int | None = None,
+        target: int | None = None,
+        method: str | None = None,
+        arguments: dict[str, Argument] | None = None,
+        baseline: int | None = None,
+    ) -> tuple[Tensor, ...]:
+        """The attributions of a sample, one tensor for each input, in the shape that is drawn.
+
+        What is not given is as selected in the notebook; without a notebook, as the dashboard shows it first.
+        """
+        chosen = self.selected if self._views else Selection()
+        number = sample if sample is not None else chosen.sample
+        if number is None:
+            raise InsightsError("no sample is selected", hint="give its number, or select one in the dashboard")
+        request = chosen.request(number, self.service.setup.default_method)
+        given = {"model": model, "target": target, "method": method, "arguments": arguments, "baseline": baseline}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if "method" in changes and "arguments" not in changes:
+            changes["arguments"] = {}
+        explanation = self.service.answer(request.model_copy(update=changes))
+        return tuple(torch.from_numpy(part.values) for part in explanation.inputs)
 
     def close(self) -> None:
         """Stop the server, reading and computing."""
@@ -126,6 +187,12 @@ class AttributionVisualizer:
             self._server.close()
             self._server = None
         self._free()
+
+
+def _close(service: InsightsService, views: dict[str, NotebookView]) -> None:
+    for view in views.values():
+        view.close()
+    service.close()
 
 
 class _Server:
@@ -139,7 +206,8 @@ class _Server:
             raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         shown = f"[{shown}]" if ":" in shown else shown
-        self.address = f"http://{shown}:{self._waitress.effective_port}/"
+        self.port = int(self._waitress.effective_port)
+        self.address = f"http://{shown}:{self.port}/"
         self._thread = Thread(target=self._waitress.run, name="attribution-insights http", daemon=True)
         self._thread.start()
 

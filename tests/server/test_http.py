@@ -74,9 +74,3 @@ def test_a_taken_port_is_one_sentence(make: Make) -> None:
     port = int(make().serve().rstrip("/").rsplit(":", 1)[1])
     with pytest.raises(app.InsightsError, match=f"port {port} on 127.0.0.1 is taken"):
         make().serve(port=port)
-
-
-def test_the_notebook_shows_the_dashboard(make: Make) -> None:
-    pytest.importorskip("IPython", reason="render() needs IPython, which a notebook brings")
-    frame = make().render()
-    assert frame.src.startswith("http://127.0.0.1:")

@@ -1,0 +1,103 @@
+"""A visualizer's life in a notebook: its widget, what the person selects there, and the picture that is saved."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from app.errors import InsightsError
+from app.schema import SampleQuery
+from app.selection import Selection
+from app.snapshot import Seen, as_html, as_png
+from app.widget import DashboardWidget
+
+if TYPE_CHECKING:
+    from flask_openapi3.openapi import OpenAPI
+
+    from app.service import InsightsService
+
+KEPT = 8
+FIRST_PICTURE = 3.0
+WAITING = "Attribution Insights: nothing has been looked at yet."
+
+
+class NotebookView:
+    """One rendered dashboard: a live widget and, below it, a still picture for the saved notebook."""
+
+    def __init__(self, app: OpenAPI, service: InsightsService, height: int) -> None:
+        self._service = service
+        self._picture = uuid.uuid4().hex
+        self._handle: Any = None
+        self.widget = DashboardWidget(app, height=height, snapshot=self._picture)
+        self.widget.on_msg(self._seen)
+
+    @property
+    def selection(self) -> Selection:
+        """What the person looks at."""
+        return Selection.model_validate(self.widget.selected)
+
+    def display(self) -> None:
+        """Show the widget, and the picture that a saved notebook keeps; the widget hides it while it lives."""
+        from IPython import display as ipython  # noqa: PLC0415  # there only in a notebook
+
+        show: Any = ipython.display
+        show(self.widget)
+        self._handle = show(self._bundle(self._first()), raw=True, display_id=self._picture)
+
+    def close(self) -> None:
+        """Take the widget off the screen and free what it holds."""
+        self.widget.close()
+
+    def _seen(self, _: Any, content: Any, __: Any) -> None:
+        if content.get("type") == "seen" and self._handle is not None:
+            seen = [
+                found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
+            ]
+            if seen:
+                self._handle.update(self._bundle(seen), raw=True)
+
+    def _first(self) -> list[Seen]:
+        """The first samples with the default method, as many as a moment allows."""
+        deadline = time.monotonic() + FIRST_PICTURE
+        workspace = self._service.workspace()
+        page = self._service.samples(SampleQuery(limit=KEPT // 2, order=workspace.default_order))
+        found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
+        return [seen for seen in found if seen is not None]
+
+    def _look(self, sample: int, selection: Selection, patience: float) -> Seen | None:
+        """A sample with its explanation, where that exists or comes within `patience` seconds."""
+        try:
+            request = selection.request(sample, self._service.setup.default_method)
+            explanation = self._service.answer(request, patience=max(patience, 0))
+            return Seen(f"#{sample} · {explanation.target.name}", self._service.shown(sample), explanation)
+        except Exception:
+            return None  # a picture is a courtesy; the dashboard itself says what failed
+
+    def _bundle(self, seen: list[Seen]) -> dict[str, Any]:
+        method = self.selection.method or self._service.setup.default_method
+        caption = f"{self._service.setup.title}: {method}, as last seen" if seen else WAITING
+        inside = as_html(seen, self._service.setup.features, caption)
+        bundle: dict[str, Any] = {
+            "text/plain": caption,
+            "text/html": f'<div class="attribution-insights-snapshot" id="{self._picture}">{inside}</div>',
+        }
+        png = as_png(seen)
+        return bundle | ({"image/png": png} if png else {})
+
+
+def cell() -> str | None:
+    """The running cell of a Jupyter notebook ("" where the host does not name its cells); None in a marimo notebook.
+
+    Raises `InsightsError` outside of a notebook.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        parent = getattr(shell, "parent_header", None) or {}
+        return str(parent.get("metadata", {}).get("cellId", ""))
+    marimo = sys.modules.get("marimo")
+    if marimo is not None and marimo.running_in_notebook():
+        return None
+    raise InsightsError("render() shows the dashboard in a notebook", hint="use serve() outside of one")

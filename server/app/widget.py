@@ -1,0 +1,92 @@
+"""The dashboard inside a notebook: the same requests over the widget's own channel, answered by the same app."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anywidget
+import traitlets
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from app.paths import STATIC
+
+log = logging.getLogger(__name__)
+
+THREADS = 6
+NOT_BUILT = "export default { render({ el }) { el.textContent = 'The front end has not been built.' } }"
+
+
+class DashboardWidget(anywidget.AnyWidget):
+    """A dashboard below a cell.
+
+    view: what is filtered and selected, as the query string of the dashboard's address; may be set.
+    selected: the samples, model, class, method and arguments on the screen; observe it to follow the person.
+    height: of the view, in CSS pixels.
+    """
+
+    _esm = STATIC / "widget.js" if (STATIC / "widget.js").exists() else NOT_BUILT
+    view = traitlets.Unicode("").tag(sync=True)
+    selected = traitlets.Dict().tag(sync=True)
+    snapshot = traitlets.Unicode("").tag(sync=True)
+    height = traitlets.Int(720).tag(sync=True)
+
+    def __init__(self, app: OpenAPI, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._wsgi = app
+        self._threads = ThreadPoolExecutor(THREADS, "attribution-insights widget")
+        self._aborted: set[str] = set()
+        self._stop = weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
+        self.on_msg(_weakly(self))
+
+    def receive(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """Take a request or its abort; the kernel's main thread is free again at once."""
+        if content.get("type") == "abort":
+            self._aborted.add(content["id"])
+        elif content.get("type") == "request":
+            self._threads.submit(_answer, weakref.ref(self), content, bytes(buffers[0]) if buffers else b"")
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._stop()
+        super().close()
+
+
+def _weakly(widget: DashboardWidget) -> Callable[[Any, Any, Any], None]:
+    """A message handler that does not keep its widget alive."""
+    reference = weakref.ref(widget)
+
+    def receive(_: Any, content: Any, buffers: Any) -> None:
+        target = reference()
+        if target is not None:
+            target.receive(content, buffers)
+
+    return receive
+
+
+def _answer(reference: weakref.ref[DashboardWidget], content: dict[str, Any], body: bytes) -> None:
+    """Answer one request through the app, and send status, headers and body back under the request's id."""
+    widget = reference()
+    if widget is None or content["id"] in widget._aborted:
+        return
+    status, headers, data = call(widget._wsgi, content["method"], content["path"], content.get("headers", {}), body)
+    if content["id"] in widget._aborted:
+        widget._aborted.discard(content["id"])
+        return
+    widget.send({"type": "response", "id": content["id"], "status": status, "headers": headers}, buffers=[data])
+
+
+def call(
+    app: OpenAPI, method: str, path: str, headers: dict[str, str], body: bytes
+) -> tuple[int, dict[str, str], bytes]:
+    """One request to the app in this process: status, headers and body of its answer."""
+    builder = EnvironBuilder("/" + path.lstrip("/"), method=method, headers=list(headers.items()), data=body)
+    try:
+        chunks, status, answered = run_wsgi_app(app, builder.get_environ(), buffered=True)
+    finally:
+        builder.close()
+    return int(status.split()[0]), dict(answered.items()), b"".join(chunks)

@@ -1,0 +1,188 @@
+"""What happens in the kernel; the notebook itself is tested in a browser."""
+
+import base64
+import gc
+import io
+import json
+import re
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from app import Batch, InsightsError
+from app.features import GeneralFeature, TextFeature
+from app.notebook import NotebookView
+from app.selection import Selection
+from app.snapshot import as_html, as_png, colours
+from app.widget import DashboardWidget, call
+
+from .conftest import Make
+
+
+class Sent(DashboardWidget):
+    """A widget whose messages are kept instead of sent."""
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        self.kept.append((content, buffers))
+        self.arrived.set()
+
+    def __init__(self, app: Any) -> None:
+        self.kept: list[Any] = []
+        self.arrived = threading.Event()
+        super().__init__(app)
+
+
+def test_a_request_over_the_channel_is_answered_by_the_same_app(make: Make) -> None:
+    visualizer = make()
+    widget = Sent(visualizer.app)
+    question = json.dumps({"sample": 0, "method": "Saliency"}).encode()
+    widget.receive(
+        {
+            "type": "request",
+            "id": "7",
+            "method": "POST",
+            "path": "api/attributions?client=w",
+            "headers": {"Content-Type": "application/json"},
+        },
+        [memoryview(question)],
+    )
+    assert widget.arrived.wait(5)
+    content, (body,) = widget.kept[0]
+    assert (content["type"], content["id"], content["status"]) == ("response", "7", 200)
+    assert json.loads(body)["id"]
+    widget.close()
+
+
+def test_maps_travel_as_bytes(make: Make) -> None:
+    visualizer = make()
+    visualizer.attributions(0, method="Saliency")
+    body = json.dumps({"sample": 0, "method": "Saliency"}).encode()
+    _, _, answer = call(visualizer.app, "POST", "api/attributions", {"Content-Type": "application/json"}, body)
+    url = json.loads(answer)["attribution"]["inputs"][0]["maps"][0]["url"]
+    status, headers, data = call(visualizer.app, "GET", url, {}, b"")
+    assert (status, len(data)) == (200, 128)
+    assert headers["ETag"]
+
+
+def test_errors_travel_as_data(make: Make) -> None:
+    status, _, data = call(make().app, "GET", "api/nothing", {}, b"")
+    assert status == 404
+    assert json.loads(data)["type"] == "Not Found"
+
+
+def test_an_aborted_request_is_not_answered(make: Make) -> None:
+    widget = Sent(make().app)
+    widget.receive({"type": "abort", "id": "1"}, [])
+    widget.receive({"type": "request", "id": "1", "method": "GET", "path": "api/summary"}, [])
+    widget.receive({"type": "request", "id": "2", "method": "GET", "path": "api/summary"}, [])
+    assert widget.arrived.wait(5)
+    widget._threads.shutdown(wait=True)
+    assert [content["id"] for content, _ in widget.kept] == ["2"]
+
+
+def test_a_widget_does_not_outlive_its_visualizer(make: Make) -> None:
+    visualizer = make()
+    view = NotebookView(visualizer.app, visualizer.service, 400)
+    visualizer._views["cell"] = view
+    gone = weakref.ref(view.widget)
+    visualizer.close()
+    del view
+    visualizer._views.clear()
+    gc.collect()
+    assert gone() is None
+
+
+def test_attributions_are_those_on_the_screen(make: Make) -> None:
+    visualizer = make()
+    view = NotebookView(visualizer.app, visualizer.service, 400)
+    visualizer._views["cell"] = view
+    view.widget.selected = {"samples": [1, 2], "sample": 2, "method": "InputXGradient", "target": 1}
+    assert visualizer.selected == Selection(samples=[1, 2], sample=2, method="InputXGradient", target=1)
+    (found,) = visualizer.attributions()
+    (same,) = visualizer.attributions(2, method="InputXGradient", target=1)
+    (other,) = visualizer.attributions(target=0)
+    assert torch.equal(found, same)
+    assert found.shape == (3, 8, 8)
+    assert not torch.equal(found, other)
+
+
+def test_attributions_without_a_notebook(make: Make) -> None:
+    visualizer = make()
+    with pytest.raises(InsightsError, match="no sample is selected"):
+        visualizer.attributions()
+    with pytest.raises(InsightsError, match="nothing has been rendered"):
+        _ = visualizer.selected
+    assert len(visualizer.attributions(0)) == 1
+
+
+def test_a_failure_is_raised_where_attributions_are_asked_for(make: Make) -> None:
+    with pytest.raises(InsightsError, match="class 9"):
+        make().attributions(0, target=9)
+
+
+def test_outside_of_a_notebook_render_says_so(make: Make) -> None:
+    with pytest.raises(InsightsError, match="use serve"):
+        make().render()
+
+
+def test_the_saved_picture_shows_what_was_seen(make: Make) -> None:
+    visualizer = make(title="<Colours>")
+    bundle = NotebookView(visualizer.app, visualizer.service, 400)._bundle(
+        NotebookView(visualizer.app, visualizer.service, 400)._first()
+    )
+    assert "&lt;Colours&gt;" in bundle["text/html"]
+    pictures = re.findall(r"base64,([^\"]+)", bundle["text/html"])
+    assert len(pictures) == 8
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1]))))
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
+    width, height = Image.open(io.BytesIO(bundle["image/png"])).size
+    assert (width, height) == (4 * 160, 2 * 160)
+
+
+def test_the_saved_picture_has_words_and_numbers(make: Make) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.out = nn.Embedding(5, 3), nn.Linear(5, 2)
+            self.eval()
+
+        def forward(self, ids: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
+            return self.out(torch.cat([self.words(ids).mean(1), row], 1))
+
+    visualizer = make(
+        models=[Reader()],
+        classes=["a", "b"],
+        features=[
+            TextFeature("Text", None, None, lambda ids: ["so", "<b>", "fine"]),
+            GeneralFeature("Row", ["age", "fare"]),
+        ],
+        dataset=[Batch((torch.randint(0, 5, (2, 3)), torch.rand(2, 2)))],
+    )
+    view = NotebookView(visualizer.app, visualizer.service, 400)
+    seen = view._first()
+    text = as_html(seen, visualizer.service.setup.features, "caption")
+    assert "&lt;b&gt;" in text
+    assert "fare" in text
+    assert as_png(seen) is None
+
+
+def test_the_colours_are_symmetric_about_zero() -> None:
+    blue, white, red = colours(np.array([-1.0, 0.0, 1.0], np.float32), 1.0)
+    assert blue[2] > blue[0]
+    assert red[0] > red[2]
+    assert white.tolist() == [247, 247, 247]
+    assert colours(np.array([np.nan], np.float32), 0.0).tolist() == [[247, 247, 247]]
+
+
+def test_behind_jupyterhub_the_proxied_address_is_said(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
+    port = make().serve().rstrip("/").rsplit(":", 1)[1]
+    assert f"/user/ada/proxy/{port}/" in capsys.readouterr().out
