@@ -67,18 +67,27 @@ def as_baselines(baselines: Baselines, inputs: Tensors, single: bool) -> Tensors
 
 def _as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
     if isinstance(baseline, (int, float)):
-        return torch.full((), baseline, dtype=x.dtype, device=x.device).expand_as(x)
+        return _whole(torch.tensor(baseline), x, place).to(x).expand_as(x)
     if not isinstance(baseline, Tensor):
         raise AttributionError(f"baselines[{place}] is a {type(baseline).__name__}, not a number or a tensor.")
     try:
         if baseline.dim() > x.dim():
             raise RuntimeError
-        return baseline.detach().to(x).expand_as(x)
+        return _whole(baseline.detach(), x, place).to(x).expand_as(x)
     except RuntimeError as error:
         raise AttributionError(
             f"baselines[{place}] has shape {tuple(baseline.shape)}, its input {tuple(x.shape)}.",
             "Pass a number, a tensor of the input's shape, or one row to be used for all examples.",
         ) from error
+
+
+def _whole(baseline: Tensor, x: Tensor, place: int) -> Tensor:
+    if not x.is_floating_point() and baseline.is_floating_point() and bool((baseline % 1 != 0).any()):
+        raise AttributionError(
+            f"baselines[{place}] has fractions, its input is {x.dtype}.",
+            "Pass whole numbers, or the input as .float().",
+        )
+    return baseline
 
 
 def as_extra(extra: Any) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.evaluate import over, rows_that_fit
+from attribution_core.paths import wide
 from attribution_core.question import Question, Tensors
 
 
@@ -24,4 +25,4 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
 
 def total(attributions: Tensors) -> Tensor:
     """The sum of each example's attributions over all inputs, shape (B,)."""
-    return torch.stack([a.flatten(1).sum(1) if a.dim() > 1 else a for a in attributions]).sum(0)
+    return torch.stack([a.to(wide(a.dtype)).reshape(len(a), -1).sum(1) for a in attributions]).sum(0)

@@ -25,7 +25,6 @@ class Attribution(ABC):
     """Key of the method's paper in references.bib."""
 
     differentiates: ClassVar[bool] = True
-    uses_baselines: ClassVar[bool] = False
     complete: ClassVar[bool] = False
 
     def __init__(self, forward_func: Callable[..., Any]) -> None:

@@ -63,7 +63,6 @@ class IntegratedGradients(GradientAttribution):
     """Gradients summed along the way from a baseline to the input; attributions add up to the score's change."""
 
     citation = "sundararajan2017"
-    uses_baselines = True
     complete = True
 
     def __init__(self, forward_func: Callable[..., Any], multiply_by_inputs: bool = True) -> None:
@@ -128,7 +127,6 @@ class DeepLift(GradientAttribution):
     """Compares every activation with that on a baseline; attributions add up to the score's change."""
 
     citation = "shrikumar2017"
-    uses_baselines = True
     complete = True
 
     def __init__(
@@ -251,7 +249,6 @@ class FeatureAblation(PerturbationAttribution):
     """How much the score falls when each feature, or group of features, is replaced by a baseline."""
 
     citation = "zeiler2014"
-    uses_baselines = True
 
     @property
     def multiplies_by_inputs(self) -> bool:
@@ -287,7 +284,6 @@ class Occlusion(PerturbationAttribution):
     """How much the score falls when a window, slid over the input, is replaced by a baseline."""
 
     citation = "zeiler2014"
-    uses_baselines = True
 
     @property
     def multiplies_by_inputs(self) -> bool:

@@ -14,7 +14,7 @@ def ablation(
     question: Question, inputs: Tensors, baselines: Tensors, features: Features, rows: int | None = None
 ) -> Tensors:
     """score(x) − score(x with a feature replaced by the baseline), for every feature [zeiler2014]."""
-    whole = _scores(question, inputs)
+    whole = _scores(question, tuple(x.clone() for x in inputs))
     batch = len(inputs[0])
 
     def part(start: int, stop: int) -> Tensor:
@@ -30,6 +30,7 @@ def ablation(
 
 
 def _scores(question: Question, inputs: Tensors) -> Tensor:
+    """Floating point scores of inputs that the model may overwrite."""
     with torch.no_grad():
-        scores = question.scores(tuple(x.clone() for x in inputs))
+        scores = question.scores(inputs)
     return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,7 @@ def integrated_gradients(
         return tuple(_weighted(s, weights[start:stop]) for s in slopes)
 
     parts = over(len(positions), part, batch, rows_that_fit(inputs, rows))
-    means = tuple(sum(column[1:], start=column[0]) for column in zip(*parts, strict=True))
+    means = reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
     if not multiply_by_inputs:
         return means
     return tuple(m * (x - b) for m, x, b in zip(means, inputs, baselines, strict=True))

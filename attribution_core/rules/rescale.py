@@ -20,10 +20,10 @@ from attribution_core.paths import wide
 from attribution_core.rules.intercept import Call, Interception, Pull, replaced
 
 ACTIVATIONS = """relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid gelu silu mish softplus
-    softsign sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink threshold
-    clamp clip clamp_min clamp_max"""
-FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt rsqrt square pow reciprocal abs absolute sin cos tan atan arctan sinh
-    cosh"""
+    softsign rrelu sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink
+    threshold clamp clip clamp_min clamp_max"""
+FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt rsqrt square pow reciprocal abs absolute sin cos tan asin acos atan
+    arctan sinh cosh asinh acosh atanh exp2"""
 ELEMENTWISE = frozenset(f"{ACTIVATIONS} {FUNCTIONS}".split())
 NORMALISED = frozenset({"softmax", "log_softmax", "softmin"})
 POOLED = frozenset(f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3))
@@ -56,12 +56,18 @@ class _Nonlinear(Interception):
         super().__init__(ELEMENTWISE | NORMALISED | POOLED | LARGEST)
         self.noted = noted
 
+    def answer(self, call: Call) -> Any:
+        """Nonlinear functions of one tensor are ours; whatever else goes by their names is not."""
+        return self.nonlinear(call) if _of_one_tensor(call) else call.pure(call.x)
+
+    def nonlinear(self, call: Call) -> Any:
+        """What the operation returns."""
+        raise NotImplementedError
+
 
 class _Note(_Nonlinear):
-    def answer(self, call: Call) -> Any:
-        """Compute as usual."""
-        if _changes_nothing(call):
-            return call.pure(call.x)
+    def nonlinear(self, call: Call) -> Any:
+        """Compute as usual, and note what arrived."""
         self.noted.append((call.name, call.x.detach().clone()))
         return call.pure(call.x)
 
@@ -72,10 +78,8 @@ class _Slopes(_Nonlinear):
         self.eps = eps
         self.seen = 0
 
-    def answer(self, call: Call) -> Any:
+    def nonlinear(self, call: Call) -> Any:
         """Compute as usual, with the slope as gradient."""
-        if _changes_nothing(call):
-            return call.pure(call.x)
         reference = self._reference(call)
         if not (call.x.requires_grad and torch.is_grad_enabled()):
             return call.pure(call.x)
@@ -99,15 +103,13 @@ class _Slopes(_Nonlinear):
         return reference
 
 
-def _changes_nothing(call: Call) -> bool:
-    """Calls that are no nonlinear function of one tensor: `max` over everything or of two tensors, tensor exponents."""
+def _of_one_tensor(call: Call) -> bool:
+    """False for `max` over everything or of two tensors, and for exponents and bounds that are tensors."""
     if call.name in LARGEST:
         dims = call.arguments[:1] or (call.options.get("dim"),)
-        return isinstance(dims[0], bool) or not isinstance(dims[0], int)
+        return isinstance(dims[0], int) and not isinstance(dims[0], bool)
     others = (*call.arguments, *call.options.values())
-    return call.name in {"pow", "clamp", "clip", "clamp_min", "clamp_max"} and any(
-        isinstance(o, Tensor) for o in others
-    )
+    return call.name == "prelu" or not any(isinstance(other, Tensor) for other in others)
 
 
 def _other_way(what: str) -> AttributionError:

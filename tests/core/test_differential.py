@@ -123,13 +123,21 @@ def baselines(inputs: Any) -> list[Any]:
 def windows(inputs: Any) -> list[dict[str, Any]]:
     if isinstance(inputs, tuple):
         each = tuple((2,) for _ in inputs)
-        return [{"sliding_window_shapes": each}, {"sliding_window_shapes": each, "strides": (1,) * len(inputs)},
-                {"sliding_window_shapes": each, "strides": tuple((2,) for _ in inputs)}]
+        return [
+            {"sliding_window_shapes": each},
+            {"sliding_window_shapes": each, "strides": (1,) * len(inputs)},
+            {"sliding_window_shapes": each, "strides": tuple((2,) for _ in inputs)},
+        ]
     if inputs.dim() == 2:
-        return [{"sliding_window_shapes": (2,)}, {"sliding_window_shapes": (3,), "strides": 2},
-                {"sliding_window_shapes": (2,), "strides": (2,), "perturbations_per_eval": 3}]
-    return [{"sliding_window_shapes": (inputs.shape[1], 4, 3), "strides": (1, 2, 3)},
-            {"sliding_window_shapes": (1, 5, 5), "strides": 1 if inputs.shape[1] == 1 else (1, 4, 4)}]
+        return [
+            {"sliding_window_shapes": (2,)},
+            {"sliding_window_shapes": (3,), "strides": 2},
+            {"sliding_window_shapes": (2,), "strides": (2,), "perturbations_per_eval": 3},
+        ]
+    return [
+        {"sliding_window_shapes": (inputs.shape[1], 4, 3), "strides": (1, 2, 3)},
+        {"sliding_window_shapes": (1, 5, 5), "strides": 1 if inputs.shape[1] == 1 else (1, 4, 4)},
+    ]
 
 
 def masks(inputs: Any) -> list[Any]:
@@ -187,8 +195,11 @@ def test_grid_is_large() -> None:
 
 
 @pytest.mark.parametrize("method", ["FeatureAblation", "Occlusion"])
-@pytest.mark.parametrize("forward", [lambda x: x.square().sum(), lambda x: x.square().sum()[None],
-                                     lambda x: float(x.square().sum())], ids=["()", "(1,)", "float"])
+@pytest.mark.parametrize(
+    "forward",
+    [lambda x: x.square().sum(), lambda x: x.square().sum()[None], lambda x: float(x.square().sum())],
+    ids=["()", "(1,)", "float"],
+)
 def test_one_number_for_the_batch(method: str, forward: Callable[[Tensor], Any]) -> None:
     x = torch.randn(3, 4)
     window = {"sliding_window_shapes": (2,)} if method == "Occlusion" else {}
@@ -205,7 +216,9 @@ def test_integers() -> None:
 def test_one_mask_number_in_two_inputs_is_one_feature() -> None:
     a, b = torch.ones(2, 2), torch.ones(2, 2)
     mask = torch.tensor([[0, 1]])
-    same(*both("FeatureAblation", lambda a, b: a.sum(1) * b.sum(1), {}, {"inputs": (a, b), "feature_mask": (mask, mask)}))
+    same(
+        *both("FeatureAblation", lambda a, b: a.sum(1) * b.sum(1), {}, {"inputs": (a, b), "feature_mask": (mask, mask)})
+    )
 
 
 @pytest.mark.parametrize("method", VARIANTS)
@@ -222,7 +235,8 @@ def test_names_and_deltas(method: str) -> None:
 
 def test_trapezoid_is_complete_where_captum_is_not() -> None:
     x = torch.tensor([[1.0, 2.0]])
-    ours, theirs = both("IntegratedGradients", lambda x: x.sum(1), {},
-                        {"inputs": x, "method": "riemann_trapezoid", "n_steps": 4})
+    ours, theirs = both(
+        "IntegratedGradients", lambda x: x.sum(1), {}, {"inputs": x, "method": "riemann_trapezoid", "n_steps": 4}
+    )
     torch.testing.assert_close(ours, x)
     torch.testing.assert_close(theirs, x * 0.75)

@@ -132,7 +132,10 @@ def test_ids_that_feed_two_tables_become_their_vectors_side_by_side() -> None:
 def test_functional_lookups_count() -> None:
     table = torch.randn(5, 2)
     ids = torch.tensor([[0, 3]])
-    for model in (lambda i: F.embedding(i, table).sum((1, 2)), lambda i: F.embedding(input=i, weight=table).sum((1, 2))):
+    for model in (
+        lambda i: F.embedding(i, table).sum((1, 2)),
+        lambda i: F.embedding(input=i, weight=table).sum((1, 2)),
+    ):
         assert torch.equal(embedded(model, ids).inputs[0], table[ids])
 
 

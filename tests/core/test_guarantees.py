@@ -144,13 +144,23 @@ def test_several_inputs(name: str) -> None:
         return torch.stack([a.relu().sum(1), b.tanh().sum(1) * 2], 1)
 
     a, b = torch.randn(3, 4), torch.randn(3, 2)
-    more: dict[str, Any] = {"FeatureAblation": {"feature_mask": None},
-                            "Occlusion": {"sliding_window_shapes": ((1,), (1,)), "strides": None}}.get(name, {})
+    more: dict[str, Any] = {
+        "FeatureAblation": {"feature_mask": None},
+        "Occlusion": {"sliding_window_shapes": ((1,), (1,)), "strides": None},
+    }.get(name, {})
     found = ask(name, net, (a, b), **more)
     assert [f.shape for f in found] == [a.shape, b.shape]
     assert found[0].abs().max() == 0
-    torch.testing.assert_close(found[1], ask(name, lambda b: b.tanh().sum(1) * 2, b, target=None,
-                                             **{k: v[1:] if isinstance(v, tuple) else v for k, v in more.items()}))
+    torch.testing.assert_close(
+        found[1],
+        ask(
+            name,
+            lambda b: b.tanh().sum(1) * 2,
+            b,
+            target=None,
+            **{k: v[1:] if isinstance(v, tuple) else v for k, v in more.items()},
+        ),
+    )
 
 
 @pytest.mark.parametrize("name", ["IntegratedGradients", "DeepLift"])
@@ -187,8 +197,17 @@ def test_integer_inputs_of_gradient_methods(name: str) -> None:
         ask(name, _never, torch.tensor([[1, 2]]))
 
 
-@pytest.mark.parametrize("arguments", [{"n_steps": 0}, {"n_steps": 2.5}, {"n_steps": True}, {"method": "simpson"},
-                                       {"internal_batch_size": 0}, {"baselines": torch.zeros(9)}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"n_steps": 0},
+        {"n_steps": 2.5},
+        {"n_steps": True},
+        {"method": "simpson"},
+        {"internal_batch_size": 0},
+        {"baselines": torch.zeros(9)},
+    ],
+)
 def test_wrong_arguments_of_paths_are_refused_before_the_model_runs(arguments: dict[str, Any]) -> None:
     with pytest.raises(AttributionError, match=next(iter(arguments))):
         attribution_core.IntegratedGradients(_never).attribute(torch.randn(1, 2), **arguments)

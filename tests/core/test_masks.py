@@ -54,7 +54,9 @@ def occluded_slowly(x: Tensor, window: tuple[int, ...], stride: tuple[int, ...])
     ("shape", "window", "stride"),
     [((2, 7), (3,), (2,)), ((2, 7), (7,), (1,)), ((1, 2, 5), (1, 2), (1, 2)), ((2, 2, 4, 5), (2, 3, 2), (1, 2, 2))],
 )
-def test_occlusion_against_the_definition(shape: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> None:
+def test_occlusion_against_the_definition(
+    shape: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
     x = torch.randn(shape).double()
     found = Occlusion(score).attribute(x, window, stride)
     torch.testing.assert_close(found, occluded_slowly(x, window, stride))
@@ -111,6 +113,8 @@ X, PAIR = torch.ones(2, 4), (torch.ones(2, 4), torch.ones(2, 3))
         (X, {"baselines": torch.zeros(2, 5)}, r"shape \(2, 5\), its input \(2, 4\)"),
         (X, {"baselines": torch.zeros(1, 2, 4)}, r"shape \(1, 2, 4\)"),
         (X, {"baselines": "zero"}, "str"),
+        (X.long(), {"baselines": 0.5}, "has fractions"),
+        (X.long(), {"baselines": torch.full((1, 4), 0.5)}, "has fractions"),
         (X, {"perturbations_per_eval": 0}, "perturbations_per_eval=0"),
         (X, {"bogus": 1}, "bogus"),
     ],

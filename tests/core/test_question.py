@@ -77,7 +77,9 @@ def test_stacked_order_is_copy_after_copy() -> None:
     assert straight((x,), (b,), torch.tensor([0.0, 0.5, 1.0]))[0].flatten().tolist() == [0, 0, 0.5, 5, 1, 10]
 
 
-@pytest.mark.parametrize("rule", ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"])
+@pytest.mark.parametrize(
+    "rule", ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
+)
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_quadratures(rule: str, steps: int) -> None:
     positions, weights = quadrature(rule, steps)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -20,9 +21,15 @@ def in_place(x: Tensor) -> Tensor:
     return x
 
 
+def inline(x: Tensor) -> Tensor:
+    activation = nn.ReLU()
+    return activation(x)
+
+
 SPELLINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "module": nn.ReLU(), "shared module": SHARED, "inplace module": nn.ReLU(inplace=True), "inline": lambda x: nn.ReLU()(x),
-    "F.relu": F.relu, "F.relu inplace": lambda x: F.relu(x, inplace=True), "F.relu positional": lambda x: F.relu(x, True),
+    "module": nn.ReLU(), "shared module": SHARED, "inplace module": nn.ReLU(inplace=True), "inline": inline,
+    "F.relu": F.relu, "F.relu inplace": lambda x: F.relu(x, inplace=True),
+    "F.relu positional": lambda x: F.relu(x, True),
     "F.relu keyword": lambda x: F.relu(input=x), "method": lambda x: x.relu(), "torch.relu": torch.relu,
     "torch.relu_": torch.relu_, "F.relu_": F.relu_, "method in place": in_place,
 }  # fmt: skip
@@ -103,4 +110,24 @@ _Traced.__name__ = "OptimizedModule"
 
 def test_results_written_elsewhere_are_refused() -> None:
     with pytest.raises(AttributionError, match=r"sigmoid\(out="):
-        attribution_core.DeepLift(lambda x: torch.sigmoid(x, out=torch.empty(1, 2))).attribute(torch.randn(1, 2), target=0)
+        attribution_core.DeepLift(lambda x: torch.sigmoid(x, out=torch.empty(1, 2))).attribute(
+            torch.randn(1, 2), target=0
+        )
+
+
+def test_other_threads_see_nothing() -> None:
+    seen: list[Tensor] = []
+
+    def elsewhere() -> None:
+        y = torch.tensor([[-1.0, 2.0]], requires_grad=True)
+        seen.append(torch.autograd.grad(-y.relu().sum(), y)[0])
+
+    def model(x: Tensor) -> Tensor:
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        return -x.relu().sum(1)
+
+    found = attribution_core.GuidedBackprop(model).attribute(torch.tensor([[-1.0, 2.0]]))
+    assert seen[0].tolist() == [[0, -1]]
+    assert found.tolist() == [[0, 0]]

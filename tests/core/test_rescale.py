@@ -21,6 +21,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu tanh": nn.GELU("tanh"), "silu": nn.SiLU(), "mish": nn.Mish(), "softplus": nn.Softplus(2.0),
     "sigmoid": nn.Sigmoid(), "tanh": nn.Tanh(), "hardtanh": nn.Hardtanh(), "softsign": nn.Softsign(),
     "logsigmoid": nn.LogSigmoid(), "hardsigmoid": nn.Hardsigmoid(), "exp": torch.exp, "square": lambda x: x**2,
+    "threshold": nn.Threshold(0.1, -0.2), "rrelu": nn.RReLU().eval(), "celu": nn.CELU(), "abs": abs,
+    "hardshrink": nn.Hardshrink(), "softshrink": nn.Softshrink(), "tanhshrink": nn.Tanhshrink(),
     "clamp": lambda x: x.clamp(-0.5, 0.5), "softmax": nn.Softmax(1), "log softmax": nn.LogSoftmax(1),
     "softmin": nn.Softmin(1), "method softmax": lambda x: x.softmax(-1),
 }  # fmt: skip
@@ -72,8 +74,8 @@ def test_complete_and_independent_of_the_batch(name: str) -> None:
 
 
 PAIRS = {
-    "relu": lambda: nn.ReLU(), "tanh": lambda: nn.Tanh(), "pool": lambda: nn.MaxPool1d(2, stride=1, padding=1),
-    "sigmoid": lambda: nn.Sigmoid(), "softmax": lambda: nn.Softmax(2), "gelu": lambda: nn.GELU(),
+    "relu": nn.ReLU, "tanh": nn.Tanh, "pool": lambda: nn.MaxPool1d(2, stride=1, padding=1),
+    "sigmoid": nn.Sigmoid, "softmax": lambda: nn.Softmax(2), "gelu": nn.GELU,
 }  # fmt: skip
 
 
@@ -121,8 +123,9 @@ def test_max_pool_where_input_equals_baseline_in_a_window() -> None:
 
 @pytest.mark.parametrize(
     "largest",
-    [lambda x: x.max(1).values, lambda x: x.max(1, keepdim=True)[0][:, 0], lambda x: x.amax(1), lambda x: x.amax(dim=-1),
-     lambda x: torch.max(x, 1)[0], lambda x: F.max_pool1d(x[:, None], 4, return_indices=True)[0].flatten()],
+    [lambda x: x.max(1).values, lambda x: x.max(1, keepdim=True)[0][:, 0], lambda x: x.amax(1),
+     lambda x: x.amax(dim=-1), lambda x: torch.max(x, 1)[0],
+     lambda x: F.max_pool1d(x[:, None], 4, return_indices=True)[0].flatten()],
 )  # fmt: skip
 def test_the_largest_of_a_dimension(largest: Callable[[Tensor], Tensor]) -> None:
     x, b = torch.tensor([[1.0, 5, 2, 0]]), torch.tensor([[2.0, 0, 3, 4]])
@@ -162,7 +165,9 @@ def test_half_precision_near_the_baseline(activation: nn.Module, dtype: torch.dt
     net.float()
     assert near.isfinite().all()
     rounded = (x + 1e-3).to(dtype).float() - x
-    torch.testing.assert_close(near.float(), exact / 1e-3 * rounded, rtol=0.1, atol=0.1 * rounded.abs().max().item() + 1e-6)
+    torch.testing.assert_close(
+        near.float(), exact / 1e-3 * rounded, rtol=0.1, atol=0.1 * rounded.abs().max().item() + 1e-6
+    )
 
 
 def test_float32_quotients_near_the_baseline_do_not_explode() -> None:

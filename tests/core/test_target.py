@@ -53,8 +53,22 @@ def test_a_function_sees_one_batch_in_its_order() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    [-1, (0, -1), [0], [0, 1, 2], [0, -1], torch.tensor([0, 1, 2]), torch.tensor([0.0, 1.0]), torch.zeros(2, 1).long(),
-     1.5, True, "dog", [(0,), (0, 1)], (), [0, "a"]],
+    [
+        -1,
+        (0, -1),
+        [0],
+        [0, 1, 2],
+        [0, -1],
+        torch.tensor([0, 1, 2]),
+        torch.tensor([0.0, 1.0]),
+        torch.zeros(2, 1).long(),
+        1.5,
+        True,
+        "dog",
+        [(0,), (0, 1)],
+        (),
+        [0, "a"],
+    ],
 )
 def test_refused_before_the_model_runs(target: Any) -> None:
     def never(x: torch.Tensor) -> torch.Tensor:
