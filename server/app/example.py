@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -30,10 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the demo the arguments name, until Ctrl-C; gives the exit status."""
     options = parser().parse_args(arguments)
     try:
-        workspace = DEMOS[options.demo].build(options)
-        AttributionVisualizer(**workspace).serve(
-            blocking=True, port=options.port, host=options.host, open_browser=options.browser
-        )
+        with closing(AttributionVisualizer(**DEMOS[options.demo].build(options))) as visualizer:
+            visualizer.serve(blocking=True, port=options.port, host=options.host, open_browser=options.browser)
     except InsightsError as error:
         print(f"error: {_sentences(error)}", file=sys.stderr)
         return 1

@@ -1,0 +1,93 @@
+"""`python -m app.example` as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from app import example
+from app.demos import DEMOS
+
+
+def test_help_explains_the_server_and_every_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        example.main(["--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(word in shown for word in ["--host", "--port", "--no-browser", "--device", "examples:", *DEMOS])
+
+
+@pytest.mark.parametrize("name", list(DEMOS))
+def test_every_demo_explains_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        example.main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert "--no-browser" in shown
+    assert ("--data-root" in shown) == (name in ("fashion-mnist", "cifar10"))
+    assert ("--weights" in shown) == (name == "folder")
+
+
+def test_server_options_stand_before_or_after_the_name() -> None:
+    parse = example.parser().parse_args
+    assert (parse([]).demo, parse([]).port, parse([]).browser, parse([]).host) == ("digits", 0, True, "127.0.0.1")
+    for arguments in (["--port", "81", "--no-browser", "cifar10"], ["cifar10", "--no-browser", "--port", "81"]):
+        options = parse(arguments)
+        assert (options.demo, options.port, options.browser) == ("cifar10", 81, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["digit"], "choose from"),
+        (["--port", "99999"], "'99999' is no port"),
+        (["--port", "many"], "'many' is no port"),
+        (["--device", "abacus"], "'abacus' cannot be used"),
+        (["folder"], "required: PATH, --model"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        example.main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_of_the_user_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert example.main(["folder", str(tmp_path / "none"), "--model", "resnet18", "--no-browser"]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'none'} does not exist. Name a folder of images.\n"
+
+
+def test_a_taken_port_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "app.example", "--port", str(port), "--no-browser"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: port {port} on 127.0.0.1 is taken.")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_it_serves_until_ctrl_c() -> None:
+    command = [sys.executable, "-m", "app.example", "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = next(match[0] for line in process.stdout if (match := re.search(r"http://\S+", line)))
+        with urlopen(f"{address}api/workspace", timeout=20) as answer:
+            assert json.load(answer)["title"] == "Handwritten digits"
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, error) == (0, "")
