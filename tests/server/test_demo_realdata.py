@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from argparse import Namespace
 from collections.abc import Iterator
