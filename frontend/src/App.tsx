@@ -17,8 +17,8 @@ import styles from './views/tokens.module.css';
 /** The whole dashboard; it owns its state, and knows of its surroundings only what `host` says. */
 export function App({ transport, host }: { transport: Transport; host: Host }) {
   const [services] = useState<Services>(() => createServices(transport));
-  const [root, setRoot] = useState<HTMLElement | null>(null);
-  const theme = useMemo(() => createAppTheme(root), [root]);
+  const [popups, setPopups] = useState<HTMLElement | null>(null);
+  const theme = useMemo(() => createAppTheme(popups), [popups]);
   useCancelOnLeave(services);
   return (
     <HostContext value={host}>
@@ -31,8 +31,9 @@ export function App({ transport, host }: { transport: Transport; host: Host }) {
       >
         <QueryClientProvider client={services.queries}>
           <ServicesProvider services={services}>
-            <div ref={setRoot} className={styles.app}>
+            <div className={styles.app}>
               <Workspace />
+              <section ref={setPopups} aria-label="Menus and dialogs" />
             </div>
           </ServicesProvider>
         </QueryClientProvider>

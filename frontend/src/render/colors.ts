@@ -30,7 +30,7 @@ export function mix(from: Rgb, to: Rgb, amount: number): Rgb {
 
 /** Black or white, whichever reads better on a background (WCAG relative luminance). */
 export function readableOn(background: Rgb): Rgb {
-  return luminance(background) > 0.179 ? [17, 17, 20] : [255, 255, 255];
+  return luminance(background) > 0.179 ? [0, 0, 0] : [255, 255, 255];
 }
 
 /** WCAG 2 contrast ratio of two colours. */

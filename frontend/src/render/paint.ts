@@ -34,7 +34,7 @@ export function paint(
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;
     pixels[i] = Number.isFinite(value)
-      ? (table[CENTRE + clamp(Math.round(keep(value) * factor))] as number)
+      ? (table[CENTRE + clamp(keep(value) * factor)] as number)
       : MARKS[((i % width) + Math.floor(i / width)) % 2 === 0 ? 0 : 1];
   }
   return pixels;
@@ -52,8 +52,9 @@ const SIGNS: Record<Sign, (value: number) => number> = {
   absolute: Math.abs,
 };
 
+/** The nearest step; rounding is the same on both sides of zero. */
 function clamp(step: number): number {
-  return Math.max(-STEPS, Math.min(STEPS, step));
+  return Math.sign(step) * Math.min(STEPS, Math.round(Math.abs(step)));
 }
 
 function pack([red, green, blue]: Rgb, alpha: number): number {

@@ -88,6 +88,7 @@ export function Screen() {
         title="Find"
         size={320}
         padding={0}
+        closeButtonProps={{ 'aria-label': 'Close' }}
         classNames={{ header: styles.drawerHead }}
       >
         {find}

@@ -22,6 +22,19 @@ const accent: MantineColorsTuple = [
   '#2a2580',
 ];
 
+const dark: MantineColorsTuple = [
+  '#ececef',
+  '#c9cad1',
+  '#a3a4ad',
+  '#7c7d88',
+  '#43444c',
+  '#2e2f36',
+  '#202126',
+  '#18191d',
+  '#141518',
+  '#111215',
+];
+
 export const FONT =
   "'Inter Variable', Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
@@ -37,9 +50,9 @@ export function createAppTheme(root: HTMLElement | null) {
   return createTheme({
     fontFamily: FONT,
     fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '20px' },
-    colors: { accent },
+    colors: { accent, dark },
     primaryColor: 'accent',
-    primaryShade: { light: 6, dark: 4 },
+    primaryShade: 6,
     autoContrast: true,
     defaultRadius: 6,
     cursorType: 'pointer',
@@ -63,6 +76,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-placeholder': '#6b6c75',
     '--mantine-color-body': '#ffffff',
     '--mantine-color-default-border': '#dedee3',
+    '--mantine-color-error': '#b4371c',
   },
   dark: {
     '--mantine-color-text': '#ececef',
@@ -72,6 +86,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-default': '#202126',
     '--mantine-color-default-hover': '#292a30',
     '--mantine-color-default-border': '#36373e',
-    '--mantine-color-dark-filled-hover': '#292a30',
+    '--mantine-color-error': '#ff9b7d',
   },
 });

@@ -4,19 +4,20 @@ import { Failure } from '../../api/failure';
 import type { ApiError } from '../../api/schema';
 import styles from './Notice.module.css';
 
-/** One calm sentence in the middle of an empty place, with what can be done. */
-export function Notice({
-  title,
-  children,
-  actions,
-}: {
+interface NoticeProps {
   title: string;
   children?: ReactNode;
   actions?: ReactNode;
-}) {
+  /** Where it is all that the page says. */
+  alone?: boolean;
+}
+
+/** One calm sentence in the middle of an empty place, with what can be done. */
+export function Notice({ title, children, actions, alone = false }: NoticeProps) {
+  const Heading = alone ? 'h1' : 'h2';
   return (
     <div className={styles.notice} role="status">
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children && <p>{children}</p>}
       {actions && <div className={styles.actions}>{actions}</div>}
     </div>
@@ -26,7 +27,9 @@ export function Notice({
 export function Connecting() {
   return (
     <main className={styles.whole}>
-      <Notice title="Connecting…">Asking the server what there is to explain.</Notice>
+      <Notice alone title="Connecting…">
+        Asking the server what there is to explain.
+      </Notice>
     </main>
   );
 }
@@ -34,7 +37,9 @@ export function Connecting() {
 export function NoMethods() {
   return (
     <main className={styles.whole}>
-      <Notice title="No attribution method">The server offers no method to explain predictions with.</Notice>
+      <Notice alone title="No attribution method">
+        The server offers no method to explain predictions with.
+      </Notice>
     </main>
   );
 }
@@ -46,7 +51,16 @@ interface Retryable {
 }
 
 /** Nothing can be shown at all. */
-export function Unavailable({ error, retry, retrying }: Retryable) {
+export function Unavailable(props: Retryable) {
+  return (
+    <main className={styles.whole}>
+      <Failed {...props} alone />
+    </main>
+  );
+}
+
+/** What went wrong, in the place of what should be there. */
+export function Failed({ error, retry, retrying, alone = false }: Retryable & { alone?: boolean }) {
   const failure = Failure.from(error);
   const action = (
     <Button size="xs" onClick={() => retry()} loading={retrying}>
@@ -54,11 +68,9 @@ export function Unavailable({ error, retry, retrying }: Retryable) {
     </Button>
   );
   return (
-    <main className={styles.whole}>
-      <Notice title={failure.message} actions={action}>
-        {failure.hint || failure.type}
-      </Notice>
-    </main>
+    <Notice alone={alone} title={failure.message} actions={action}>
+      {failure.hint || failure.type}
+    </Notice>
   );
 }
 

@@ -12,7 +12,7 @@ export function Section({
   children: ReactNode;
 }) {
   return (
-    <section className={styles.section} aria-label={title}>
+    <section className={styles.section}>
       <div className={styles.head}>
         <h2>{title}</h2>
         {aside}

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/a11y/useFocusableInteractive: only the cells of the grid take the focus
-import { UnstyledButton } from '@mantine/core';
+import { UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { type KeyboardEvent, useRef, useState } from 'react';
 import type { ConfusionCell } from '../../api/schema';
 import { plural } from '../../render/format';
@@ -50,7 +50,9 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
         onKeyDown={move}
       >
         <div role="row" className={styles.row}>
-          <span role="columnheader" aria-label="true class" />
+          <span role="columnheader">
+            <VisuallyHidden>true class</VisuallyHidden>
+          </span>
           {classes.map((name) => (
             <span key={name} role="columnheader" className={styles.column} title={name}>
               {shorten(name, size)}

@@ -2,7 +2,7 @@ import { Failure } from '../../api/failure';
 import type { Sample } from '../../api/schema';
 import { newest, type useSamples } from '../../state/data';
 import { useQuestion } from '../../state/question';
-import { Banner, Unavailable } from '../common/Notice';
+import { Banner, Failed } from '../common/Notice';
 import { Cards } from './Cards';
 import { Filters } from './Filters';
 import styles from './Look.module.css';
@@ -25,7 +25,7 @@ export function Look({ list, samples, selected, onSelect, onFind }: LookProps) {
   const progress = newest(list.data);
   const { error, refetch, isRefetching } = list;
   if (error && samples.length === 0)
-    return <Unavailable error={error} retry={refetch} retrying={list.isFetching} />;
+    return <Failed error={error} retry={refetch} retrying={list.isFetching} />;
   return (
     <>
       <div className={styles.bar}>

@@ -1,0 +1,157 @@
+import { screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { describe, expect, it } from 'vitest';
+import { cards, inAddress, mount } from './test/mount';
+
+const user = userEvent.setup();
+const panel = () => screen.findByRole('region', { name: 'Selected sample' });
+
+describe('find', () => {
+  it('filters by outcome, keeps it in the address, and Back undoes it', async () => {
+    mount('images');
+    const all = (await cards()).slice(0, 4);
+    await user.click(await screen.findByRole('button', { name: /^Incorrect/ }));
+    await waitFor(() => expect(inAddress('outcome')).toBe('incorrect'));
+    await screen.findByText('Only incorrect');
+    await waitFor(() =>
+      expect(screen.getAllByRole('status')[0]).toHaveTextContent(/Scanned 400 of 400 · \d\d match/),
+    );
+    history.back();
+    await waitFor(() => expect(inAddress('outcome')).toBeNull());
+    await waitFor(async () => expect((await cards()).slice(0, 4)).toEqual(all));
+  });
+
+  it('filters by a cell of the confusion matrix, and clears by the same cell', async () => {
+    mount('images');
+    const cell = await screen.findByRole('button', { name: /^True circle, predicted square: \d+ samples$/ });
+    await user.click(cell);
+    await waitFor(() => expect([inAddress('predicted'), inAddress('actual')]).toEqual(['1', '0']));
+    await user.click(cell);
+    await waitFor(() => expect([inAddress('predicted'), inAddress('actual')]).toEqual([null, null]));
+  });
+
+  it('says how many were scanned when nothing matches, and offers a way out', async () => {
+    mount('images', '?outcome=correct&predicted=0&actual=1');
+    await screen.findByText('Nothing matches');
+    expect(screen.getByText(/None of the 400 samples scanned/)).toBeInTheDocument();
+    await user.click(screen.getByRole('button', { name: 'Clear filters' }));
+    expect((await cards()).length).toBeGreaterThan(0);
+  });
+
+  it('reads on when asked, and stops asking in between', async () => {
+    const transport = mount('many');
+    await screen.findByRole('button', { name: 'Scan further' });
+    expect(screen.getByText('2,000', { selector: '[role=status] b:first-child' })).toBeInTheDocument();
+    const samples = () => transport.log.filter((line) => line.endsWith('/api/samples')).length;
+    const before = samples();
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    expect(samples()).toBe(before);
+    await user.click(screen.getByRole('button', { name: 'Scan further' }));
+    await waitFor(() => expect(inAddress('scan')).toBe('4000'));
+    await waitFor(() => expect(samples()).toBeGreaterThan(before + 1));
+  });
+
+  it('speaks of no outcome where there are no labels', async () => {
+    mount('unlabelled');
+    expect(await screen.findByText(/^No labels:/)).toBeInTheDocument();
+    expect(screen.queryByRole('button', { name: /^Incorrect/ })).toBeNull();
+    expect(screen.queryByRole('grid')).toBeNull();
+  });
+});
+
+describe('understand', () => {
+  it('selects the first sample, explains its label, and another class on a click', async () => {
+    mount('images');
+    const [first] = await cards();
+    const region = await panel();
+    expect(within(region).getByRole('heading', { name: `Sample ${first}` })).toBeInTheDocument();
+    await within(region).findByText(/of the output for class/);
+    const rows = within(region).getAllByRole('button', { name: /^Explain / });
+    const other = rows.find((row) => row.getAttribute('aria-pressed') === 'false') as HTMLElement;
+    await user.click(other);
+    await waitFor(() => expect(inAddress('target')).not.toBeNull());
+    await waitFor(() => expect(other).toHaveAttribute('aria-pressed', 'true'));
+  });
+
+  it('steps with j and k', async () => {
+    mount('images');
+    const [first, second] = await cards();
+    await user.keyboard('j');
+    await waitFor(() => expect(inAddress('sample')).toBe(String(second)));
+    await user.keyboard('k');
+    await waitFor(() => expect(inAddress('sample')).toBe(String(first)));
+  });
+
+  it('reproduces a link to a sample and a class', async () => {
+    mount('images', '?sample=43&target=2&method=Saliency&view=overlay');
+    const region = await panel();
+    await within(region).findByText(/Saliency of the output for class ‘cross’/);
+    expect(within(region).getByRole('radio', { name: 'Overlay' })).toBeChecked();
+    expect(within(region).getByText(/does not promise that its attributions add up/)).toBeInTheDocument();
+  });
+
+  it('says whether the attributions add up', async () => {
+    mount('images', '?sample=0');
+    await within(await panel()).findByText(/do not add up/);
+    expect(
+      await screen.findByText(/^Values beyond ±.* \(99th percentile of \|a\|\) are clipped/),
+    ).toBeVisible();
+  });
+});
+
+describe('look', () => {
+  it('shows what failed and why on the card, and tries again', async () => {
+    const transport = mount('errors', '?order=index');
+    const notes = await screen.findAllByText(/ran out of memory on cuda:0/);
+    const posts = transport.log.filter((line) => line.startsWith('POST')).length;
+    const card = notes[0]?.closest('article') as HTMLElement;
+    await user.click(within(card).getByRole('button', { name: 'Retry' }));
+    await waitFor(() => expect(transport.log.filter((l) => l.startsWith('POST')).length).toBe(posts + 1));
+    expect(screen.getAllByText('The transform failed.').length).toBeGreaterThan(0);
+    expect(screen.getByText(/image file is truncated/)).toBeInTheDocument();
+  });
+
+  it('shows how far a slow explanation is, and cancels it', async () => {
+    const transport = mount('slow', '?order=index');
+    const [cancel] = await screen.findAllByRole('button', { name: 'Cancel' });
+    await user.click(cancel as HTMLElement);
+    await screen.findAllByText('Cancelled.');
+    expect(transport.log.some((line) => line.startsWith('DELETE'))).toBe(true);
+  });
+
+  it('shows what each of several models says', async () => {
+    mount('models');
+    const [card] = await screen.findAllByRole('article');
+    expect(within(card as HTMLElement).getByText('SqueezeNet')).toBeInTheDocument();
+  });
+});
+
+describe('states without samples', () => {
+  it('says that the dataset is empty', async () => {
+    mount('empty');
+    expect(await screen.findByText('No samples')).toBeInTheDocument();
+  });
+
+  it('says that the server is gone, and tries again', async () => {
+    const transport = mount('gone');
+    const again = await screen.findByRole('button', { name: 'Try again' });
+    const before = transport.log.length;
+    await user.click(again);
+    await waitFor(() => expect(transport.log.length).toBeGreaterThan(before));
+  });
+});
+
+describe('parameters', () => {
+  it('sends valid values, explains invalid ones, and goes back to the defaults', async () => {
+    mount('images');
+    await user.click(await screen.findByRole('button', { name: 'Parameters of the method' }));
+    const steps = await screen.findByRole('textbox', { name: 'Steps' });
+    expect(screen.getByRole('textbox', { name: 'Batch size' })).toHaveAttribute('placeholder', 'auto');
+    await user.type(steps, '1');
+    expect(screen.getByText('At least 2.')).toBeInTheDocument();
+    await user.type(steps, '0');
+    await waitFor(() => expect(inAddress('args')).toBe('{"n_steps":10}'));
+    await user.click(screen.getByRole('button', { name: 'Reset to defaults' }));
+    await waitFor(() => expect(inAddress('args')).toBeNull());
+  });
+});

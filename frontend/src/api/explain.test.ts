@@ -1,0 +1,109 @@
+import { describe, expect, it, vi } from 'vitest';
+import { createApi } from './client';
+import { createExplainer } from './explain';
+import { Failure } from './failure';
+import { fakeTransport } from './fake';
+import type { AttributionRequest } from './schema';
+import { Slots } from './slots';
+
+const request: AttributionRequest = {
+  sample: 0,
+  method: 'Saliency',
+  arguments: {},
+  model: 0,
+  target: null,
+  baseline: null,
+};
+
+function setUp(scenario: string, limit = 8) {
+  const transport = fakeTransport(scenario);
+  const explain = createExplainer(createApi(transport, 'tab'), new Slots(limit));
+  const sent = (method: string) => transport.log.filter((line) => line.startsWith(method)).length;
+  return { transport, explain, sent };
+}
+
+const live = () => new AbortController().signal;
+
+describe('explain', () => {
+  it('polls until the job is done and reports how far it is', async () => {
+    const { explain, sent } = setUp('images');
+    const onProgress = vi.fn();
+    const attribution = await explain(request, live(), onProgress);
+    expect(attribution).toMatchObject({ sample: 0, method: 'Saliency' });
+    expect(onProgress.mock.calls[0]?.[0]).toMatchObject({ state: 'running', done: 0, total: 1 });
+    expect([sent('POST'), sent('GET'), sent('DELETE')]).toEqual([1, 1, 0]);
+  });
+
+  it('throws what the server says of a failed job', async () => {
+    const { explain } = setUp('errors');
+    const failed = explain({ ...request, sample: 1 }, live(), vi.fn());
+    await expect(failed).rejects.toMatchObject({
+      type: 'OutOfMemoryError',
+      hint: expect.stringContaining('smaller'),
+    });
+  });
+
+  it('says that the server does not answer', async () => {
+    const { explain } = setUp('gone');
+    await expect(explain(request, live(), vi.fn())).rejects.toEqual(Failure.unreachable());
+  });
+
+  it('tells the server when nobody waits any more', async () => {
+    const { explain, sent } = setUp('slow');
+    const abort = new AbortController();
+    const waiting = explain(request, abort.signal, () => abort.abort());
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    expect(sent('DELETE')).toBe(1);
+  });
+
+  it('does not cancel a job that another one still waits for', async () => {
+    const { explain, sent } = setUp('images');
+    const abort = new AbortController();
+    const left = explain(request, abort.signal, () => abort.abort());
+    const stays = explain(request, live(), vi.fn());
+    await expect(left).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(stays).resolves.toMatchObject({ sample: 0 });
+    expect(sent('DELETE')).toBe(0);
+  });
+
+  it('asks again after a cancellation, never overtaking it', async () => {
+    const { explain, transport } = setUp('images');
+    const abort = new AbortController();
+    await expect(explain(request, abort.signal, () => abort.abort())).rejects.toThrow();
+    await expect(explain(request, live(), vi.fn())).resolves.toMatchObject({ sample: 0 });
+    const order = transport.log.map((line) => line.split(' ')[0]);
+    expect(order).toEqual(['POST', 'DELETE', 'POST', 'GET']);
+  });
+});
+
+describe('Slots', () => {
+  it('runs no more than its limit, the preferred one first', async () => {
+    const slots = new Slots(1);
+    const started: number[] = [];
+    const release: (() => void)[] = [];
+    const task = (tag: number) =>
+      slots.run(tag, live(), () => {
+        started.push(tag);
+        return new Promise<void>((resolve) => release.push(resolve));
+      });
+    const all = [task(1), task(2), task(3)];
+    slots.preferred = 3;
+    await vi.waitFor(() => expect(started).toEqual([1]));
+    release[0]?.();
+    await vi.waitFor(() => expect(started).toEqual([1, 3]));
+    release[1]?.();
+    await vi.waitFor(() => expect(started).toEqual([1, 3, 2]));
+    release[2]?.();
+    await Promise.all(all);
+  });
+
+  it('forgets a task that is aborted while it waits', async () => {
+    const slots = new Slots(0);
+    const abort = new AbortController();
+    const task = vi.fn();
+    const waiting = slots.run(1, abort.signal, task);
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    expect(task).not.toHaveBeenCalled();
+  });
+});

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import type { Progress } from '../api/schema';
+import { pollInterval, scanTarget } from './data';
+
+const progress = (changes: Partial<Progress>): Progress => ({
+  scanned: 0,
+  size: null,
+  exhausted: false,
+  scanning: true,
+  labelled: 0,
+  failed: 0,
+  error: null,
+  ...changes,
+});
+
+describe('scanning', () => {
+  it('reads 2000 samples first, all of small data, and as far as asked', () => {
+    expect(scanTarget(null, undefined)).toBe(2000);
+    expect(scanTarget(null, progress({ size: 9000 }))).toBe(9000);
+    expect(scanTarget(null, progress({ size: 70_000 }))).toBe(2000);
+    expect(scanTarget(4000, progress({ size: null }))).toBe(4000);
+  });
+
+  it('asks again only while the server reads, and less often for long lists', () => {
+    expect(pollInterval(progress({ scanning: false }))).toBe(false);
+    expect(pollInterval(undefined)).toBe(false);
+    expect(pollInterval(progress({}))).toBe(400);
+    expect(pollInterval(progress({}), 5)).toBe(2000);
+  });
+});
