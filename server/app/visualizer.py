@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import socket
 import weakref
 import webbrowser
 from collections import Counter
@@ -199,14 +200,16 @@ class _Server:
     """An HTTP server on a thread of its own."""
 
     def __init__(self, app: OpenAPI, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._waitress = create_server(app, host=host, port=port, threads=THREADS, ident="attribution-insights")
+            listening = socket.create_server((host, port), family=family)
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
             raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
+        self._waitress = create_server(app, sockets=[listening], threads=THREADS, ident="attribution-insights")
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         shown = f"[{shown}]" if ":" in shown else shown
-        self.port = int(self._waitress.effective_port)
+        self.port = int(listening.getsockname()[1])
         self.address = f"http://{shown}:{self.port}/"
         self._thread = Thread(target=self._waitress.run, name="attribution-insights http", daemon=True)
         self._thread.start()
