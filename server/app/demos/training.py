@@ -51,7 +51,8 @@ def fit(
             for chosen in torch.split(torch.randperm(len(images), generator=generator), batch_size):
                 used = max(step / steps, (time.monotonic() - start) / seconds)
                 if used >= 1:
-                    return net.eval()
+                    steps = step
+                    break
                 some = prepare(images[chosen], generator)
                 loss = _step(net, optimiser, some, labels[chosen], rate * _schedule(used))
                 step += 1
