@@ -13,6 +13,7 @@ import torch
 from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
+from app.visualizer import listen
 
 COMMAND = "python -m app.example"
 EXAMPLES = """\
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the demo the arguments name, until Ctrl-C; gives the exit status."""
     options = parser().parse_args(arguments)
     try:
+        listen(options.host, options.port).close()  # a taken port is said before any work is done
         with closing(AttributionVisualizer(**DEMOS[options.demo].build(options))) as visualizer:
             visualizer.serve(blocking=True, port=options.port, host=options.host, open_browser=options.browser)
     except InsightsError as error:

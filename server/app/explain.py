@@ -18,7 +18,7 @@ from app.errors import InsightsError
 from app.features import BaseFeature
 from app.methods import Method
 from app.outputs import Outputs
-from app.schema import Argument, AttributionRequest, ClassRef, Completeness, Contribution
+from app.schema import Argument, AttributionRequest, Baseline, ClassRef, Completeness, Contribution
 from app.source import Example
 from attribution_core.embeddings import embedded
 from attribution_core.evaluate import observe
@@ -59,12 +59,17 @@ class Question:
     method: Method
     arguments: dict[str, Argument]
     target: int
-    baseline: int | None
+    baseline: Baseline
 
 
 def identity(request: AttributionRequest, question: Question, salt: str) -> str:
     """The same id for the same question: defaults filled in, order of arguments irrelevant."""
-    full = request.model_copy(update={"arguments": dict(sorted(question.arguments.items())), "target": question.target})
+    filled = {
+        "arguments": dict(sorted(question.arguments.items())),
+        "target": question.target,
+        "baseline": question.baseline,
+    }
+    full = request.model_copy(update=filled)
     return hashlib.sha256(f"{salt}{full.model_dump_json()}".encode()).hexdigest()[:24]
 
 
@@ -170,13 +175,13 @@ def _observed(
     return observe(progress=report, cancelled=cancelled)
 
 
-def _chosen(baseline: int | None, count: int) -> list[int]:
-    if baseline is None:
+def _chosen(baseline: Baseline, count: int) -> list[int]:
+    if baseline == "mean":
         return list(range(count))
     if baseline >= count:
         raise InsightsError(
             f"there is no baseline {baseline}: the features have {count}",
-            hint=f"choose 0 to {count - 1}, or none for the mean over all",
+            hint=f"choose 0 to {count - 1}, or 'mean' for the mean over all",
             status=422,
         )
     return [baseline]

@@ -68,8 +68,12 @@ class Scanner:
             self._changed.wait_for(lambda: self._scanned > since or self._idle, timeout)
 
     @property
+    def _ended(self) -> bool:
+        return self._exhausted or self._scanned == self._source.size
+
+    @property
     def _over(self) -> bool:
-        return self._exhausted or self._closed
+        return self._ended or self._closed
 
     @property
     def _idle(self) -> bool:
@@ -82,7 +86,7 @@ class Scanner:
             return Progress(
                 scanned=self._scanned,
                 size=self._scanned if self._exhausted else self._source.size,
-                exhausted=self._exhausted,
+                exhausted=self._ended,
                 scanning=not self._idle,
                 labelled=self._labelled,
                 failed=self._failed,

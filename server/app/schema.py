@@ -17,6 +17,7 @@ Order = Literal["index", "mistakes", "confident", "uncertain"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 Reduction = Annotated[str, Field(pattern=r"^(sum|magnitude|[0-9]+)$")]
 Argument = bool | int | float | str | None
+Baseline = Annotated[int, Field(ge=0)] | Literal["mean"]
 
 
 class Wire(BaseModel):
@@ -247,7 +248,7 @@ class Summary(Wire):
 class AttributionRequest(Wire):
     """One question in full. `target` None: the label or the predicted class (see `Workspace.explains_label`).
 
-    `baseline` is a place in the features' baselines; None: the mean of the attributions over all of them.
+    `baseline` is a place in the features' baselines, or "mean": the mean of the attributions over all of them.
     """
 
     sample: int = Field(ge=0)
@@ -255,7 +256,7 @@ class AttributionRequest(Wire):
     target: int | None = Field(None, ge=0)
     method: str
     arguments: dict[str, Argument] = {}
-    baseline: int | None = Field(None, ge=0)
+    baseline: Baseline = 0
 
 
 class Contribution(Wire):

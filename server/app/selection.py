@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from app.schema import Argument, AttributionRequest
+from app.schema import Argument, AttributionRequest, Baseline
 
 
 class Selection(BaseModel):
@@ -16,7 +16,7 @@ class Selection(BaseModel):
     target: int | None = None
     method: str | None = None
     arguments: dict[str, Argument] = {}
-    baseline: int | None = None
+    baseline: Baseline = 0
 
     def request(self, sample: int, method: str) -> AttributionRequest:
         """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone."""

@@ -160,7 +160,7 @@ class InsightsService:
             method=method,
             arguments=method.check(request.arguments),
             target=self._target(request),
-            baseline=request.baseline if method.uses_baseline else None,
+            baseline=request.baseline if method.uses_baseline else 0,
         )
 
     def _target(self, request: AttributionRequest) -> int:

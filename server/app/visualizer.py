@@ -24,7 +24,7 @@ from app.features import BaseFeature
 from app.http import create_app
 from app.methods import OFFERED
 from app.outputs import Outputs, ScoreFunction
-from app.schema import Argument, Order
+from app.schema import Argument, Baseline, Order
 from app.selection import Selection
 from app.service import InsightsService, Setup
 from app.source import open_source
@@ -164,7 +164,7 @@ class AttributionVisualizer:
         target: int | None = None,
         method: str | None = None,
         arguments: dict[str, Argument] | None = None,
-        baseline: int | None = None,
+        baseline: Baseline | None = None,
     ) -> tuple[Tensor, ...]:
         """The attributions of a sample, one tensor for each input, in the shape that is drawn.
 
@@ -196,16 +196,21 @@ def _close(service: InsightsService, views: dict[str, NotebookView]) -> None:
     service.close()
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; `InsightsError` where it cannot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
+        raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
+
+
 class _Server:
     """An HTTP server on a thread of its own."""
 
     def __init__(self, app: OpenAPI, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listening = socket.create_server((host, port), family=family)
-        except OSError as error:
-            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
-            raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
+        listening = listen(host, port)
         self._waitress = create_server(app, sockets=[listening], threads=THREADS, ident="attribution-insights")
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         shown = f"[{shown}]" if ":" in shown else shown
