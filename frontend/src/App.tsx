@@ -9,6 +9,7 @@ import { type Host, HostContext, useHost } from './state/host';
 import { QuestionProvider } from './state/question';
 import { createServices, type Services, ServicesProvider } from './state/services';
 import { WorkspaceContext } from './state/workspace';
+import { ErrorBoundary } from './views/common/ErrorBoundary';
 import { Connecting, NoMethods, Unavailable } from './views/common/Notice';
 import { Screen } from './views/Screen';
 import { createAppTheme, cssVariables } from './views/theme';
@@ -32,7 +33,9 @@ export function App({ transport, host }: { transport: Transport; host: Host }) {
         <QueryClientProvider client={services.queries}>
           <ServicesProvider services={services}>
             <div className={styles.app}>
-              <Workspace />
+              <ErrorBoundary>
+                <Workspace />
+              </ErrorBoundary>
               <section ref={setPopups} aria-label="Menus and dialogs" />
             </div>
           </ServicesProvider>

@@ -12,7 +12,7 @@ const request: AttributionRequest = {
   arguments: {},
   model: 0,
   target: null,
-  baseline: null,
+  baseline: 0,
 };
 
 function setUp(scenario: string, limit = 8) {

@@ -133,10 +133,7 @@ export interface components {
          * @description What went wrong, in words for a person, and what to try.
          */
         ApiError: {
-            /**
-             * Hint
-             * @default
-             */
+            /** Hint */
             hint: string;
             /** Message */
             message: string;
@@ -194,7 +191,7 @@ export interface components {
          * AttributionRequest
          * @description One question in full. `target` None: the label or the predicted class (see `Workspace.explains_label`).
          *
-         *     `baseline` is a place in the features' baselines; None: the mean of the attributions over all of them.
+         *     `baseline` is a place in the features' baselines, or "mean": the mean of the attributions over all of them.
          */
         AttributionRequest: {
             /**
@@ -206,9 +203,9 @@ export interface components {
             };
             /**
              * Baseline
-             * @default null
+             * @default 0
              */
-            baseline?: number | null;
+            baseline?: number | "mean";
             /** Method */
             method: string;
             /**
@@ -628,43 +625,6 @@ export interface components {
             /** Tokens */
             tokens: string[];
         };
-        /** ValidationErrorModel */
-        ValidationErrorModel: {
-            /**
-             * Error context
-             * @description An optional object which contains values required to render the error message.
-             * @default null
-             */
-            ctx?: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Input
-             * @description The input provided for validation.
-             */
-            input: unknown;
-            /**
-             * Location
-             * @description The error's location as a list.
-             */
-            loc: unknown[];
-            /**
-             * Message
-             * @description A human readable explanation of the error.
-             */
-            msg: string;
-            /**
-             * Error Type
-             * @description A computer-readable identifier of the error type.
-             */
-            type: string;
-            /**
-             * URL
-             * @description The URL to further information about the error.
-             * @default null
-             */
-            url?: string | null;
-        };
         /**
          * Workspace
          * @description Everything that does not change while the server runs.
@@ -736,7 +696,6 @@ export type SamplePage = components['schemas']['SamplePage'];
 export type Summary = components['schemas']['Summary'];
 export type TextAttribution = components['schemas']['TextAttribution'];
 export type TextInput = components['schemas']['TextInput'];
-export type ValidationErrorModel = components['schemas']['ValidationErrorModel'];
 export type Workspace = components['schemas']['Workspace'];
 export type $defs = Record<string, never>;
 export interface operations {

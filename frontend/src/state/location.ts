@@ -1,4 +1,5 @@
 import {
+  createParser,
   parseAsArrayOf,
   parseAsFloat,
   parseAsInteger,
@@ -18,13 +19,19 @@ export type Outcome = (typeof OUTCOMES)[number];
 export type Order = (typeof ORDERS)[number];
 export type Argument = boolean | number | string | null;
 export type Arguments = Record<string, Argument>;
+export type Baseline = number | 'mean';
+
+const parseAsBaseline = createParser<Baseline>({
+  parse: (text) => (text === 'mean' ? 'mean' : parseAsInteger.parse(text)),
+  serialize: String,
+});
 
 /** What is asked and selected; absent from the address where it is the default. */
 export const questionParsers = {
   model: parseAsInteger.withDefault(0),
   method: parseAsString,
   args: parseAsJson(asArguments),
-  baseline: parseAsInteger,
+  baseline: parseAsBaseline.withDefault(0),
   outcome: parseAsStringLiteral(OUTCOMES).withDefault('all'),
   predicted: parseAsArrayOf(parseAsInteger).withDefault([]),
   actual: parseAsArrayOf(parseAsInteger).withDefault([]),

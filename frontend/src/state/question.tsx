@@ -1,7 +1,7 @@
 import { useQueryStates } from 'nuqs';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { AttributionRequest, MethodInfo, Workspace } from '../api/schema';
-import { type Arguments, type Order, type Outcome, questionParsers } from './location';
+import { type Arguments, type Baseline, type Order, type Outcome, questionParsers } from './location';
 import { changedArguments } from './parameters';
 import { useWorkspace } from './workspace';
 
@@ -9,7 +9,7 @@ export interface Question {
   model: number;
   method: MethodInfo;
   args: Arguments;
-  baseline: number | null;
+  baseline: Baseline;
   outcome: Outcome;
   predicted: number[];
   actual: number[];
@@ -36,7 +36,7 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
     model: workspace.models[raw.model] ? raw.model : 0,
     method,
     args: changedArguments(method, raw.args),
-    baseline: raw.baseline !== null && raw.baseline < baselines ? raw.baseline : null,
+    baseline: raw.baseline === 'mean' || raw.baseline < baselines ? raw.baseline : 0,
     predicted: raw.predicted.filter(known),
     actual: raw.actual.filter(known),
     order: raw.order ?? workspace.default_order,
@@ -55,6 +55,8 @@ export function isFiltered({ outcome, predicted, actual }: Question): boolean {
   return outcome !== 'all' || predicted.length > 0 || actual.length > 0;
 }
 
+const FILTERS = ['outcome', 'predicted', 'actual'] as const;
+
 const Context = createContext<{ question: Question; change: Changer } | null>(null);
 
 export function QuestionProvider({ children }: { children: ReactNode }) {
@@ -62,7 +64,9 @@ export function QuestionProvider({ children }: { children: ReactNode }) {
   const [raw, setRaw] = useQueryStates(questionParsers, { history: 'push' });
   const value = useMemo(() => {
     const change: Changer = (changed, options) => {
-      void setRaw(changed, { history: options?.replace ? 'replace' : 'push' });
+      const filters = FILTERS.some((name) => name in changed);
+      const deselect = filters ? { sample: null, target: null } : {};
+      void setRaw({ ...deselect, ...changed }, { history: options?.replace ? 'replace' : 'push' });
     };
     return { question: readQuestion(raw, workspace), change };
   }, [raw, setRaw, workspace]);

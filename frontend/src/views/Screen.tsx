@@ -1,6 +1,6 @@
 import { Drawer } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useSamples, useSummary } from '../state/data';
 import { useHost } from '../state/host';
 import { layoutFor } from '../state/layout';
@@ -43,10 +43,17 @@ export function Screen() {
     },
     [samples, selected, select],
   );
-  const close = useCallback(() => over && select(null), [over, select]);
+  const look = useRef<HTMLElement>(null);
+  const close = useCallback(() => {
+    if (!over) return;
+    select(null);
+    requestAnimationFrame(() =>
+      look.current?.querySelector<HTMLElement>(`[data-sample="${selected}"]`)?.focus(),
+    );
+  }, [over, select, selected]);
   useSelectionKeys(useHost().keys(), step, close);
 
-  const find = <Find summary={summary.data} />;
+  const find = <Find query={summary} />;
   return (
     <>
       <Header layout={layout} />
@@ -58,7 +65,7 @@ export function Screen() {
                 {find}
               </aside>
             )}
-            <main className={styles.look} aria-label="Samples" inert={over}>
+            <main ref={look} className={styles.look} aria-label="Samples" inert={over}>
               <Look
                 list={list}
                 samples={samples}

@@ -1,7 +1,9 @@
 import { lazy, Suspense } from 'react';
-import type { Summary } from '../../api/schema';
 import { count } from '../../render/format';
+import type { useSummary } from '../../state/data';
 import { useWorkspace } from '../../state/workspace';
+import { ErrorBoundary } from '../common/ErrorBoundary';
+import { Failed } from '../common/Notice';
 import { Section } from '../common/Section';
 import { ClassFilter } from './ClassFilter';
 import { Confusions } from './Confusions';
@@ -11,8 +13,10 @@ import { Outcomes } from './Outcomes';
 const Scores = lazy(() => import('./Scores'));
 
 /** Narrows down: outcome, classes, confusions, scores, with the counts of what was scanned. */
-export function Find({ summary }: { summary: Summary | undefined }) {
+export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
   const { task } = useWorkspace();
+  const { data: summary, error, refetch, isFetching } = query;
+  if (error && !summary) return <Failed error={error} retry={refetch} retrying={isFetching} />;
   if (!summary) return <p className={styles.wait}>Counting…</p>;
   const labelled = summary.correct + summary.incorrect > 0;
   const regression = task === 'regression';
@@ -35,9 +39,11 @@ export function Find({ summary }: { summary: Summary | undefined }) {
       {!regression && labelled && <Confusions summary={summary} />}
       {summary.scores && (
         <Section title={regression ? 'Outputs' : 'Best score'}>
-          <Suspense fallback={<div className={styles.plot} />}>
-            <Scores histogram={summary.scores} />
-          </Suspense>
+          <ErrorBoundary fallback={<p className={styles.note}>The plot could not be loaded.</p>}>
+            <Suspense fallback={<div className={styles.plot} />}>
+              <Scores histogram={summary.scores} />
+            </Suspense>
+          </ErrorBoundary>
         </Section>
       )}
     </>

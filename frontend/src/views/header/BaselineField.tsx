@@ -16,11 +16,11 @@ export function BaselineField() {
       className={styles.field}
       allowDeselect={false}
       data={[
+        ...names.map((name, i) => ({ value: String(i), label: `Baseline: ${name}` })),
         { value: 'mean', label: 'Mean over baselines' },
-        ...names.map((name, i) => ({ value: String(i), label: name })),
       ]}
-      value={question.baseline === null ? 'mean' : String(question.baseline)}
-      onChange={(value) => change({ baseline: value === 'mean' ? null : Number(value) })}
+      value={String(question.baseline)}
+      onChange={(value) => change({ baseline: value === 'mean' ? 'mean' : Number(value) })}
     />
   );
 }

@@ -41,6 +41,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
       <header className={styles.head}>
         <UnstyledButton
           className={styles.select}
+          data-sample={sample.index}
           aria-pressed={selected}
           aria-label={`Sample ${sample.index}: show in detail`}
           onClick={() => onSelect(sample.index)}
@@ -51,16 +52,18 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
         <Mark correct={prediction?.correct ?? null} />
       </header>
       {sample.error && <ErrorNote error={sample.error} />}
-      <div
-        className={styles.inputs}
-        data-stale={explanation.stale || undefined}
-        data-many={sample.inputs.length > 1 || undefined}
-      >
-        {sample.inputs.map((input, i) => (
-          <FeatureView key={input.name} input={input} attribution={attribution?.inputs[i]} size="card" />
-        ))}
+      <div className={styles.pending}>
+        <div
+          className={styles.inputs}
+          data-stale={explanation.stale || undefined}
+          data-many={sample.inputs.length > 1 || undefined}
+        >
+          {sample.inputs.map((input, i) => (
+            <FeatureView key={input.name} input={input} attribution={attribution?.inputs[i]} size="card" />
+          ))}
+        </div>
+        {!sample.error && <JobNote explanation={explanation} />}
       </div>
-      {!sample.error && <JobNote explanation={explanation} />}
       {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
       {sample.predictions
         .filter((each) => models.length === 1 || each.model === question.model)

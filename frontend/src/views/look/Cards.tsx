@@ -1,7 +1,8 @@
-import { useElementSize, useMergedRef } from '@mantine/hooks';
+import { useDidUpdate, useElementSize, useMergedRef } from '@mantine/hooks';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef } from 'react';
 import type { Sample } from '../../api/schema';
+import { useQuestion } from '../../state/question';
 import { Card } from './Card';
 import type { SampleList } from './Look';
 import styles from './Look.module.css';
@@ -21,6 +22,11 @@ interface CardsProps {
 export function Cards({ list, samples, selected, onSelect }: CardsProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useElementSize();
+  const { model, outcome, predicted, actual, order } = useQuestion().question;
+  useDidUpdate(
+    () => scroller.current?.scrollTo({ top: 0 }),
+    [model, outcome, String(predicted), String(actual), order],
+  );
   const columns = columnsFor(size.width, samples[0]);
   const rows = Math.ceil(samples.length / columns);
   const virtual = useVirtualizer({
@@ -35,7 +41,11 @@ export function Cards({ list, samples, selected, onSelect }: CardsProps) {
   useReveal(virtual, samples, columns, selected);
   return (
     <div ref={useMergedRef(scroller, size.ref)} className={styles.scroller} data-testid="cards">
-      <div className={styles.canvas} style={{ height: virtual.getTotalSize() }}>
+      <div
+        className={styles.canvas}
+        data-stale={list.isPlaceholderData || undefined}
+        style={{ height: virtual.getTotalSize() }}
+      >
         {items.map((item) => (
           <div
             key={item.key}

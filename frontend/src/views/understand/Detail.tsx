@@ -29,8 +29,8 @@ export function Detail({ sample }: { sample: Sample }) {
       <div className={styles.columns}>
         <div className={styles.part}>
           <Answer sample={sample} attribution={attribution} method={question.method} />
-          {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
           {!sample.error && <JobNote explanation={explanation} />}
+          {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
           <div className={styles.inputs} data-stale={stale || undefined}>
             {sample.inputs.map((input, i) => (
               <div key={input.name} className={styles.input}>

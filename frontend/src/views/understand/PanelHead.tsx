@@ -24,6 +24,7 @@ export function PanelHead({ index, sample, onStep, onClose }: PanelHeadProps) {
           variant="subtle"
           leftSection={<IconArrowLeft size={15} />}
           onClick={onClose}
+          autoFocus
         >
           All
         </Button>
