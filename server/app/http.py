@@ -190,7 +190,8 @@ def _refused(error: InsightsError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     code = error.code or 500
-    return _error(code, ApiError(type=error.name, message=f"{request.method} {request.path}: {error.description}"))
+    message = f"{request.method} {request.path}: {error.description}"
+    return _error(code, ApiError(type=error.name, message=message, hint=""))
 
 
 def _crashed(error: Exception) -> Response:

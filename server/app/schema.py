@@ -31,7 +31,7 @@ class ApiError(Wire):
 
     type: str
     message: str
-    hint: str = ""
+    hint: str
 
 
 class ClassRef(Wire):
