@@ -20,7 +20,7 @@ export function lookup(layer: Layer, colors: ColorMap, opacity: number, veil: Rg
   });
 }
 
-/** Raw values as RGBA words: kept sign, scaled to ±bound, looked up; non-finite ones as yellow and black checks. */
+/** Raw values as RGBA words: scaled to ±bound, kept sign, looked up; non-finite ones as yellow and black checks. */
 export function paint(
   values: Float32Array,
   width: number,
@@ -28,16 +28,21 @@ export function paint(
   sign: Sign,
   table: Lookup,
 ): Uint32Array<ArrayBuffer> {
-  const keep = SIGNS[sign];
+  const colors = foldSign(table, sign);
   const factor = bound > 0 ? STEPS / bound : 0;
   const pixels = new Uint32Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as number;
     pixels[i] = Number.isFinite(value)
-      ? (table[CENTRE + clamp(keep(value) * factor)] as number)
+      ? (colors[CENTRE + nearestStep(value * factor)] as number)
       : MARKS[((i % width) + Math.floor(i / width)) % 2 === 0 ? 0 : 1];
   }
   return pixels;
+}
+
+/** The table with its colours moved to where a value of the other sign looks them up. */
+function foldSign(table: Lookup, sign: Sign): Lookup {
+  return table.map((_, i) => table[Math.round(CENTRE + STEPS * SIGNS[sign]((i - CENTRE) / STEPS))] ?? 0);
 }
 
 /** Where a kept value lies between −1 and 1. */
@@ -52,9 +57,10 @@ const SIGNS: Record<Sign, (value: number) => number> = {
   absolute: Math.abs,
 };
 
-/** The nearest step; rounding is the same on both sides of zero. */
-function clamp(step: number): number {
-  return Math.sign(step) * Math.min(STEPS, Math.round(Math.abs(step)));
+/** The nearest step within ±STEPS; rounding is the same on both sides of zero. */
+function nearestStep(x: number): number {
+  if (x >= 0) return x < STEPS ? (x + 0.5) | 0 : STEPS;
+  return x > -STEPS ? (x - 0.5) | 0 : -STEPS;
 }
 
 function pack([red, green, blue]: Rgb, alpha: number): number {

@@ -1,5 +1,12 @@
-import { type InfiniteData, keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
+import {
+  type InfiniteData,
+  keepPreviousData,
+  type Query,
+  useInfiniteQuery,
+  useQuery,
+} from '@tanstack/react-query';
+import { useCallback, useEffect, useRef } from 'react';
+import { Failure } from '../api/failure';
 import type { Progress, SamplePage } from '../api/schema';
 import type { Question } from './question';
 import { useServices } from './services';
@@ -72,6 +79,18 @@ export function useSamples(question: Question) {
   progress.current = newest(query.data);
   useAgain(scanTarget(question.scan, newest(query.data)), query.refetch);
   return query;
+}
+
+/** Asks again everything on screen that found no server. */
+export function useReconnect(): () => void {
+  const { queries } = useServices();
+  return useCallback(() => {
+    const lost = ({ state }: Query) => Failure.from(state.error).type === 'Unreachable';
+    void queries.refetchQueries({
+      type: 'active',
+      predicate: (each) => each.state.error !== null && lost(each),
+    });
+  }, [queries]);
 }
 
 /** How far the data had been read at the last answer. */

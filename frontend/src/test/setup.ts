@@ -37,7 +37,7 @@ Object.defineProperties(HTMLElement.prototype, {
   offsetHeight: box(HEIGHT / 3),
 });
 Element.prototype.getBoundingClientRect = () => new DOMRect(10, 10, 200, 100);
-Element.prototype.scrollTo = () => undefined;
+Element.prototype.scrollTo = () => Promise.resolve(); // as in newer browsers
 Element.prototype.scrollIntoView = () => undefined;
 HTMLCanvasElement.prototype.getContext = () => null;
 

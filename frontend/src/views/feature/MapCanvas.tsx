@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from 'react';
 import type { AttributionMap } from '../../api/schema';
 import type { Rgb } from '../../render/colors';
 import { number } from '../../render/format';
-import { type Layer, lookup, paint } from '../../render/paint';
+import { type Layer, type Lookup, lookup, paint, type Sign } from '../../render/paint';
 import { useBound } from '../../render/useBound';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
@@ -24,10 +24,8 @@ export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: L
   const veil = useVeil();
   const table = useMemo(() => lookup(layer, colors, opacity, veil), [layer, colors, opacity, veil]);
   useEffect(() => {
-    const context = canvas.current?.getContext('2d');
-    if (!context || !values) return;
-    const pixels = paint(values, map.width, bound, sign, table);
-    context.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), map.width, map.height), 0, 0);
+    const frame = requestAnimationFrame(() => draw(canvas.current, map, values, bound, sign, table));
+    return () => cancelAnimationFrame(frame); // only the newest of several changes is painted
   }, [values, map, bound, sign, table]);
   return (
     <canvas
@@ -40,6 +38,20 @@ export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: L
       data-crisp={isTiny(map) || undefined}
     />
   );
+}
+
+function draw(
+  canvas: HTMLCanvasElement | null,
+  { width, height }: AttributionMap,
+  values: Float32Array | undefined,
+  bound: number,
+  sign: Sign,
+  table: Lookup,
+): void {
+  const context = canvas?.getContext('2d');
+  if (!context || !values) return;
+  const pixels = new Uint8ClampedArray(paint(values, width, bound, sign, table).buffer);
+  context.putImageData(new ImageData(pixels, width, height), 0, 0);
 }
 
 /** Whether enlarging should keep the pixels visible. */

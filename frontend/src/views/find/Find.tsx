@@ -1,9 +1,9 @@
 import { lazy, Suspense } from 'react';
+import { Failure } from '../../api/failure';
 import { count } from '../../render/format';
 import type { useSummary } from '../../state/data';
 import { useWorkspace } from '../../state/workspace';
 import { ErrorBoundary } from '../common/ErrorBoundary';
-import { Failed } from '../common/Notice';
 import { Section } from '../common/Section';
 import { ClassFilter } from './ClassFilter';
 import { Confusions } from './Confusions';
@@ -15,8 +15,8 @@ const Scores = lazy(() => import('./Scores'));
 /** Narrows down: outcome, classes, confusions, scores, with the counts of what was scanned. */
 export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
   const { task } = useWorkspace();
-  const { data: summary, error, refetch, isFetching } = query;
-  if (error && !summary) return <Failed error={error} retry={refetch} retrying={isFetching} />;
+  const { data: summary, error } = query;
+  if (error && !summary) return <p className={styles.wait}>No counts: {Failure.from(error).message}</p>;
   if (!summary) return <p className={styles.wait}>Counting…</p>;
   const labelled = summary.correct + summary.incorrect > 0;
   const regression = task === 'regression';

@@ -23,10 +23,9 @@ export function Cards({ list, samples, selected, onSelect }: CardsProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useElementSize();
   const { model, outcome, predicted, actual, order } = useQuestion().question;
-  useDidUpdate(
-    () => scroller.current?.scrollTo({ top: 0 }),
-    [model, outcome, String(predicted), String(actual), order],
-  );
+  useDidUpdate(() => {
+    scroller.current?.scrollTo({ top: 0 });
+  }, [model, outcome, String(predicted), String(actual), order]);
   const columns = columnsFor(size.width, samples[0]);
   const rows = Math.ceil(samples.length / columns);
   const virtual = useVirtualizer({

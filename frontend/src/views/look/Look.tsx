@@ -1,6 +1,6 @@
 import { Failure } from '../../api/failure';
 import type { Sample } from '../../api/schema';
-import { newest, type useSamples } from '../../state/data';
+import { newest, useReconnect, type useSamples } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Banner, Failed } from '../common/Notice';
 import { Cards } from './Cards';
@@ -24,14 +24,18 @@ export function Look({ list, samples, selected, onSelect, onFind }: LookProps) {
   const { question } = useQuestion();
   const progress = newest(list.data);
   const { error, refetch, isRefetching } = list;
-  if (error && samples.length === 0)
-    return <Failed error={error} retry={refetch} retrying={list.isFetching} />;
+  const reconnect = useReconnect();
+  const retry = () => {
+    void refetch();
+    reconnect();
+  };
+  if (error && samples.length === 0) return <Failed error={error} retry={retry} retrying={list.isFetching} />;
   return (
     <>
       <div className={styles.bar}>
         <ScanLine progress={progress} matched={list.data?.pages[0]?.matched ?? 0} onFind={onFind} />
         <Filters question={question} />
-        {error && <Banner error={Failure.from(error)} retry={refetch} retrying={isRefetching} />}
+        {error && <Banner error={Failure.from(error)} retry={retry} retrying={isRefetching} />}
         {progress?.error && <Banner error={progress.error} />}
       </div>
       {progress && samples.length === 0 ? (

@@ -16,7 +16,7 @@ interface UnderstandProps {
 /** The selected sample: why the model said that, and whether to believe it. */
 export function Understand({ index, sample, list, onStep, onClose }: UnderstandProps) {
   if (index === null) {
-    return list.isPending || list.data?.pages[0]?.samples.length === 0 ? null : (
+    return list.isPending || list.error || list.data?.pages[0]?.samples.length === 0 ? null : (
       <Notice title="Nothing selected">Choose a sample to look into it.</Notice>
     );
   }
