@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +18,7 @@ Tensors = tuple[Tensor, ...]
 ARGUMENTS: dict[str, str] = {
     "inputs": "Input tensor, or tuple of tensors, with one row per example.",
     "baselines": "What an absent feature looks like: a number or a tensor for each input; zero if not given.",
-    "target": "Which output to explain: an index, a tuple of indices, one per example, or a function of the outputs.",
+    "target": 'Which output to explain: an index, a label, "pred", a tuple of indices, one per example, or a function.',
     "additional_forward_args": "Further arguments of the model, which get no attributions.",
     "abs": "Show the size of the gradient without its sign.",
     "n_steps": "Points on the path from the baseline to the input: more is more exact and slower.",
@@ -43,10 +45,10 @@ def as_inputs(inputs: Tensor | tuple[Tensor, ...], differentiable: bool) -> Tens
             raise AttributionError(f"inputs[{place}] is a {type(x).__name__}.", "Pass a tensor, or a tuple of tensors.")
         if x.dim() == 0:
             raise AttributionError(f"inputs[{place}] has no batch dimension.", "Add one: x[None].")
-        if differentiable and not x.is_floating_point():
+        if differentiable and not (x.is_floating_point() or is_ids(x)):
             raise AttributionError(
                 f"inputs[{place}] is {x.dtype}; gradients need floating point.",
-                "For token ids use attribution_core.embeddings.embedded or a perturbation method; else .float().",
+                "Use .float(), or a perturbation method.",
             )
     if not tensors or len({x.shape[0] for x in tensors}) > 1:
         raise AttributionError(
@@ -55,17 +57,31 @@ def as_inputs(inputs: Tensor | tuple[Tensor, ...], differentiable: bool) -> Tens
     return tensors
 
 
+def is_ids(x: Tensor) -> bool:
+    """Whether a tensor holds integers, such as token ids."""
+    return not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool
+
+
 def as_baselines(baselines: Baselines, inputs: Tensors, single: bool) -> Tensors:
     """A baseline of each input's shape and dtype (expanded, not copied); None is zero."""
-    given = (baselines,) if single and not isinstance(baselines, (tuple, list)) else baselines
-    given = (0,) * len(inputs) if given is None or given == (None,) else given
-    if not isinstance(given, (tuple, list)) or len(given) != len(inputs):
-        count = len(given) if isinstance(given, (tuple, list)) else 1
-        raise AttributionError(f"baselines has {count} entries for {len(inputs)} inputs.", "Pass one for each input.")
-    return tuple(_as_baseline(b, x, place) for place, (b, x) in enumerate(zip(given, inputs, strict=True)))
+    each = baseline_of_each(baselines, len(inputs), single)
+    return tuple(as_baseline(b, x, place) for place, (b, x) in enumerate(zip(each, inputs, strict=True)))
 
 
-def _as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
+def baseline_of_each(baselines: Baselines, count: int, single: bool) -> tuple[Any, ...]:
+    """The baselines of `count` inputs as a tuple, None where none is given."""
+    given: Any = (baselines,) if single and not isinstance(baselines, (tuple, list)) else baselines
+    given = (None,) * count if given is None or given == (None,) else given
+    if not isinstance(given, (tuple, list)) or len(given) != count:
+        entries = len(given) if isinstance(given, (tuple, list)) else 1
+        raise AttributionError(f"baselines has {entries} entries for {count} inputs.", "Pass one for each input.")
+    return tuple(given)
+
+
+def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
+    """A baseline of one input's shape and dtype; None is zero."""
+    if baseline is None:
+        return torch.zeros((), dtype=x.dtype, device=x.device).expand_as(x)
     if isinstance(baseline, (int, float)):
         return _whole(torch.tensor(baseline), x, place).to(x).expand_as(x)
     if not isinstance(baseline, Tensor):
@@ -88,6 +104,17 @@ def _whole(baseline: Tensor, x: Tensor, place: int) -> Tensor:
             "Pass whole numbers, or the input as .float().",
         )
     return baseline
+
+
+def as_grad_kwargs(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Further options of `torch.autograd.grad`, checked against its signature."""
+    given = dict(options or {})
+    known = set(inspect.signature(torch.autograd.grad).parameters) - {"outputs", "inputs", "only_inputs"}
+    if set(given) - known:
+        raise AttributionError(
+            f"grad_kwargs has {sorted(set(given) - known)}, unknown to torch.autograd.grad.", f"Known: {sorted(known)}."
+        )
+    return given
 
 
 def as_extra(extra: Any) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from attribution_core.arguments import as_extra, as_inputs, owned
+from attribution_core.arguments import as_extra, as_inputs, is_ids, owned
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import undisturbed
 from attribution_core.question import stacked
@@ -50,7 +50,7 @@ def embedded(model: Callable[..., Any], inputs: Tensor | Tensors, additional_for
     extra = tuple(map(owned, as_extra(additional_forward_args)))
     with undisturbed(model, given), torch.no_grad():
         calls = _certain(model, given, extra)
-        module = EmbeddedModel(model, tuple(x if _is_ids(x) else None for x in given), calls)
+        module = EmbeddedModel(model, tuple(x if is_ids(x) else None for x in given), calls)
         return Embedded(module, tuple(module.embed(place, x) for place, x in enumerate(given)))
 
 
@@ -147,10 +147,6 @@ def _distinct(place: int, calls: list[_Call]) -> list[_Call]:
     return found
 
 
-def _is_ids(x: Tensor) -> bool:
-    return not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool
-
-
 def _lookup(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Tensor, Lookup]:
     """Ids, table, and the lookup as a function of ids, from a call of F.embedding."""
     named = dict(
@@ -175,7 +171,7 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.fed = fed
         self.calls: list[_Call] = []
-        self.origin = {id(x): (x, frozenset({place})) for place, x in enumerate(fed) if _is_ids(x)}
+        self.origin = {id(x): (x, frozenset({place})) for place, x in enumerate(fed) if is_ids(x)}
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -197,7 +193,7 @@ class _Watch(TorchFunctionMode):
         flat = [a for b in arguments for a in (b if isinstance(b, (tuple, list)) else (b,))]
         places = frozenset[int]().union(*(self.origin[id(a)][1] for a in flat if id(a) in self.origin))
         for value in result if isinstance(result, (tuple, list)) else (result,):
-            if places and isinstance(value, Tensor) and _is_ids(value):
+            if places and isinstance(value, Tensor) and is_ids(value):
                 self.origin[id(value)] = (value, places | self.origin.get(id(value), (value, frozenset()))[1])
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluate import checkpoint, max_batch
-from attribution_core.site import Inputs, Layer, Site
+from attribution_core.site import Inputs, Site
 from attribution_core.target import Output, Target
 
 Tensors = tuple[Tensor, ...]
@@ -25,12 +26,21 @@ class Gradients(NamedTuple):
     scores: Tensor
 
 
+class Reading(NamedTuple):
+    """Values at the site, and the scores (rows,)."""
+
+    values: Tensors
+    scores: Tensor
+
+
 @dataclass(frozen=True)
 class Question:
     """A model, what to explain of it (`target`) and what to attribute that to (`site`).
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
     that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
+    `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each input whether any score depended
+    on it.
     """
 
     forward: Callable[..., Any]
@@ -39,6 +49,8 @@ class Question:
     extra: tuple[Any, ...] = ()
     copies: int = 1
     whole: bool = True
+    grad_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    used: dict[int, bool] = field(default_factory=dict, compare=False)
 
     def repeated(self, copies: int) -> Question:
         """The same question of `copies` stacked batches (path steps, perturbations)."""
@@ -51,7 +63,7 @@ class Question:
             return torch.cat([question.scores(part) for question, part in parts])
         checkpoint()
         rows = inputs[0].shape[0]
-        extra = tuple(stacked(value, rows // self.copies, self.copies) for value in self.extra)
+        extra = stacked(self.extra, rows // self.copies, self.copies)
         scores = self.target.scores(lambda: self.forward(*inputs, *extra), self.copies)
         if scores.numel() != rows and (self.copies > 1 or not self.whole or scores.numel() != 1):
             raise NotPerExample(
@@ -62,10 +74,17 @@ class Question:
 
     def values(self, inputs: Tensors) -> Tensors:
         """The tensors at the site."""
+        return inputs if isinstance(self.site, Inputs) else self.read(inputs).values
+
+    def read(self, inputs: Tensors) -> Reading:
+        """Values at the site and scores, without gradients."""
+        parts = self._parts(inputs)
+        if parts:
+            read = [question.read(part) for question, part in parts]
+            return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
         with torch.no_grad(), self.site.watched(inputs) as values:
-            if not isinstance(self.site, Inputs):
-                self.scores(_fresh(inputs))
-        return tuple(value.detach() for value in values())
+            scores = self.scores(_fresh(inputs))
+        return Reading(tuple(value.detach() for value in values()), scores)
 
     def gradients(self, inputs: Tensors) -> Gradients:
         """Values at the site and the gradient of each example's score with respect to them."""
@@ -82,9 +101,23 @@ class Question:
                 "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
             )
         checkpoint()
-        slopes = torch.autograd.grad(scores, values, torch.ones_like(scores), allow_unused=True)
-        filled = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
-        return Gradients(tuple(v.detach() for v in values), filled, scores.detach())
+        slopes = self._differentiated(scores, values)
+        kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
+        return Gradients(kept, slopes, scores.detach())
+
+    def _differentiated(self, scores: Tensor, values: Tensors) -> Tensors:
+        places = [place for place, value in enumerate(values) if value.is_floating_point()]
+        if len(places) < len(values):
+            raise AttributionError(
+                f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
+                "Choose the output of an embedding, or another layer.",
+            )
+        options = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, **self.grad_kwargs}
+        slopes = torch.autograd.grad(scores, values, **options)
+        if isinstance(self.site, Inputs):
+            for place, slope in enumerate(slopes):
+                self.used[place] = self.used.get(place, False) or slope is not None
+        return tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
 
     def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
         """Slices of a single batch that is larger than the caller's bound; empty where it fits."""
@@ -98,41 +131,45 @@ class Question:
 
     def examples(self, start: int, stop: int, batch: int) -> Question:
         """The same question of examples start…stop of a batch."""
-        own = tuple(
-            value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
-            for value in self.extra
-        )
-        return replace(self, extra=own, target=self.target.examples(start, stop), whole=False)
+
+        def part(value: Any) -> Any:
+            return value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
+
+        return replace(self, extra=tree_map(part, self.extra), target=self.target.examples(start, stop), whole=False)
 
     def lifted(self, inputs: Tensors) -> Question:
         """The same score as a function of the site's values, everything before them fixed by `inputs`."""
-        if not isinstance(self.site, Layer):
+        if isinstance(self.site, Inputs):
             return self
         site, batch = self.site, inputs[0].shape[0]
 
         def from_values(*values: Tensor) -> Any:
             copies = values[0].shape[0] // batch
-            arguments = tuple(stacked(value, batch, copies) for value in (*inputs, *self.extra))
             with site.replaced(values):
-                return self.forward(*arguments)
+                return self.forward(*stacked((*inputs, *self.extra), batch, copies))
 
-        return replace(self, forward=from_values, site=Inputs(), extra=())
+        return replace(self, forward=from_values, site=Inputs(), extra=(), used={})
 
 
 def stacked(value: Any, batch: int, copies: int) -> Any:
-    """`copies` stacked batches of a tensor that has one row per example; anything else as it is."""
-    if copies == 1 or not isinstance(value, Tensor) or value.dim() == 0 or value.shape[0] != batch:
-        return value
-    return value.repeat(copies, *[1] * (value.dim() - 1))
+    """`copies` stacked batches of a tensor that has one row per example, also inside tuples, lists and dicts."""
+
+    def several(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.dim() == 0 or leaf.shape[0] != batch:
+            return leaf
+        return leaf.repeat(copies, *[1] * (leaf.dim() - 1))
+
+    return value if copies == 1 else tree_map(several, value)
 
 
 def _joined(parts: list[Gradients]) -> Gradients:
-    def joined(columns: list[Tensors]) -> Tensors:
-        return tuple(torch.cat(column) for column in zip(*columns, strict=True))
-
     return Gradients(
-        joined([p.values for p in parts]), joined([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
+        _columns([p.values for p in parts]), _columns([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
     )
+
+
+def _columns(rows: list[Tensors]) -> Tensors:
+    return tuple(torch.cat(column) for column in zip(*rows, strict=True))
 
 
 def _fresh(inputs: Tensors) -> Tensors:

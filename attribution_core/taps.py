@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
 
 Values = tuple[Tensor, ...]
+WhichCall = int | Literal["sum"] | None
+"""Of a layer that runs several times in one pass: the call's number, all of them, or None: there must be only one."""
 
 
 class Tap:
     """Reads the tensors that leave (or enter) a layer while it is open; with `replacement`, puts those in their place.
 
-    Only calls from the thread that opened the tap are seen. The hook is removed when the tap closes.
+    Tensors are found in tuples, lists, dicts and ModelOutputs; of a layer's arguments, those given by position, or all
+    if none is. Only calls from the thread that opened the tap are seen. The hook is removed when the tap closes.
     """
 
-    def __init__(self, layer: nn.Module, of_input: bool = False, replacement: Values | None = None) -> None:
+    def __init__(
+        self, layer: nn.Module, of_input: bool = False, call: WhichCall = None, replacement: Values | None = None
+    ) -> None:
         self.layer = layer
         self.of_input = of_input
-        self.replacement = replacement
+        self.call = call
+        self.replacement = None if replacement is None else iter(replacement)
         self.calls: list[Values] = []
 
     def __enter__(self) -> Tap:
         self._thread = threading.get_ident()
         if self.of_input:
-            self._handle = self.layer.register_forward_pre_hook(lambda _, arguments: self._pass_on(arguments))
+            self._handle = self.layer.register_forward_pre_hook(
+                lambda _, arguments, named: self._arguments(arguments, named), with_kwargs=True
+            )
         else:
             self._handle = self.layer.register_forward_hook(lambda _, __, result: self._pass_on(result))
         return self
@@ -38,26 +47,51 @@ class Tap:
     ) -> None:
         self._handle.remove()
 
-    def only(self) -> Values:
-        """The values of the layer's single call."""
-        if len(self.calls) != 1:
-            times = "was not called" if not self.calls else f"was called {len(self.calls)} times"
+    def kept(self) -> Values:
+        """The values of the chosen call, or of all calls one after the other."""
+        times = len(self.calls)
+        if not times or (self.call is None and times > 1) or (isinstance(self.call, int) and self.call >= times):
             raise AttributionError(
-                f"Layer {type(self.layer).__name__} {times} in this forward pass.",
-                "Choose a layer that the model calls exactly once for these inputs.",
+                f"Layer {type(self.layer).__name__} was {f'called {times} times' if times else 'not called'} "
+                f"in this forward pass{'' if self.call is None else f'; call={self.call!r} is not among them'}.",
+                _choices(times),
             )
-        return self.calls[0]
+        if self.call == "sum":
+            return tuple(value for values in self.calls for value in values)
+        return self.calls[self.call or 0]
+
+    def _arguments(self, arguments: Any, named: Any) -> Any:
+        if any(isinstance(leaf, Tensor) for leaf in tree_flatten(arguments)[0]):
+            return self._pass_on(arguments), named
+        return arguments, self._pass_on(named)
 
     def _pass_on(self, value: Any) -> Any:
         if threading.get_ident() != self._thread:
-            return None
-        values = (value,) if isinstance(value, Tensor) else value
-        if not isinstance(values, tuple) or not all(isinstance(v, Tensor) for v in values):
+            return value
+        leaves, form = tree_flatten(value)
+        places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        if not places:
             raise AttributionError(f"Layer {type(self.layer).__name__} passes on {type(value).__name__}, not tensors.")
-        values = self.replacement or tuple(map(_differentiable, values))
+        values = self._values(tuple(leaves[place] for place in places))
         self.calls.append(values)
-        fed = tuple(v.clone() for v in values)  # a following in-place operation must not overwrite what was read
-        return fed[0] if isinstance(value, Tensor) else fed
+        for place, tensor in zip(places, values, strict=True):
+            leaves[place] = tensor.clone()  # a following in-place operation must not overwrite what was read
+        return tree_unflatten(leaves, form)
+
+    def _values(self, own: Values) -> Values:
+        if self.replacement is None:
+            return tuple(map(_differentiable, own))
+        if isinstance(self.call, int) and self.call != len(self.calls):
+            return own
+        return tuple(next(self.replacement, value) for value in own)
+
+
+def _choices(times: int) -> str:
+    if times == 0:
+        return "Choose a layer that the model calls for these inputs."
+    if times == 1:
+        return "Leave `call` out, or choose call=0."
+    return f"Choose one as Layer(module, call=0) … Layer(module, call={times - 1}), or all: Layer(module, call='sum')."
 
 
 def _differentiable(value: Tensor) -> Tensor:

@@ -4,18 +4,60 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.taps import Tap
+from attribution_core.taps import Tap, WhichCall
 
-TargetLike = int | tuple[int, ...] | Tensor | Sequence[int] | Sequence[tuple[int, ...]] | Callable[..., Tensor] | None
-"""What a user may pass as `target`: Captum's forms, or a function of the outputs."""
+TargetLike = (
+    int
+    | str
+    | tuple[int, ...]
+    | Tensor
+    | Sequence[int]
+    | Sequence[str]
+    | Sequence[tuple[int, ...]]
+    | Callable[..., Tensor]
+    | None
+)
+"""What a user may pass as `target`: Captum's forms, a label, "pred" for the predicted class, or a function."""
+
+Selector = int | tuple[int | slice, ...] | Callable[..., Tensor]
+"""Which neuron of a layer: its index, an index or slice for each dimension, or a function of the layer's values."""
+
+_labels: ContextVar[tuple[str, ...] | None] = ContextVar("attribution_core_labels", default=None)
+
+
+@contextmanager
+def labelled(names: Sequence[str]) -> Iterator[None]:
+    """Inside, `target` may be one of these names, which stand for the classes 0, 1, …
+
+    Hugging Face models bring theirs along (`model.config.id2label`).
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise AttributionError(f"labelled({names!r}): expected a list of different names, one for each class.")
+    token = _labels.set(tuple(names))
+    try:
+        yield
+    finally:
+        _labels.reset(token)
+
+
+def names_of(forward: object) -> tuple[str, ...]:
+    """The names of a model's classes: those of an enclosing `labelled`, or those in its configuration."""
+    known = _labels.get()
+    if known is not None:
+        return known
+    found = getattr(getattr(forward, "config", None), "id2label", None)
+    return tuple(map(str, found.values())) if isinstance(found, Mapping) else ()
 
 
 class Target(ABC):
@@ -38,7 +80,7 @@ class Output(Target):
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:  # noqa: ARG002 - rows tell the copies
         """Select the element of each row; an output that is one number stays one number."""
-        outputs = _as_tensor(run())
+        outputs = as_tensor(run())
         rows = len(outputs) if outputs.dim() else 1
         chosen = self._chosen(outputs)
         if chosen.numel() != rows:
@@ -76,9 +118,9 @@ class Score(Target):
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Apply the function to each stacked batch by itself, so that it may rely on the order of the examples."""
         outputs = run()
-        split = copies > 1 and isinstance(outputs, Tensor) and outputs.dim() > 0 and len(outputs) % copies == 0
-        parts = [self._one(part) for part in (outputs.chunk(copies) if split else (outputs,))]
-        return torch.cat(parts) if split else parts[0]
+        batches = _batches(outputs, copies)
+        parts = [self._one(part) for part in batches]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     def _one(self, outputs: Any) -> Tensor:
         scores = self.function(outputs)
@@ -89,44 +131,120 @@ class Score(Target):
 
 
 @dataclass(frozen=True)
+class Predicted(Target):
+    """The class with the highest score, as a number: what "pred" stands for on the original inputs."""
+
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:  # noqa: ARG002 - rows tell the copies
+        """The index of the largest output of each row."""
+        outputs = as_tensor(run())
+        if outputs.dim() != 2:
+            raise wrong_target("target='pred' needs one score per class, (B, classes)", outputs)
+        return outputs.argmax(1)
+
+
+@dataclass(frozen=True)
 class Neuron(Target):
     """An element of what a layer computes (or receives), or a function of it."""
 
     layer: nn.Module
-    selector: int | tuple[int | slice, ...] | Callable[..., Tensor]
+    selector: Selector
     of_input: bool = False
+    call: WhichCall = None
+
+    def __post_init__(self) -> None:
+        parts = self.selector if isinstance(self.selector, tuple) else (self.selector,)
+        numbers = [part for part in parts if not isinstance(part, slice)]
+        if callable(self.selector):
+            return
+        if not parts or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+            raise AttributionError(
+                f"neuron_selector={self.selector!r}: expected integers ≥ 0 and slices, one for each dimension.",
+                "Or a function of the layer's values that returns one number per example.",
+            )
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
-        """Run the model and read the neuron of every row; a slice of neurons is summed."""
-        with Tap(self.layer, self.of_input) as tap:
+        """Run the model and read the neuron of every row; a slice of neurons, or of calls, is summed."""
+        with Tap(self.layer, self.of_input, self.call) as tap:
             run()
-        values = tap.only()
+        values = tap.kept()
+        if self.call == "sum":
+            return torch.stack([self.chosen((value,), copies) for value in values]).sum(0)
+        return self.chosen(values, copies)
+
+    def chosen(self, values: tuple[Tensor, ...], copies: int) -> Tensor:
+        """The neuron of every row of the layer's values, or of their gradients."""
         if callable(self.selector):
             return Score(self.selector).scores(lambda: values[0] if len(values) == 1 else values, copies)
-        index: list[Any] = [slice(None), *(self.selector if isinstance(self.selector, tuple) else (self.selector,))]
-        try:
-            return values[0][tuple(index)].reshape(len(values[0]), -1).sum(1)
-        except IndexError as error:
-            raise AttributionError(
-                f"Neuron {self.selector} is not in the layer's values of shape {tuple(values[0].shape)}."
-            ) from error
+        index = self.selector if isinstance(self.selector, tuple) else (self.selector,)
+        value, sizes = values[0], values[0].shape[1:]
+        inside = all(isinstance(i, slice) or i < n for i, n in zip(index, sizes, strict=False))
+        if len(values) > 1 or len(index) != len(sizes) or not inside:
+            raise self._not_there(values)
+        every: list[Any] = [slice(None), *index]
+        return value[tuple(every)].reshape(len(value), -1).sum(1)
+
+    def _not_there(self, values: tuple[Tensor, ...]) -> AttributionError:
+        shapes = [tuple(value.shape) for value in values]
+        last: Any = tuple(n - 1 for n in shapes[0][1:])
+        examples = [] if len(values) > 1 else [f"{last[0] if len(last) == 1 else last}"]
+        examples += ["a function of the layer's values, returning one number per example"]
+        return AttributionError(
+            f"neuron_selector={self.selector!r} does not select from the layer's values, of shape "
+            f"{', '.join(map(str, shapes))}.",
+            f"Valid here: {'; '.join(examples)}.",
+        )
 
 
-def _as_tensor(outputs: Any) -> Tensor:
+def as_tensor(outputs: Any) -> Tensor:
+    """The tensor that an index selects from: the output itself, or of several named ones the logits or the only one."""
     if isinstance(outputs, Tensor):
         return outputs
     if isinstance(outputs, (int, float)):
         return torch.tensor(float(outputs))
+    named = _named(outputs)
+    if len(named) == 1 or isinstance(named.get("logits"), Tensor):
+        return named.get("logits", next(iter(named.values())))
     raise AttributionError(
-        f"The model returned a {type(outputs).__name__}; an index selects from a tensor only.",
-        "Pass target=lambda outputs: … returning one score per example.",
+        f"The model returned a {type(outputs).__name__}"
+        f"{f' with {_listed(named)}' if named else ''}; an index selects from one tensor.",
+        "Pass target=lambda outputs: … returning one score per example"
+        + (f", such as outputs[{next(iter(named))!r}][:, 0]." if named else "."),
     )
+
+
+def _named(outputs: Any) -> dict[Any, Tensor]:
+    if isinstance(outputs, (tuple, list)):
+        return {place: value for place, value in enumerate(outputs) if isinstance(value, Tensor)}
+    if not isinstance(outputs, Mapping):
+        return {}
+    return {name: value for name, value in outputs.items() if isinstance(value, Tensor)}
+
+
+def _listed(named: dict[Any, Tensor]) -> str:
+    return ", ".join(f"{name} {tuple(value.shape)}" for name, value in named.items())
+
+
+def _batches(outputs: Any, copies: int) -> list[Any]:
+    """What the model would have returned for each of the stacked batches."""
+    leaves, form = tree_flatten(outputs)
+    rows = {len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()}
+    if copies == 1 or not rows or max(rows) % copies:
+        return [outputs]
+
+    def part(leaf: Any, copy: int) -> Any:
+        grows = isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == max(rows)
+        return leaf.chunk(copies)[copy] if grows else leaf
+
+    return [tree_unflatten([part(leaf, copy) for leaf in leaves], form) for copy in range(copies)]
 
 
 def wrong_target(what: str, outputs: Any) -> AttributionError:
     """Say what the output looks like, and three targets that would work."""
     if not isinstance(outputs, Tensor):
-        return AttributionError(f"The model's output is a {type(outputs).__name__}; {what}.")
+        shapes = _listed(_named(outputs))
+        return AttributionError(
+            f"The model's output is a {type(outputs).__name__}{f' with {shapes}' if shapes else ''}; {what}."
+        )
     sizes = outputs.shape[1:]
     last = tuple(n - 1 for n in sizes)
     if not sizes:
@@ -149,10 +267,16 @@ def wrong_target(what: str, outputs: Any) -> AttributionError:
     )
 
 
-def as_target(target: TargetLike | Target, batch: int) -> Target:
+def as_target(target: TargetLike | Target, batch: int, names: Sequence[str] = ()) -> Target:
     """Read a user's `target` for a batch of examples; what no output could satisfy is refused here."""
     if target is None or isinstance(target, Target):
         return target or Output()
+    if isinstance(target, str) and target == "pred" and "pred" not in names:
+        return Predicted()
+    if isinstance(target, str):
+        return Output(((_numbered(target, names),),))
+    if isinstance(target, list) and target and all(isinstance(entry, str) for entry in target):
+        return _for_each([_numbered(str(entry), names) for entry in target], target, batch)
     if isinstance(target, Tensor):
         return _from_tensor(target, batch)
     if callable(target):
@@ -194,9 +318,21 @@ def _row(entry: Any, given: object) -> tuple[int, ...]:
     return row
 
 
+def _numbered(name: str, names: Sequence[str]) -> int:
+    if name in names:
+        return list(names).index(name)
+    shown = [*names[:8], *(["…"] if len(names) > 8 else [])]
+    raise AttributionError(
+        f"target={name!r} is no {'label of this model' if names else 'known label'}.",
+        f'Known here: {", ".join(shown)}; or "pred", or an index.'
+        if names
+        else 'Name the classes by `with labelled(["cat", "dog"]):`, or pass "pred" or an index.',
+    )
+
+
 def _refused(target: object, why: str) -> AttributionError:
     return AttributionError(
         f"target={target!r} {why}.",
-        "Pass an int, a tuple (an index per output dimension), a list or 1-D integer tensor with an entry per example,"
-        " or a function of the outputs.",
+        'Pass an int, a label, "pred", a tuple (an index per output dimension), a list or 1-D integer tensor with an '
+        "entry per example, or a function of the outputs.",
     )

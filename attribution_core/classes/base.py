@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import re
+import warnings
 from abc import ABC
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from attribution_core.arguments import Baselines, Tensors, as_baselines, as_extra, as_inputs, owned
+from attribution_core.arguments import (
+    Baselines,
+    Tensors,
+    as_baseline,
+    as_baselines,
+    as_grad_kwargs,
+    as_inputs,
+    baseline_of_each,
+    is_ids,
+    owned,
+)
+from attribution_core.classes.calls import flexible
 from attribution_core.delta import change, total
+from attribution_core.embeddings import embedded
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import undisturbed
+from attribution_core.forward import as_forward, device_of, moved
 from attribution_core.question import Question
-from attribution_core.target import Target, TargetLike, as_target
+from attribution_core.shared import Shared, Together
+from attribution_core.site import Inputs, Site
+from attribution_core.target import Output, Predicted, Target, TargetLike, as_target, names_of
 
 
 class Attribution(ABC):
@@ -26,6 +44,18 @@ class Attribution(ABC):
 
     differentiates: ClassVar[bool] = True
     complete: ClassVar[bool] = False
+    of_inputs: ClassVar[bool] = True
+    """Whether attributions are shaped like the inputs."""
+
+    shares_targets: ClassVar[bool] = True
+    """Whether several targets can be answered from one forward pass."""
+
+    _names: tuple[str, ...] = ()
+    _targets: tuple[TargetLike, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "attribute" in vars(cls):
+            cls.attribute = flexible(vars(cls)["attribute"])  # type: ignore[attr-defined]
 
     def __init__(self, forward_func: Callable[..., Any]) -> None:
         if not callable(forward_func):
@@ -48,16 +78,75 @@ class Attribution(ABC):
 
     @contextmanager
     def _asking(
-        self, inputs: Any, target: TargetLike | Target, extra: Any, baselines: Baselines = None
+        self,
+        inputs: Any,
+        target: TargetLike | Target,
+        extra: Any,
+        baselines: Baselines = None,
+        site: Site | None = None,
+        grad_kwargs: Mapping[str, Any] | None = None,
     ) -> Iterator[tuple[Question, Tensors, Tensors]]:
-        """Check the arguments, then lend question, inputs and baselines inside an undisturbed run."""
-        given = as_inputs(inputs, self.differentiates)
-        bases = as_baselines(baselines, given, isinstance(inputs, Tensor))
-        aim = as_target(target, len(given[0]))
-        rest = as_extra(extra)
+        """Check the arguments, then lend question, inputs and baselines inside an undisturbed run.
+
+        All are on the model's device; token ids that a gradient is asked of have become their embeddings.
+        """
+        device, options = device_of(self.forward_func), as_grad_kwargs(grad_kwargs)
+        given = moved(as_inputs(inputs, self.differentiates), device)
+        bases = baseline_of_each(baselines, len(given), isinstance(inputs, Tensor))
+        ids = self.differentiates and any(map(is_ids, given))
+        if not ids:
+            bases = as_baselines(bases, given, False)
+        aim = self._aim(target, len(given[0]))
+        forward, rest = as_forward(self.forward_func, self._names, extra)
         with undisturbed(self.forward_func, given):
-            question = Question(self.forward_func, aim, extra=tuple(map(owned, rest)))
-            yield question, tuple(owned(x).detach() for x in given), tuple(owned(b) for b in bases)
+            rest, xs = tree_map(owned, moved(rest, device)), tuple(owned(x).detach() for x in given)
+            if ids:
+                forward, xs, bases = _with_embeddings(forward, xs, bases, rest)
+            kind = Shared if isinstance(aim, Together) else Question
+            aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
+            question = kind(forward, aim, site or Inputs(), rest, grad_kwargs=options)
+            yield question, xs, tuple(owned(b) for b in bases)
+            self._warn_of_unused(question)
+
+    def _aim(self, target: TargetLike | Target, rows: int) -> Target:
+        names = names_of(self.forward_func)
+        if not self._targets:
+            return as_target(target, rows, names)
+        return Together(tuple(as_target(each, rows // len(self._targets), names) for each in self._targets))
+
+    def _warn_of_unused(self, question: Question) -> None:
+        unused = [
+            f"inputs[{self._names[place] if self._names else place!r}]"
+            for place, used in sorted(question.used.items())
+            if not used
+        ]
+        if unused:
+            warnings.warn(f"The score does not depend on {', '.join(unused)}: attributions are zero.", stacklevel=6)
+
+
+def _with_embeddings(
+    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...]
+) -> tuple[Callable[..., Any], Tensors, Tensors]:
+    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
+    found = embedded(forward, inputs, extra)
+
+    def baseline(place: int, given: Any) -> Tensor:
+        if given is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(given)):
+            return as_baseline(given, found.inputs[place], place)
+        return found.embed(place, as_baseline(given, inputs[place], place))
+
+    return found.module, found.inputs, tuple(baseline(place, b) for place, b in enumerate(baselines))
+
+
+def _without_prediction(target: Target, asked: Question, inputs: Tensors) -> Target:
+    """The target with "pred" replaced by the class that is predicted for each of the inputs."""
+    if isinstance(target, Together):
+        once = tuple(x[: len(x) // len(target.targets)] for x in inputs)
+        return Together(tuple(_without_prediction(each, asked, once) for each in target.targets))
+    if not isinstance(target, Predicted):
+        return target
+    with torch.no_grad():
+        return Output(tuple((int(place),) for place in asked.scores(tuple(x.clone() for x in inputs))))
 
 
 class GradientAttribution(Attribution):
@@ -74,7 +163,7 @@ class GradientAttribution(Attribution):
         """Sum of an example's attributions − (score at end_point − score at start_point), shape (B,)."""
         with self._asking(end_point, target, additional_forward_args, start_point) as (question, end, start):
             parts = attributions if isinstance(attributions, tuple) else (attributions,)
-            if [p.shape for p in parts] != [x.shape for x in end]:
+            if self.of_inputs and [p.shape for p in parts] != [x.shape for x in end]:
                 raise AttributionError(
                     f"attributions have shapes {[tuple(p.shape) for p in parts]}, "
                     f"end_point {[tuple(x.shape) for x in end]}.",

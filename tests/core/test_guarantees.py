@@ -192,9 +192,11 @@ def test_wrong_inputs_are_refused_before_the_model_runs(name: str, inputs: Any, 
 
 
 @pytest.mark.parametrize("name", GRADIENT)
-def test_integer_inputs_of_gradient_methods(name: str) -> None:
-    with pytest.raises(AttributionError, match="embedded"):
-        ask(name, _never, torch.tensor([[1, 2]]))
+def test_integers_that_are_no_ids_are_refused_by_gradient_methods(name: str) -> None:
+    with pytest.raises(AttributionError, match="no embedding looks it up"):
+        ask(name, lambda x: x.float().sum(1), torch.tensor([[1, 2]]), target=None)
+    with pytest.raises(AttributionError, match="gradients need floating point"):
+        ask(name, _never, torch.tensor([[True, False]]))
 
 
 @pytest.mark.parametrize(
@@ -218,8 +220,8 @@ def test_what_cannot_be_called_or_differentiated_is_named() -> None:
         attribution_core.Saliency("model")  # type: ignore[arg-type]
     with pytest.raises(AttributionError, match="does not depend differentiably"):
         attribution_core.Saliency(lambda x: x.detach().sum(1)).attribute(torch.randn(1, 2))
-    with pytest.raises(AttributionError, match="returned a dict"):
-        attribution_core.Saliency(lambda x: {"logits": x}).attribute(torch.randn(1, 2), target=0)
+    with pytest.raises(AttributionError, match=r"returned a dict with a \(1, 2\), b \(1, 2\)"):
+        attribution_core.Saliency(lambda x: {"a": x, "b": x}).attribute(torch.randn(1, 2), target=0)
     with pytest.raises(AttributionError, match="3 scores for 2 rows"):
         attribution_core.Saliency(lambda x: torch.cat([x, x[:1]]).sum(1)).attribute(torch.randn(2, 2))
     with pytest.raises(AttributionError, match="eps"):
@@ -227,8 +229,10 @@ def test_what_cannot_be_called_or_differentiated_is_named() -> None:
 
 
 def test_an_unused_input_gets_zeros() -> None:
-    found = attribution_core.Saliency(lambda a, b: a.sum(1)).attribute((torch.ones(1, 2), torch.ones(1, 2)))
+    with pytest.warns(UserWarning, match=r"inputs\[1\]") as warned:
+        found = attribution_core.IntegratedGradients(lambda a, b: a.sum(1)).attribute((torch.ones(1, 2),) * 2)
     assert found[1].tolist() == [[0, 0]]
+    assert len(warned) == 1
 
 
 def test_an_error_says_what_and_what_to_try() -> None:
