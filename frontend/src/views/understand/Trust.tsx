@@ -48,7 +48,7 @@ function CompletenessItem({
       {good ? 'The attributions add up.' : 'The attributions do not add up.'} They sum to{' '}
       <b>{signed(total)}</b>, the output changed by <b>{signed(change)}</b> from the baseline: a difference of{' '}
       <b>{signed(delta)}</b>
-      {error !== null && <> = {percent(error)}</>}.
+      {error !== null && ` (${percent(error)})`}.
     </Item>
   );
 }
