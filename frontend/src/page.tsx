@@ -1,13 +1,14 @@
 import './page.css';
-import { NuqsAdapter } from 'nuqs/adapters/react';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { httpTransport } from './api/http';
 import type { Transport } from './api/transport';
+import { pageAddress } from './state/address';
 import type { Host } from './state/host';
 
 const host: Host = {
+  address: pageAddress(),
   rootElement: () => document.documentElement,
   variablesSelector: ':root',
   keys: () => document,
@@ -28,8 +29,6 @@ if (!root) throw new Error('The page has no element #root.');
 const transport = await chooseTransport();
 createRoot(root).render(
   <StrictMode>
-    <NuqsAdapter>
-      <App transport={transport} host={host} />
-    </NuqsAdapter>
+    <App transport={transport} host={host} />
   </StrictMode>,
 );

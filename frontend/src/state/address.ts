@@ -9,13 +9,15 @@ export interface Address extends Observable<string> {
   write(search: string, replace: boolean): void;
 }
 
-type Changes<P extends ParserMap> = Partial<{ [K in keyof P]: inferParserType<P>[K] | null }>;
+type Changes<P extends ParserMap> = Partial<{
+  [K in keyof inferParserType<P>]: inferParserType<P>[K] | null;
+}>;
 
 /** The parameters of the address that `parsers` know, and a way to change some of them. */
 export function useAddress<P extends ParserMap>(parsers: P) {
   const { address } = useHost();
-  const search = useObservable(address);
-  const values = useMemo(() => createLoader(parsers)(search), [parsers, search]);
+  const part = known(useObservable(address), parsers);
+  const values = useMemo(() => createLoader(parsers)(part), [parsers, part]);
   const change = useCallback(
     (changes: Changes<P>, { replace = false } = {}) => {
       const next = createSerializer(parsers)(new URLSearchParams(address.get()), changes);
@@ -24,6 +26,11 @@ export function useAddress<P extends ParserMap>(parsers: P) {
     [parsers, address],
   );
   return [values, change] as const;
+}
+
+/** What `parsers` read of a query string; the same text as long as only the rest changes. */
+function known(search: string, parsers: ParserMap): string {
+  return new URLSearchParams([...new URLSearchParams(search)].filter(([key]) => key in parsers)).toString();
 }
 
 const PAUSE = 250; // ms; browsers refuse more than a few changes a second
@@ -54,6 +61,9 @@ export function pageAddress(): Address & { close(): void } {
       if (replace) timer ??= setTimeout(flush, PAUSE);
       else history.pushState(null, '', url());
     },
-    close: () => window.removeEventListener('popstate', onBack),
+    close() {
+      clearTimeout(timer);
+      window.removeEventListener('popstate', onBack);
+    },
   };
 }

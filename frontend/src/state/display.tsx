@@ -1,17 +1,18 @@
-import { useQueryStates } from 'nuqs';
+import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
+import { useAddress } from './address';
 import { displayParsers } from './location';
 
-export type Display = ReturnType<typeof useQueryStates<typeof displayParsers>>[0];
+export type Display = inferParserType<typeof displayParsers>;
 
 const Context = createContext<{ display: Display; change: (change: Partial<Display>) => void } | null>(null);
 
 export function DisplayProvider({ children }: { children: ReactNode }) {
-  const [raw, setRaw] = useQueryStates(displayParsers, { history: 'replace' });
+  const [raw, setRaw] = useAddress(displayParsers);
   const value = useMemo(() => {
     const within = (number: number, low: number, high: number) => Math.min(high, Math.max(low, number));
     const display = { ...raw, clip: within(raw.clip, 50, 100), opacity: within(raw.opacity, 0, 1) };
-    return { display, change: (change: Partial<Display>) => void setRaw(change) };
+    return { display, change: (change: Partial<Display>) => setRaw(change, { replace: true }) };
   }, [raw, setRaw]);
   return <Context value={value}>{children}</Context>;
 }

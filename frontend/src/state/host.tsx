@@ -1,7 +1,9 @@
 import { createContext, useContext } from 'react';
+import type { Address } from './address';
 
 /** What the place the dashboard is mounted in provides: a page, or later a cell of a notebook. */
 export interface Host {
+  address: Address;
   /** The element that carries the colour scheme; shadow roots name their own. */
   rootElement: () => HTMLElement | undefined;
   /** Where Mantine's variables are declared: ":root" or ":host". */

@@ -6,7 +6,7 @@ import {
   parseAsJson,
   parseAsString,
   parseAsStringLiteral,
-} from 'nuqs';
+} from 'nuqs/server';
 import { COLOR_MAP_NAMES } from '../render/colors';
 
 export const OUTCOMES = ['all', 'correct', 'incorrect'] as const;

@@ -1,6 +1,7 @@
-import { useQueryStates } from 'nuqs';
+import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { AttributionRequest, MethodInfo, Workspace } from '../api/schema';
+import { useAddress } from './address';
 import { type Arguments, type Baseline, type Order, type Outcome, questionParsers } from './location';
 import { changedArguments } from './parameters';
 import { useWorkspace } from './workspace';
@@ -19,7 +20,7 @@ export interface Question {
   target: number | null;
 }
 
-type Raw = ReturnType<typeof useQueryStates<typeof questionParsers>>[0];
+type Raw = inferParserType<typeof questionParsers>;
 export type Change = Partial<Raw>;
 type Changer = (change: Change, options?: { replace?: boolean }) => void;
 
@@ -61,12 +62,12 @@ const Context = createContext<{ question: Question; change: Changer } | null>(nu
 
 export function QuestionProvider({ children }: { children: ReactNode }) {
   const workspace = useWorkspace();
-  const [raw, setRaw] = useQueryStates(questionParsers, { history: 'push' });
+  const [raw, setRaw] = useAddress(questionParsers);
   const value = useMemo(() => {
     const change: Changer = (changed, options) => {
       const filters = FILTERS.some((name) => name in changed);
       const deselect = filters ? { sample: null, target: null } : {};
-      void setRaw({ ...deselect, ...changed }, { history: options?.replace ? 'replace' : 'push' });
+      setRaw({ ...deselect, ...changed }, options);
     };
     return { question: readQuestion(raw, workspace), change };
   }, [raw, setRaw, workspace]);

@@ -1,23 +1,23 @@
 import { render, screen } from '@testing-library/react';
-import { NuqsAdapter } from 'nuqs/adapters/react';
+import { onTestFinished } from 'vitest';
 import { App } from '../App';
 import { fakeTransport } from '../api/fake';
+import { pageAddress } from '../state/address';
 
 /** The whole dashboard over generated data, as the page mounts it. */
 export function mount(scenario: string, search = '') {
   history.replaceState(null, '', `/${search}`);
   const transport = fakeTransport(scenario);
+  const address = pageAddress();
+  onTestFinished(address.close);
   const host = {
+    address,
     rootElement: () => document.documentElement,
     variablesSelector: ':root',
     keys: () => document,
     link: () => location.href,
   };
-  render(
-    <NuqsAdapter>
-      <App transport={transport} host={host} />
-    </NuqsAdapter>,
-  );
+  render(<App transport={transport} host={host} />);
   return transport;
 }
 
