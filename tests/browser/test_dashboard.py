@@ -40,7 +40,7 @@ def test_first_attributions_appear(dashboard: Page) -> None:
     for place in range(3):
         canvas = maps(samples(dashboard).nth(place)).element_handle()
         dashboard.wait_for_function(f"canvas => ({COLOURS})(canvas) > 20", arg=canvas)
-    expect(dashboard.get_by_role("region", name="How far to trust it")).to_contain_text("add up")
+    expect(dashboard.get_by_role("region", name="Selected sample")).to_contain_text("add up")
 
 
 def test_mistakes_come_first(dashboard: Page) -> None:
