@@ -1,5 +1,39 @@
 """Attribution methods for PyTorch models, with Captum's names and signatures."""
 
+from attribution_core.classes.base import (
+    Attribution,
+    GradientAttribution,
+    PerturbationAttribution,
+)
+from attribution_core.classes.cam import (
+    GuidedGradCam,
+    LayerCam,
+    LayerGradCam,
+    LayerGradCamPlusPlus,
+    LayerScoreCam,
+)
+from attribution_core.classes.internal import (
+    LayerAttribution,
+    NeuronAttribution,
+)
+from attribution_core.classes.layer import (
+    InternalInfluence,
+    LayerActivation,
+    LayerConductance,
+    LayerDeepLift,
+    LayerFeatureAblation,
+    LayerGradientXActivation,
+    LayerIntegratedGradients,
+)
+from attribution_core.classes.neuron import (
+    NeuronConductance,
+    NeuronDeconvolution,
+    NeuronDeepLift,
+    NeuronFeatureAblation,
+    NeuronGradient,
+    NeuronGuidedBackprop,
+    NeuronIntegratedGradients,
+)
 from attribution_core.classes.primary import (
     Deconvolution,
     DeepLift,
@@ -39,10 +73,11 @@ from attribution_core.summary import (
     SummarizerSingleTensor,
     Var,
 )
-from attribution_core.target import Neuron, Output, Score
+from attribution_core.target import Neuron, Output, Score, labelled
 
 __all__ = [
     "MSE",
+    "Attribution",
     "AttributionError",
     "Cancelled",
     "ClassSummarizer",
@@ -52,19 +87,42 @@ __all__ = [
     "Deconvolution",
     "DeepLift",
     "FeatureAblation",
+    "GradientAttribution",
     "GuidedBackprop",
+    "GuidedGradCam",
     "InputXGradient",
     "Inputs",
     "IntegratedGradients",
+    "InternalInfluence",
     "InterpretableEmbeddingBase",
     "InterpretableInput",
     "Layer",
+    "LayerActivation",
+    "LayerAttribution",
+    "LayerCam",
+    "LayerConductance",
+    "LayerDeepLift",
+    "LayerFeatureAblation",
+    "LayerGradCam",
+    "LayerGradCamPlusPlus",
+    "LayerGradientXActivation",
+    "LayerIntegratedGradients",
+    "LayerScoreCam",
     "Max",
     "Mean",
     "Min",
     "Neuron",
+    "NeuronAttribution",
+    "NeuronConductance",
+    "NeuronDeconvolution",
+    "NeuronDeepLift",
+    "NeuronFeatureAblation",
+    "NeuronGradient",
+    "NeuronGuidedBackprop",
+    "NeuronIntegratedGradients",
     "Occlusion",
     "Output",
+    "PerturbationAttribution",
     "ProductBaselines",
     "Question",
     "Saliency",
@@ -78,6 +136,7 @@ __all__ = [
     "TokenReferenceBase",
     "Var",
     "configure_interpretable_embedding_layer",
+    "labelled",
     "observe",
     "remove_interpretable_embedding_layer",
 ]

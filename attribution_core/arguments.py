@@ -30,6 +30,18 @@ ARGUMENTS: dict[str, str] = {
     "custom_attribution_func": "Own formula from (multipliers), (…, inputs) or (…, inputs, baselines) to attributions.",
     "feature_mask": "Integer tensors shaped like the inputs: positions with the same number are one feature.",
     "perturbations_per_eval": "Most perturbed copies of the batch in one pass; at 1 it is chosen automatically.",
+    "layer": "The module whose values are explained, Layer(module, call=…) for one of its calls, or a list of those.",
+    "device_ids": "Taken for Captum's sake; a model spread over devices is refused.",
+    "memory_efficient": "Keep what the backward pass needs in the CPU's memory.",
+    "attribute_to_layer_input": "Take what enters the layer instead of what leaves it.",
+    "attribute_to_neuron_input": "Take the neuron from what enters the layer instead of what leaves it.",
+    "neuron_selector": "The neuron: an index, an index or slice for each dimension, or a function of the layer's values.",
+    "grad_kwargs": "Further options of torch.autograd.grad.",
+    "layer_baselines": "What an absent value of the layer looks like: a number or a tensor; zero if not given.",
+    "layer_mask": "Integer tensors shaped like the layer's values: positions with the same number are one feature.",
+    "relu_attributions": "Keep only what speaks for the score.",
+    "attr_dim_summation": "Add the weighted maps up to one.",
+    "interpolate_mode": "How the coarse map is stretched over the input, as in torch.nn.functional.interpolate.",
     "show_progress": "Show a progress bar (needs tqdm).",
     "sliding_window_shapes": "Shape of the window that is hidden, without the batch dimension, for each input.",
     "strides": "How far the window moves in each dimension; 1 if not given.",
@@ -129,6 +141,11 @@ def at_least(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise AttributionError(f"{name}={value!r}: expected an integer ≥ {least}.")
     return value
+
+
+def as_rows(internal_batch_size: int | None) -> int | None:
+    """The rows of one pass that a caller asked for."""
+    return None if internal_batch_size is None else at_least("internal_batch_size", internal_batch_size, 1)
 
 
 def owned(value: Any) -> Any:

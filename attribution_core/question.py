@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.errors import AttributionError, NotPerExample
-from attribution_core.evaluate import checkpoint, max_batch
+from attribution_core.evaluate import checkpoint, counting_backward, counting_forward, max_batch
 from attribution_core.site import Inputs, Site
 from attribution_core.target import Output, Target
 
@@ -39,8 +39,8 @@ class Question:
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
     that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
-    `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each input whether any score depended
-    on it.
+    `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each value at the site whether any
+    score depended on it.
     """
 
     forward: Callable[..., Any]
@@ -61,20 +61,33 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return torch.cat([question.scores(part) for question, part in parts])
-        checkpoint()
         rows = inputs[0].shape[0]
-        extra = stacked(self.extra, rows // self.copies, self.copies)
-        scores = self.target.scores(lambda: self.forward(*inputs, *extra), self.copies)
-        if scores.numel() != rows and (self.copies > 1 or not self.whole or scores.numel() != 1):
+        if counting_forward(0) and isinstance(self.site, Inputs):
+            counting_forward(rows)
+            return _stand_in(inputs, getattr(self.target, "targets", None))
+        scores = self.target.scores(lambda: self._run(inputs), self.copies)
+        if len(scores) != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
             raise NotPerExample(
-                f"The model gave {scores.numel()} scores for {rows} rows.",
+                f"The model gave {len(scores)} scores for {rows} rows.",
                 "It must return one row for each example, or one number for the whole batch.",
             )
         return scores
 
+    def _run(self, inputs: Tensors) -> Any:
+        checkpoint()
+        counting_forward(len(inputs[0]))
+        return self.forward(*inputs, *stacked(self.extra, inputs[0].shape[0] // self.copies, self.copies))
+
     def values(self, inputs: Tensors) -> Tensors:
-        """The tensors at the site."""
-        return inputs if isinstance(self.site, Inputs) else self.read(inputs).values
+        """The tensors at the site, whatever the target."""
+        if isinstance(self.site, Inputs):
+            return inputs
+        parts = self._parts(inputs)
+        if parts:
+            return _columns([question.values(part) for question, part in parts])
+        with torch.no_grad(), self.site.watched(inputs) as values:
+            self._run(_fresh(inputs))
+        return tuple(value.detach() for value in values())
 
     def read(self, inputs: Tensors) -> Reading:
         """Values at the site and scores, without gradients."""
@@ -112,11 +125,16 @@ class Question:
                 f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
                 "Choose the output of an embedding, or another layer.",
             )
-        options = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, **self.grad_kwargs}
-        slopes = torch.autograd.grad(scores, values, **options)
-        if isinstance(self.site, Inputs):
-            for place, slope in enumerate(slopes):
-                self.used[place] = self.used.get(place, False) or slope is not None
+        columns = scores[:, None].unbind(1) if scores.dim() == 1 else scores.unbind(1)
+        each = [self._slopes(c, values, last=n == len(columns)) for n, c in enumerate(columns, 1)]
+        return each[0] if scores.dim() == 1 else tuple(torch.stack(found, 1) for found in zip(*each, strict=True))
+
+    def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
+        defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
+        counting_backward(len(scores))
+        slopes = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
+        for place, slope in enumerate(slopes):
+            self.used[place] = self.used.get(place, False) or slope is not None
         return tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
 
     def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
@@ -166,6 +184,12 @@ def _joined(parts: list[Gradients]) -> Gradients:
     return Gradients(
         _columns([p.values for p in parts]), _columns([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
     )
+
+
+def _stand_in(inputs: Tensors, targets: Sequence[Any] | None) -> Tensor:
+    """Scores that are zero and depend on all inputs, for counting passes."""
+    zero = sum((x.flatten(1).sum(1) if x.dim() > 1 else x) * 0.0 for x in inputs if not x.is_complex())
+    return zero if targets is None else torch.stack([zero] * len(targets), 1)  # type: ignore[return-value]
 
 
 def _columns(rows: list[Tensors]) -> Tensors:

@@ -42,6 +42,10 @@ class Shared(Question):
         """One score per row."""
         return self._target_first(self._one.scores(self._unique(inputs)))
 
+    def values(self, inputs: Tensors) -> Tensors:
+        """The tensors at the site, for all rows."""
+        return inputs if isinstance(self.site, Inputs) else self._for_all(self._one.values(self._unique(inputs)))
+
     def read(self, inputs: Tensors) -> Reading:
         """Values and scores of all rows."""
         found = self._one.read(self._unique(inputs))
@@ -69,13 +73,13 @@ class Shared(Question):
         return len(self.target.targets) if isinstance(self.target, Together) else 1
 
     def _unique(self, inputs: Tensors) -> Tensors:
-        return tuple(x.unflatten(0, (self.copies, self._count, -1))[:, 0].flatten(0, 1) for x in inputs)
+        return tuple(x.reshape(self.copies, self._count, -1, *x.shape[1:])[:, 0].flatten(0, 1) for x in inputs)
 
     def _target_first(self, found: Tensor) -> Tensor:
         """From (copies · B, targets, …) to (copies · targets · B, …)."""
         if len(found) % self.copies:
             raise NotPerExample(f"A layer's values have {len(found)} rows for {self.copies} batches.")
-        return found.unflatten(0, (self.copies, -1)).transpose(1, 2).flatten(0, 2)
+        return found.reshape(self.copies, -1, *found.shape[1:]).transpose(1, 2).flatten(0, 2)
 
     def _for_all(self, values: Tensors) -> Tensors:
         return tuple(self._target_first(v[:, None].expand(-1, self._count, *v.shape[1:])) for v in values)

@@ -6,6 +6,7 @@ import threading
 from types import TracebackType
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -95,4 +96,5 @@ def _choices(times: int) -> str:
 
 
 def _differentiable(value: Tensor) -> Tensor:
-    return value if value.requires_grad or not value.is_floating_point() else value.detach().requires_grad_()
+    wanted = torch.is_grad_enabled() and value.is_floating_point() and not value.requires_grad
+    return value.detach().requires_grad_() if wanted else value

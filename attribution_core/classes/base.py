@@ -28,7 +28,7 @@ from attribution_core.classes.calls import flexible
 from attribution_core.delta import change, total
 from attribution_core.embeddings import embedded
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import undisturbed
+from attribution_core.evaluate import copied, undisturbed
 from attribution_core.forward import as_forward, device_of, moved
 from attribution_core.question import Question
 from attribution_core.shared import Shared, Together
@@ -104,7 +104,7 @@ class Attribution(ABC):
                 forward, xs, bases = _with_embeddings(forward, xs, bases, rest)
             kind = Shared if isinstance(aim, Together) else Question
             aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
-            question = kind(forward, aim, site or Inputs(), rest, grad_kwargs=options)
+            question = kind(forward, aim, site or Inputs(), rest, whole=not copied(), grad_kwargs=options)
             yield question, xs, tuple(owned(b) for b in bases)
             self._warn_of_unused(question)
 
@@ -118,7 +118,7 @@ class Attribution(ABC):
         unused = [
             f"inputs[{self._names[place] if self._names else place!r}]"
             for place, used in sorted(question.used.items())
-            if not used
+            if not used and isinstance(question.site, Inputs)
         ]
         if unused:
             warnings.warn(f"The score does not depend on {', '.join(unused)}: attributions are zero.", stacklevel=6)

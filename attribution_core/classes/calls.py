@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.arguments import as_inputs
 from attribution_core.errors import AttributionError, NotPerExample
@@ -122,5 +122,7 @@ def _shared(attribute: Attribute, bound: inspect.BoundArguments, targets: tuple[
     method._targets = targets
     for key in set(given) - {"self", "additional_forward_args", "grad_kwargs"}:
         given[key] = stacked(given[key], rows, len(targets))
-    found = attribute(*call.args, **call.kwargs)
-    return [tree_map(lambda leaf: leaf.chunk(len(targets))[place], found) for place in range(len(targets))]
+    leaves, form = tree_flatten(attribute(*call.args, **call.kwargs))
+    return [
+        tree_unflatten(list(part), form) for part in zip(*(leaf.chunk(len(targets)) for leaf in leaves), strict=True)
+    ]

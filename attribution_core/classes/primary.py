@@ -178,7 +178,7 @@ class DeepLift(GradientAttribution):
     ) -> TensorOrTuple | tuple[TensorOrTuple, Tensor]:
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of their sums, (B,)."""
         refuse_compiled(self.model)
-        combine = _combination(custom_attribution_func, self._multiply)
+        combine = combination(custom_attribution_func, self._multiply)
         with self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases):
             found = deeplift(question, xs, bases, self.eps)
             attributions = combine(found.multipliers, xs, bases)
@@ -187,7 +187,7 @@ class DeepLift(GradientAttribution):
             return packed(attributions, inputs), total(attributions) - (found.scores - found.baseline_scores)
 
 
-def _combination(
+def combination(
     custom: Callable[..., Tensors] | None, multiply: bool
 ) -> Callable[[Tensors, Tensors, Tensors], Tensors]:
     """From multipliers, inputs and baselines to attributions."""

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from attribution_core.evaluate import over, same_randomness
+from attribution_core.evaluate import once, same_randomness
 from attribution_core.question import Question, Tensors
 from attribution_core.rules import Rescale
 
 
 class Compared(NamedTuple):
-    """Multipliers at the site, and the score of input and baseline for each example."""
+    """Multipliers at the site, and scores and values of inputs and baselines."""
 
     multipliers: Tensors
     scores: Tensor
     baseline_scores: Tensor
+    values: Tensors
+    baseline_values: Tensors
 
 
 def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float = 1e-10) -> Compared:
     """Δscore / Δvalue by the Rescale rule [shrikumar2017]; multiplied by Δvalue they sum to Δscore."""
+    return once(lambda: compared(question, inputs, baselines, eps), len(inputs[0]))
 
-    def once(start: int, stop: int) -> Compared:  # noqa: ARG001 - a single step
-        rule = Rescale(eps)
-        with torch.no_grad(), same_randomness(inputs), rule.reference():
-            before = question.scores(tuple(b.clone() for b in baselines))
-        with rule.slopes():
-            found = question.gradients(inputs)
-        return Compared(found.slopes, found.scores, before)
 
-    return next(iter([*over(1, once, 1, 1)]))
+def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
+    """The two runs of DeepLIFT."""
+    rule = Rescale(eps)
+    with same_randomness(inputs), rule.reference():
+        before = question.read(baselines)
+    with rule.slopes():
+        found = question.gradients(inputs)
+    return Compared(found.slopes, found.scores, before.scores, found.values, before.values)

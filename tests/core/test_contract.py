@@ -13,10 +13,15 @@ import pytest
 
 import attribution_core
 from attribution_core.arguments import ARGUMENTS
-from attribution_core.classes import primary
 
 METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
            "FeatureAblation", "Occlusion"]  # fmt: skip
+LAYERS = ["InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation",
+          "LayerGradCam", "LayerGradientXActivation", "LayerIntegratedGradients", "GuidedGradCam", "NeuronConductance",
+          "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
+          "NeuronIntegratedGradients"]  # fmt: skip
+OURS = ["LayerCam", "LayerGradCamPlusPlus", "LayerScoreCam"]
+METHODS += LAYERS
 ROOT = Path(attribution_core.__file__).parent
 
 
@@ -33,7 +38,7 @@ def test_names_order_and_defaults_are_captums(name: str, function: str) -> None:
         assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", METHODS + OURS)
 def test_classes_are_final_described_and_cited(name: str) -> None:
     cls = getattr(attribution_core, name)
     assert cls.__final__
@@ -45,7 +50,7 @@ def test_classes_are_final_described_and_cited(name: str) -> None:
 def test_every_argument_is_described_once_and_none_in_vain() -> None:
     names = {
         parameter
-        for name in METHODS
+        for name in METHODS + OURS
         for function in (getattr(attribution_core, name).__init__, getattr(attribution_core, name).attribute)
         for parameter in inspect.signature(function).parameters
     }
@@ -71,6 +76,5 @@ def test_import_brings_torch_and_numpy_only() -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    for module in (attribution_core, primary):
-        for name in getattr(module, "__all__", METHODS):
-            assert inspect.getdoc(getattr(module, name)), name
+    for name in attribution_core.__all__:
+        assert inspect.getdoc(getattr(attribution_core, name)), name

@@ -1,0 +1,127 @@
+"""What layer and neuron methods share: which layer, and how its attributions are handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from attribution_core.arguments import Tensors
+from attribution_core.classes.base import Attribution
+from attribution_core.errors import AttributionError
+from attribution_core.methods.cam import on_grid
+from attribution_core.question import Question
+from attribution_core.site import Layer, Layers
+from attribution_core.target import Neuron, Selector
+
+LayerLike = nn.Module | Layer
+"""A module, or Layer(module, call=…) for one that runs several times in one pass."""
+
+OfLayer = Tensor | tuple[Tensor, ...]
+OfLayers = OfLayer | list[OfLayer]
+"""Attributions to a layer that passes on a tensor or several, or a list of those for a list of layers."""
+
+
+class LayerAttribution(Attribution):
+    """A method that attributes to the values at a layer, or at each of a list of layers."""
+
+    of_inputs: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        layer: LayerLike | Sequence[LayerLike],
+        device_ids: list[int] | None = None,
+    ) -> None:
+        super().__init__(forward_func)
+        check_devices(device_ids)
+        self.layer = layer
+        self.device_ids = device_ids
+        self._many = isinstance(layer, (list, tuple))
+        given = tuple(layer) if isinstance(layer, (list, tuple)) else (layer,)
+        self._parts = tuple(as_layer(each) for each in given)
+        if not self._parts:
+            raise AttributionError("layer is an empty list.", "Pass a module of the model, or several.")
+
+    def _site(self, of_input: bool) -> Layers:
+        return Layers(tuple(replace(part, of_input=of_input or part.of_input) for part in self._parts))
+
+    def _packed(self, attributions: Tensors, site: Layers) -> OfLayers:
+        """A tensor for a layer that passes on one, else a tuple; a list of those for a list of layers."""
+        each = [part.joined(found) for part, found in zip(self._parts, site.divided(attributions), strict=True)]
+        if self._many:
+            return [alone(found) for found in each]
+        return alone(each[0])
+
+    @staticmethod
+    def interpolate(
+        layer_attribution: Tensor, interpolate_dims: int | tuple[int, ...], interpolate_mode: str = "nearest"
+    ) -> Tensor:
+        """Stretch attributions (B, C, …) over an input's spatial size, (B, C, *interpolate_dims).
+
+        Tokens (B, class token + patches, C) of an image model are put on their grid first.
+        """
+        if isinstance(interpolate_dims, tuple) and len(interpolate_dims) == 2 and layer_attribution.dim() == 3:
+            layer_attribution = on_grid(layer_attribution, (interpolate_dims[0], interpolate_dims[1]))
+        return F.interpolate(layer_attribution, interpolate_dims, mode=interpolate_mode)
+
+
+class NeuronAttribution(Attribution):
+    """A method that explains a neuron of a layer in terms of the inputs."""
+
+    shares_targets: ClassVar[bool] = False
+
+    def __init__(self, forward_func: Callable[..., Any], layer: LayerLike, device_ids: list[int] | None = None) -> None:
+        super().__init__(forward_func)
+        check_devices(device_ids)
+        self.layer = layer
+        self.device_ids = device_ids
+        self._part = as_layer(layer)
+
+    def _neuron(self, selector: Selector, of_input: bool) -> Neuron:
+        part = self._part
+        return Neuron(part.module, selector, of_input or part.of_input, part.call)
+
+
+def as_layer(layer: Any) -> Layer:
+    """A layer as a site."""
+    return layer if isinstance(layer, Layer) else Layer(layer)
+
+
+def alone(values: Tensors) -> OfLayer:
+    """The tensor of a layer that passes on one, else the tuple."""
+    return values[0] if len(values) == 1 else values
+
+
+def each_layer(question: Question, values: Tensors) -> list[tuple[Question, Tensors]]:
+    """The question of each layer by itself, with that layer's values."""
+    site = question.site
+    if not isinstance(site, Layers):
+        return [(question, values)]
+    return [
+        (replace(question, site=Layers((part,), (len(own),))), own)
+        for part, own in zip(site.parts, site.divided(values), strict=True)
+    ]
+
+
+def for_each_example(values: Tensors, batch: int) -> Tensors:
+    """Values with a row per example; one row for all, as of position embeddings, is expanded."""
+    for value in values:
+        if len(value) not in (1, batch):
+            raise AttributionError(
+                f"The layer's values have shape {tuple(value.shape)} for {batch} examples.",
+                "Choose a layer with one row per example in dimension 0.",
+            )
+    return tuple(value.expand(batch, *value.shape[1:]) for value in values)
+
+
+def check_devices(device_ids: list[int] | None) -> None:
+    """Refuse a model that is replicated over several devices."""
+    if device_ids is not None and len(device_ids) > 1:
+        raise AttributionError(
+            f"device_ids={device_ids}: a model spread over devices by DataParallel hides its layers.",
+            "Pass the model as it was before, model.module.",
+        )

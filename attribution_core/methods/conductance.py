@@ -1,0 +1,113 @@
+"""Methods that follow a path in the input and look at what happens at a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attribution_core.errors import AttributionError, NotPerExample
+from attribution_core.evaluate import over, rows_that_fit
+from attribution_core.paths import straight, wide
+from attribution_core.question import Gradients, Question, Tensors
+from attribution_core.taps import Tap
+from attribution_core.target import Neuron, Target
+
+
+def internal_influence(
+    question: Question,
+    inputs: Tensors,
+    baselines: Tensors,
+    quadrature: tuple[Tensor, Tensor],
+    rows: int | None = None,
+) -> Tensors:
+    """∫ d score / d value at a layer along the straight line from b to x [leino2018]."""
+    positions, weights = quadrature
+
+    def part(start: int, stop: int) -> Tensors:
+        found = _along(question, inputs, baselines, positions[start:stop])
+        return tuple(torch.tensordot(weights[start:stop].to(s), s, 1) for s in found.slopes)
+
+    parts = over(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows))
+    return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
+
+
+def conductance(
+    question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor, rows: int | None = None
+) -> Tensors:
+    """Σ d score / d value · (next value − value) over the points of the path [dhamdhere2019]."""
+    total: list[Tensor] = []
+    last: list[Gradients] = []
+
+    def part(start: int, stop: int) -> Gradients:
+        return _along(question, inputs, baselines, positions[start:stop])
+
+    for found in over(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
+        joined = _after(last[0], found) if last else found
+        steps = [(s[:-1] * v.diff(dim=0)).sum(0) for v, s in zip(joined.values, joined.slopes, strict=True)]
+        total = [a + b for a, b in zip(total, steps, strict=True)] if total else steps
+        last = [Gradients(tuple(v[-1:] for v in found.values), tuple(s[-1:] for s in found.slopes), found.scores)]
+    return tuple(total)
+
+
+def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor) -> Gradients:
+    """Gradients at points of the path, steps first: (steps, B, …)."""
+    points = straight(inputs, baselines, positions)
+    found = question.repeated(len(positions)).gradients(points)
+    for value in found.values:
+        if len(value) != len(points[0]):
+            if len(positions) > 1:
+                raise NotPerExample(f"A layer's values have {len(value)} rows for {len(points[0])} examples.")
+            raise AttributionError(
+                f"The layer's values have shape {tuple(value.shape)} for {len(points[0])} examples.",
+                "Choose a layer with one row per example in dimension 0.",
+            )
+
+    def by_step(values: Tensors) -> Tensors:
+        return tuple(v.to(wide(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)
+
+    return Gradients(by_step(found.values), by_step(found.slopes), found.scores)
+
+
+def _after(last: Gradients, found: Gradients) -> Gradients:
+    def joined(one: Tensors, other: Tensors) -> Tensors:
+        return tuple(torch.cat(pair) for pair in zip(one, other, strict=True))
+
+    return Gradients(joined(last.values, found.values), joined(last.slopes, found.slopes), found.scores)
+
+
+@dataclass(frozen=True)
+class Through(Target):
+    """The neuron's value times the gradient of a score with respect to it: its slope is what flows through the neuron.
+
+    Integrated along the path this is the neuron's conductance [dhamdhere2019]. A selector that is a function picks the
+    neuron from the gradients as from the values.
+    """
+
+    target: Target
+    neuron: Neuron
+    grad_kwargs: dict[str, Any]
+
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+        """Run the model once; the gradient at the neuron counts as a constant."""
+        neuron = self.neuron
+        with Tap(neuron.layer, neuron.of_input, neuron.call) as tap:
+            scores = self.target.scores(run, copies)
+        values = tap.kept()
+        options = {"retain_graph": True, "allow_unused": True, **self.grad_kwargs}
+        found = torch.autograd.grad(scores, values, torch.ones_like(scores), **options)
+        slopes = tuple(torch.zeros_like(v) if s is None else s.detach() for v, s in zip(values, found, strict=True))
+        if callable(neuron.selector):
+            return neuron.chosen(values, copies) * neuron.chosen(slopes, copies)
+        return sum(
+            (neuron.chosen((v * s,), copies) for v, s in zip(values[1:], slopes[1:], strict=True)),
+            neuron.chosen((values[0] * slopes[0],), copies),
+        )
+
+    def examples(self, start: int, stop: int) -> Target:
+        """The same for these examples."""
+        return Through(self.target.examples(start, stop), self.neuron, self.grad_kwargs)
