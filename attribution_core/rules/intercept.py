@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,8 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
 
-Pull = Callable[[Tensor], Tensor]
-"""From the gradient of an operation's result to the gradient of its input."""
+Pull = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
+"""From the gradient of an operation's result to the gradient of its input, or of each of its inputs."""
 
 HOMES = (torch, Tensor, F, torch.special, torch._C._nn)
 
@@ -43,23 +44,24 @@ class Call:
 
 
 class Replaced(torch.autograd.Function):
-    """An operation whose result and gradient come from `rule(x) -> (result, pull)`."""
+    """An operation whose result and gradient come from `rule(*xs) -> (result, pull)`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rule: Callable[[Tensor], tuple[Tensor, Pull]]) -> Tensor:
+    def forward(ctx: Any, rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
         """The result."""
-        result, ctx.pull = rule(x)
+        result, ctx.pull = rule(*xs)
         return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         """The rule's gradient."""
-        return ctx.pull(gradients[0]), None
+        pulled = ctx.pull(gradients[0])
+        return None, *(pulled if isinstance(pulled, tuple) else (pulled,))
 
 
-def replaced(x: Tensor, rule: Callable[[Tensor], tuple[Tensor, Pull]]) -> Tensor:
-    """Apply a rule to a tensor within autograd."""
-    return Replaced.apply(x, rule)  # type: ignore[no-any-return]
+def replaced(rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
+    """Apply a rule to tensors within autograd."""
+    return Replaced.apply(rule, *xs)  # type: ignore[no-any-return]
 
 
 class Interception(TorchFunctionMode):
@@ -103,24 +105,42 @@ def spellings(names: frozenset[str]) -> dict[Any, Spelling]:
     return found
 
 
-def read(spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-    """The call in one form, or None where its first argument is no floating point tensor."""
+def direct(
+    spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], bool]:
+    """The operation out of place, its arguments with the first one by position, and whether it was in place."""
     options = dict(kwargs)
     for keyword in ("input", "self"):
         if not args and keyword in options:
             args = (options.pop(keyword),)
-    if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
-        return None
     if options.get("out") is not None:
         raise AttributionError(
             f"{spelling.name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
         )
     signature = _with_inplace(func)
-    if signature is None:
-        return Call(spelling.name, args[0], args[1:], options, spelling.instead or func, spelling.instead is not None)
+    if signature is None or not args:
+        return spelling.instead or func, args, options, spelling.instead is not None
     arguments = signature.bind(*args, **options).arguments
     in_place = bool(arguments.pop("inplace", False))
-    return Call(spelling.name, args[0], (), dict(list(arguments.items())[1:]), func, in_place)
+    return func, args[:1], dict(list(arguments.items())[1:]), in_place
+
+
+def read(spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    """The call in one form, or None where its first argument is no floating point tensor."""
+    function, args, options, in_place = direct(spelling, func, args, kwargs)
+    if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+        return None
+    return Call(spelling.name, args[0], args[1:], options, function, in_place)
+
+
+@contextmanager
+def again(mode: TorchFunctionMode) -> Iterator[None]:
+    """An interception inside its own answer."""
+    TorchFunctionMode.__enter__(mode)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        TorchFunctionMode.__exit__(mode, None, None, None)  # type: ignore[no-untyped-call]
 
 
 @lru_cache

@@ -22,7 +22,7 @@ class _Rectifier(Interception):
             positive = x > 0
             return result, lambda gradient: gradient.clamp(min=0).masked_fill(~positive, 0)
 
-        return replaced(call.x, rule)
+        return replaced(rule, call.x)
 
 
 def guided() -> Interception:

@@ -89,7 +89,7 @@ class _Slopes(_Nonlinear):
             return _largest(call, reference, self.eps)
         if call.name in NORMALISED:
             return _normalised(call, reference, self.eps)
-        return replaced(call.x, lambda x: _elementwise(call, x, reference, self.eps))
+        return replaced(lambda x: _elementwise(call, x, reference, self.eps), call.x)
 
     def _reference(self, call: Call) -> Tensor:
         if self.seen == len(self.noted):
@@ -167,7 +167,7 @@ def _normalised(call: Call, reference: Tensor, eps: float) -> Tensor:
     if call.name == "softmin":
         x, reference = -x, -reference
     rule = _log_softmax if call.name == "log_softmax" else _softmax
-    return replaced(x, lambda value: rule(value, reference.to(value.dtype), dim, eps))
+    return replaced(lambda value: rule(value, reference.to(value.dtype), dim, eps), x)
 
 
 def _exponentials(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -226,7 +226,7 @@ def _pooled(call: Call, reference: Tensor, eps: float) -> Any:
         )
         return best, lambda g: pull(g.flatten(-dims)).reshape(x.shape)
 
-    result = replaced(call.x, rule)
+    result = replaced(rule, call.x)
     return (result, winners(call.x.detach())[1]) if asked else result
 
 
@@ -238,7 +238,7 @@ def _largest(call: Call, reference: Tensor, eps: float) -> Any:
         best, places = x.max(dim, keepdim=True)
         return best, _winner_slopes((x, best, places), (reference, *reference.max(dim, keepdim=True)), dim, eps)
 
-    result = replaced(call.x, rule)
+    result = replaced(rule, call.x)
     result = result if keep else result.squeeze(dim)
     if call.name == "amax":
         return result
@@ -248,7 +248,7 @@ def _largest(call: Call, reference: Tensor, eps: float) -> Any:
 
 def _winner_slopes(
     now: tuple[Tensor, Tensor, Tensor], before: tuple[Tensor, Tensor, Tensor], dim: int, eps: float
-) -> Pull:
+) -> Callable[[Tensor], Tensor]:
     """A rise of the maximum is owed to the position that wins now, a fall to the one that won before."""
     x, best, places = now
     reference, best_before, places_before = before

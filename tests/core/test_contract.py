@@ -20,8 +20,10 @@ LAYERS = ["InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeep
           "LayerGradCam", "LayerGradientXActivation", "LayerIntegratedGradients", "GuidedGradCam", "NeuronConductance",
           "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
           "NeuronIntegratedGradients"]  # fmt: skip
-OURS = ["LayerCam", "LayerGradCamPlusPlus", "LayerScoreCam"]
+OURS = ["AttentionRollout", "LayerCam", "LayerGradCamPlusPlus", "LayerScoreCam"]
 METHODS += LAYERS
+COMPOSED = ["LRP", "LayerLRP"]
+"""Captum's signature and a keyword-only `composite`."""
 ROOT = Path(attribution_core.__file__).parent
 
 
@@ -38,7 +40,17 @@ def test_names_order_and_defaults_are_captums(name: str, function: str) -> None:
         assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize("name", METHODS + OURS)
+@pytest.mark.parametrize("name", COMPOSED)
+def test_lrp_takes_a_composite_besides_captums_arguments(name: str) -> None:
+    for function in ("__init__", "attribute", "compute_convergence_delta", "has_convergence_delta"):
+        theirs, ours = (
+            [(p.name, p.kind, p.default) for p in inspect.signature(getattr(cls, function)).parameters.values()]
+            for cls in (getattr(captum.attr, name), getattr(attribution_core, name))
+        )
+        assert [p for p in ours if p[0] != "composite"] == theirs
+
+
+@pytest.mark.parametrize("name", METHODS + OURS + COMPOSED)
 def test_classes_are_final_described_and_cited(name: str) -> None:
     cls = getattr(attribution_core, name)
     assert cls.__final__
@@ -50,7 +62,7 @@ def test_classes_are_final_described_and_cited(name: str) -> None:
 def test_every_argument_is_described_once_and_none_in_vain() -> None:
     names = {
         parameter
-        for name in METHODS + OURS
+        for name in METHODS + OURS + COMPOSED
         for function in (getattr(attribution_core, name).__init__, getattr(attribution_core, name).attribute)
         for parameter in inspect.signature(function).parameters
     }

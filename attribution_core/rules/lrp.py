@@ -1,0 +1,208 @@
+"""LRP's propagation rules: how an operation divides the relevance of its result among the values it received.
+
+Users set them on modules (`module.rule = EpsilonRule()`) or choose a composite; nothing is ever written there by us.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attribution_core.errors import AttributionError
+from attribution_core.rules.steps import Step, Tensors, same
+
+
+class PropagationRule(ABC):
+    """How the relevance of an operation's result becomes relevance of its values."""
+
+    general: ClassVar[bool] = False
+    """Whether it also applies to operations without weights, such as pooling and addition."""
+
+    plain: ClassVar[bool] = False
+    """Whether it needs no other values and weights than the operation's own."""
+
+    @abstractmethod
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The relevance of each value of the step, from that of its result."""
+
+
+def stabilised(z: Tensor, epsilon: float) -> Tensor:
+    """Away from zero by epsilon, in the direction of its sign (up for zero)."""
+    return z + torch.where(z >= 0, epsilon, -epsilon).to(z.dtype)
+
+
+def divided(step: Step, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tensor, epsilon: float) -> Tensors:
+    """Relevance in proportion to what each value adds to the sum of the parts' results."""
+    whole = sum((z.detach() for _, z in parts[1:]), parts[0][1].detach())
+    share = relevance.to(whole.dtype) / stabilised(whole, epsilon)
+    total: Tensors | None = None
+    for leaves, z in parts:
+        slopes = torch.autograd.grad(z, leaves, share)
+        found = tuple(
+            leaf.detach() * slope / count for leaf, slope, count in zip(leaves, slopes, step.shares, strict=True)
+        )
+        total = found if total is None else tuple(map(torch.add, total, found))
+    return total or ()
+
+
+@dataclass(frozen=True)
+class EpsilonRule(PropagationRule):
+    """In proportion to the contributions to z = Σ x·w + b; epsilon takes relevance from weak results [bach2015]."""
+
+    general: ClassVar[bool] = True
+    plain: ClassVar[bool] = True
+    epsilon: float = 1e-9
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """x · Σ w R / (z ± ε)."""
+        return divided(step, [step.plain()], relevance, self.epsilon)
+
+
+@dataclass(frozen=True)
+class GammaRule(PropagationRule):
+    """Prefers positive contributions: weights w + γ·max(w, 0) [montavon2019]."""
+
+    gamma: float = 0.25
+    set_bias_to_zero: bool = False
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The epsilon rule with other weights."""
+        weights = step.weighted(lambda w: w + self.gamma * w.clamp(min=0), None if self.set_bias_to_zero else same)
+        return divided(step, [step.computed(step.precise, weights)], relevance, EPSILON)
+
+
+@dataclass(frozen=True)
+class Alpha1_Beta0_Rule(PropagationRule):  # noqa: N801 - Captum's name
+    """Positive weights only [bach2015], for values that are not negative; Captum's form of α = 1, β = 0."""
+
+    set_bias_to_zero: bool = False
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The epsilon rule with weights max(w, 0)."""
+        weights = step.weighted(_positive, None if self.set_bias_to_zero else same)
+        return divided(step, [step.computed(step.precise, weights)], relevance, EPSILON)
+
+
+@dataclass(frozen=True)
+class IdentityRule(PropagationRule):
+    """Each value gets the relevance of the result at its own place."""
+
+    general: ClassVar[bool] = True
+    epsilon: float = 1e-9
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The relevance as it is."""
+        if len(step.values) > 1 or step.values[0].shape != relevance.shape:
+            raise AttributionError(
+                f"IdentityRule: {step.name} turns {[tuple(v.shape) for v in step.values]} into "
+                f"{tuple(relevance.shape)}.",
+                "Use it where one value becomes one of the same shape, or choose EpsilonRule.",
+            )
+        return (relevance,)
+
+
+@dataclass(frozen=True)
+class AlphaBetaRule(PropagationRule):
+    """Positive contributions α times, negative ones β times, α − β = 1; values of either sign [bach2015]."""
+
+    alpha: float = 2.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.alpha < 1 or abs(self.alpha - self.beta - 1) > 1e-6:
+            raise AttributionError(
+                f"AlphaBetaRule(alpha={self.alpha}, beta={self.beta}): expected α ≥ 1 and α − β = 1.",
+                "For example alpha=2, beta=1.",
+            )
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """α times by positive, less β times by negative contributions."""
+        up, down = tuple(map(_positive, step.precise)), tuple(map(_negative, step.precise))
+
+        def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor]) -> Tensors:
+            parts = [step.computed(up, step.weighted(one, one)), step.computed(down, step.weighted(other))]
+            return divided(step, parts, relevance, EPSILON)
+
+        found = tuple(self.alpha * r for r in signed(_positive, _negative))
+        if not self.beta:
+            return found
+        return tuple(r - self.beta * s for r, s in zip(found, signed(_negative, _positive), strict=True))
+
+
+@dataclass(frozen=True)
+class SignedGammaRule(PropagationRule):
+    """Prefers contributions of the result's own sign; values of either sign, and never a vanishing sum [andeol2023]."""
+
+    gamma: float = 0.25
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The gamma rule, mirrored for negative results."""
+        up, down = tuple(map(_positive, step.precise)), tuple(map(_negative, step.precise))
+        positive = step.plain()[1].detach() >= 0
+
+        def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor], where: Tensor) -> Tensors:
+            parts = [
+                step.computed(up, step.weighted(self._more(one), self._more(one))),
+                step.computed(down, step.weighted(self._more(other))),
+            ]
+            return divided(step, parts, relevance * where, EPSILON)
+
+        both = signed(_positive, _negative, positive), signed(_negative, _positive, ~positive)
+        return tuple(map(torch.add, *both))
+
+    def _more(self, part: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        return lambda w: w + self.gamma * part(w)
+
+
+@dataclass(frozen=True)
+class BoxRule(PropagationRule):
+    """For inputs with bounds, such as pixels: contributions counted from low and high (z^B) [montavon2017].
+
+    Bounds are numbers or tensors that broadcast over the values; None is the least or largest value of each example.
+    """
+
+    low: float | Tensor | None = None
+    high: float | Tensor | None = None
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """(x·w − low·w⁺ − high·w⁻) R / Σ of the same."""
+        lows = tuple(-_bound(self.low, x, x.amin) for x in step.precise)
+        highs = tuple(-_bound(self.high, x, x.amax) for x in step.precise)
+        parts = [
+            step.computed(step.precise, step.weighted(same)),
+            step.computed(lows, step.weighted(_positive)),
+            step.computed(highs, step.weighted(_negative)),
+        ]
+        return divided(step, parts, relevance, EPSILON)
+
+
+@dataclass(frozen=True)
+class FlatRule(PropagationRule):
+    """Every value that a result was computed from gets the same [lapuschkin2019]."""
+
+    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+        """The epsilon rule with ones for values and weights."""
+        ones = tuple(map(torch.ones_like, step.precise))
+        return divided(step, [step.computed(ones, step.weighted(torch.ones_like))], relevance, EPSILON)
+
+
+EPSILON = EpsilonRule().epsilon
+
+
+def _positive(value: Tensor) -> Tensor:
+    return value.clamp(min=0)
+
+
+def _negative(value: Tensor) -> Tensor:
+    return value.clamp(max=0)
+
+
+def _bound(bound: float | Tensor | None, x: Tensor, extreme: Callable[..., Tensor]) -> Tensor:
+    if bound is None:
+        return extreme(tuple(range(1, x.dim())), keepdim=True).expand_as(x)
+    return torch.as_tensor(bound, dtype=x.dtype, device=x.device).expand_as(x)

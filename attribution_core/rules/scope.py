@@ -1,0 +1,60 @@
+"""Which modules of a model are running."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from attribution_core.errors import AttributionError
+
+
+class Scope:
+    """The running modules of a model, outermost first, in the thread that opened it."""
+
+    def __init__(self, model: object) -> None:
+        self.model = model
+        self.running: list[tuple[str, nn.Module]] = []
+        self._handles: list[RemovableHandle] = []
+
+    def open(self) -> None:
+        """Start to look."""
+        self._thread = threading.get_ident()
+        for name, module in self.model.named_modules() if isinstance(self.model, nn.Module) else ():
+            self._handles.append(module.register_forward_pre_hook(self._entering(name)))
+            self._handles.append(module.register_forward_hook(self._leaving, always_call=True))
+
+    def close(self) -> None:
+        """Stop, and leave nothing behind."""
+        for handle in self._handles:
+            handle.remove()
+
+    def attribute(self, name: str, kind: type[Any]) -> Any:
+        """The attribute of this name of the innermost running module that has one; never written, only read."""
+        for path, module in reversed(self.running):
+            value = vars(module).get(name)
+            if isinstance(value, kind):
+                return value
+            if value is not None:
+                raise AttributionError(
+                    f"{path or 'model'}.{name} is a {type(value).__name__}, not a {kind.__name__}.",
+                    f"Set a {kind.__name__} of attribution_core.rules, or None.",
+                )
+        return None
+
+    def __str__(self) -> str:
+        path, module = self.running[-1] if self.running else ("", self.model)
+        return f"{path or 'model'!r} ({type(module).__name__})"
+
+    def _entering(self, name: str) -> Any:
+        def entered(module: nn.Module, _: Any) -> None:
+            if threading.get_ident() == self._thread:
+                self.running.append((name, module))
+
+        return entered
+
+    def _leaving(self, *_: Any) -> None:
+        if threading.get_ident() == self._thread and self.running:
+            self.running.pop()
