@@ -20,6 +20,7 @@ from app.schema import (
     AttributionRequest,
     Job,
     Reduction,
+    Sample,
     SampleFilter,
     SamplePage,
     SampleQuery,
@@ -40,6 +41,9 @@ class Service(Protocol):
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples."""
 
+    def sample(self, sample: int) -> Sample:
+        """One sample."""
+
     def summary(self, query: SampleFilter) -> Summary:
         """Counts."""
 
@@ -59,10 +63,15 @@ class Service(Protocol):
         """A raw map."""
 
 
-class MediaPath(BaseModel):
-    """Which input of which sample."""
+class SamplePath(BaseModel):
+    """Which sample."""
 
     sample: int = Field(ge=0)
+
+
+class MediaPath(SamplePath):
+    """Which input of which sample."""
+
     feature: int = Field(ge=0)
 
 
@@ -118,6 +127,11 @@ def _api(app: OpenAPI, service: Service) -> None:
     def samples(query: SampleQuery) -> Response:
         """A page of the samples that match a filter."""
         return _json(service.samples(query))
+
+    @app.get("/api/samples/<int:sample>", responses={"200": Sample}, operation_id="sample")
+    def one_sample(path: SamplePath) -> Response:
+        """One sample by its number, whatever the filter."""
+        return _json(service.sample(path.sample))
 
     @app.get("/api/summary", responses={"200": Summary}, operation_id="summary")
     def summary(query: SampleFilter) -> Response:

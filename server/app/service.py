@@ -25,6 +25,7 @@ from app.schema import (
     FeatureInfo,
     Job,
     Order,
+    Sample,
     SampleFilter,
     SamplePage,
     SampleQuery,
@@ -97,17 +98,20 @@ class InsightsService:
             if len(page.samples) >= query.limit or not progress.scanning or left <= 0:
                 break
             self._scanner.wait_for_news(progress.scanned, left)
-        rows = self._index.predictions(page.samples)
-        setup = self._setup
         return SamplePage(
-            samples=[
-                present.sample(n, self._attempt(n), rows[n], setup.features, setup.outputs, self._salt)
-                for n in page.samples
-            ],
-            next_cursor=page.next_cursor,
-            matched=page.matched,
-            progress=progress,
+            samples=self._samples(page.samples), next_cursor=page.next_cursor, matched=page.matched, progress=progress
         )
+
+    def sample(self, sample: int) -> Sample:
+        """One sample, read now if it has not been."""
+        self._check_read(sample)
+        return self._samples([sample])[0]
+
+    def _samples(self, numbers: list[int]) -> list[Sample]:
+        rows, setup = self._index.predictions(numbers), self._setup
+        return [
+            present.sample(n, self._attempt(n), rows[n], setup.features, setup.outputs, self._salt) for n in numbers
+        ]
 
     def _attempt(self, sample: int) -> Example | Exception:
         try:
@@ -232,13 +236,17 @@ class InsightsService:
             raise _not_found(f"there is no model {model}: the workspace has {len(self._placed)}")
 
     def _example(self, sample: int) -> Example:
-        """A sample's data, read now if it has not been; refused where the data ends before it."""
+        """A sample's data, read now if it has not been."""
+        self._check_read(sample)
+        return self._setup.source.example(sample)
+
+    def _check_read(self, sample: int) -> None:
+        """Have a sample read, if it has not been; refused where the data ends before it."""
         self._scanner.want(sample + 1)
         self._scanner.wait(sample + 1, FIRST_LOOK)
         progress = self._scanner.progress
         if sample >= progress.scanned:
             raise _not_found(f"there is no sample {sample}, or not yet: {progress.scanned} have been read")
-        return self._setup.source.example(sample)
 
     def close(self) -> None:
         """Stop reading and computing; free what is held."""

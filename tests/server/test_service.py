@@ -58,6 +58,13 @@ def test_pages_follow_each_other(make: Make) -> None:
     assert second["next_cursor"] is None
 
 
+def test_a_sample_is_found_by_its_number(make: Make) -> None:
+    visualizer = make()
+    assert get(visualizer, "/api/samples/9")["index"] == 9
+    assert get(visualizer, "/api/samples/9") == get(visualizer, "/api/samples", limit=20)["samples"][9]
+    assert visualizer.app.test_client().get("/api/samples/12").status_code == 404
+
+
 def test_the_incorrect_are_incorrect(make: Make) -> None:
     page = get(make(), "/api/samples", outcome="incorrect", scan_to=100, limit=100)
     assert page["samples"]
