@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluate import checkpoint, counting_backward, counting_forward, max_batch
-from attribution_core.site import Inputs, Site
+from attribution_core.site import Inputs, Layer, Layers, Site
 from attribution_core.target import Output, Target
 
 Tensors = tuple[Tensor, ...]
@@ -157,7 +157,7 @@ class Question:
 
     def lifted(self, inputs: Tensors) -> Question:
         """The same score as a function of the site's values, everything before them fixed by `inputs`."""
-        if isinstance(self.site, Inputs):
+        if not isinstance(self.site, (Layer, Layers)):
             return self
         site, batch = self.site, inputs[0].shape[0]
 
@@ -188,8 +188,8 @@ def _joined(parts: list[Gradients]) -> Gradients:
 
 def _stand_in(inputs: Tensors, targets: Sequence[Any] | None) -> Tensor:
     """Scores that are zero and depend on all inputs, for counting passes."""
-    zero = sum((x.flatten(1).sum(1) if x.dim() > 1 else x) * 0.0 for x in inputs if not x.is_complex())
-    return zero if targets is None else torch.stack([zero] * len(targets), 1)  # type: ignore[return-value]
+    zero = torch.stack([x.reshape(len(x), -1).sum(1) * 0.0 for x in inputs]).sum(0)
+    return zero if targets is None else torch.stack([zero] * len(targets), 1)
 
 
 def _columns(rows: list[Tensors]) -> Tensors:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from attribution_core.attention import Attentions
 from attribution_core.errors import AttributionError
 from attribution_core.taps import Tap, WhichCall
 
@@ -100,4 +101,4 @@ class Layers:
         return [tuple(next(rest) for _ in range(size)) for size in self.sizes]
 
 
-Site = Inputs | Layer | Layers
+Site = Inputs | Layer | Layers | Attentions

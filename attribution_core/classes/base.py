@@ -30,7 +30,7 @@ from attribution_core.embeddings import embedded
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import copied, undisturbed
 from attribution_core.forward import as_forward, device_of, moved
-from attribution_core.question import Question
+from attribution_core.question import Question, stacked
 from attribution_core.shared import Shared, Together
 from attribution_core.site import Inputs, Site
 from attribution_core.target import Output, Predicted, Target, TargetLike, as_target, names_of
@@ -101,12 +101,20 @@ class Attribution(ABC):
         with undisturbed(self.forward_func, given):
             rest, xs = tree_map(owned, moved(rest, device)), tuple(owned(x).detach() for x in given)
             if ids:
-                forward, xs, bases = _with_embeddings(forward, xs, bases, rest)
+                forward, xs, bases = _with_embeddings(forward, xs, bases, rest, max(1, len(self._targets)))
             kind = Shared if isinstance(aim, Together) else Question
             aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
             question = kind(forward, aim, site or Inputs(), rest, whole=not copied(), grad_kwargs=options)
             yield question, xs, tuple(owned(b) for b in bases)
             self._warn_of_unused(question)
+
+    def aim(self, inputs: Any, target: TargetLike | Target, extra: Any = None) -> Target:
+        """Read a target; "pred" is what the model predicts for these inputs."""
+        found = self._aim(target, len(as_inputs(inputs, differentiable=False)[0]))
+        if not isinstance(found, Predicted):
+            return found
+        with self._asking(inputs, target, extra) as (question, _, _):
+            return question.target
 
     def _aim(self, target: TargetLike | Target, rows: int) -> Target:
         names = names_of(self.forward_func)
@@ -125,17 +133,22 @@ class Attribution(ABC):
 
 
 def _with_embeddings(
-    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...]
+    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...], copies: int
 ) -> tuple[Callable[..., Any], Tensors, Tensors]:
-    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
-    found = embedded(forward, inputs, extra)
+    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well.
+
+    The inputs are `copies` times the same examples.
+    """
+    batch = len(inputs[0]) // copies
+    found = embedded(forward, tuple(x[:batch] for x in inputs), extra)
+    vectors = stacked(found.inputs, batch, copies)
 
     def baseline(place: int, given: Any) -> Tensor:
         if given is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(given)):
-            return as_baseline(given, found.inputs[place], place)
+            return as_baseline(given, vectors[place], place)
         return found.embed(place, as_baseline(given, inputs[place], place))
 
-    return found.module, found.inputs, tuple(baseline(place, b) for place, b in enumerate(baselines))
+    return found.module, vectors, tuple(baseline(place, b) for place, b in enumerate(baselines))
 
 
 def _without_prediction(target: Target, asked: Question, inputs: Tensors) -> Target:

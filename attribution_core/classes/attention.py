@@ -1,0 +1,40 @@
+"""Attributions from attention weights."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+from torch import Tensor
+
+from attribution_core.attention import Attentions
+from attribution_core.classes.base import Attribution
+from attribution_core.errors import AttributionError
+from attribution_core.methods.attention import attention_rollout
+from attribution_core.methods.cam import on_grid
+
+
+@final
+class AttentionRollout(Attribution):
+    """How much of a token in the last layer comes from each input token, if attention were all that mixes them."""
+
+    citation = "abnar2020"
+    differentiates: ClassVar[bool] = False
+    of_inputs: ClassVar[bool] = False
+
+    def attribute(
+        self,
+        inputs: Tensor | tuple[Tensor, ...],
+        additional_forward_args: Any = None,
+        token: int | None = 0,
+    ) -> Tensor:
+        """(B, tokens), rows summing to 1; for images (B, 1, h, w) over the patches, without the class token."""
+        with self._asking(inputs, None, additional_forward_args, site=Attentions()) as (question, xs, _):
+            rollout = attention_rollout(question.values(xs))
+            if token is not None and not -rollout.shape[1] <= token < rollout.shape[1]:
+                raise AttributionError(
+                    f"token={token}: the model has {rollout.shape[1]} tokens.",
+                    "0 is the class token of most models, -1 the last token; None takes the mean over all.",
+                )
+            found = rollout.mean(1) if token is None else rollout[:, token]
+            image = next((x for x in xs if x.dim() == 4), None)
+            return found if image is None else on_grid(found[..., None], (image.shape[2], image.shape[3]))
