@@ -1,15 +1,48 @@
 /// <reference types="vitest/config" />
 import react from '@vitejs/plugin-react';
-import { defineConfig } from 'vite';
+import { type BuildOptions, defineConfig, type Plugin } from 'vite';
 
-export default defineConfig({
+/** Puts all styles into the module itself, which brings them into its shadow root. */
+const stylesInside: Plugin = {
+  name: 'styles-inside',
+  enforce: 'post',
+  generateBundle(_, bundle) {
+    let styles = '';
+    for (const [name, file] of Object.entries(bundle)) {
+      if (file.type !== 'asset' || !name.endsWith('.css')) continue;
+      styles += file.source;
+      delete bundle[name];
+    }
+    for (const file of Object.values(bundle)) {
+      if (file.type === 'chunk') file.code = file.code.replace('__STYLES__', () => JSON.stringify(styles));
+    }
+  },
+};
+
+const page: BuildOptions = { emptyOutDir: true };
+
+/** One module that needs nothing else, for notebooks. */
+const widget: BuildOptions = {
+  emptyOutDir: false,
+  copyPublicDir: false,
+  assetsInlineLimit: Number.MAX_SAFE_INTEGER,
+  cssCodeSplit: false,
+  modulePreload: false,
+  rolldownOptions: {
+    input: 'src/widget.tsx',
+    preserveEntrySignatures: 'strict',
+    output: { entryFileNames: 'widget.js', codeSplitting: false },
+  },
+};
+
+export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [react()],
+  plugins: [react(), ...(mode === 'widget' ? [stylesInside] : [])],
   build: {
     outDir: '../server/app/static',
-    emptyOutDir: true,
     target: 'es2022',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'], // light-dark() is kept as it is
+    ...(mode === 'widget' ? widget : page),
   },
   test: {
     environment: 'jsdom',
@@ -18,4 +51,4 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     css: { modules: { classNameStrategy: 'non-scoped' } },
   },
-});
+}));

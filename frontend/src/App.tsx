@@ -1,31 +1,37 @@
 import './views/mantine';
 import { MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Transport } from './api/transport';
 import { useWorkspaceQuery } from './state/data';
 import { DisplayProvider } from './state/display';
 import { type Host, HostContext, useHost } from './state/host';
+import { useObservable, Variable } from './state/observable';
 import { QuestionProvider } from './state/question';
 import { createServices, type Services, ServicesProvider } from './state/services';
 import { WorkspaceContext } from './state/workspace';
+import { ConnectionNote } from './views/common/ConnectionNote';
 import { ErrorBoundary } from './views/common/ErrorBoundary';
 import { Connecting, NoMethods, Unavailable } from './views/common/Notice';
 import { Screen } from './views/Screen';
 import { createAppTheme, cssVariables } from './views/theme';
 import styles from './views/tokens.module.css';
 
+const UNDECIDED = new Variable(undefined);
+
 /** The whole dashboard; it owns its state, and knows of its surroundings only what `host` says. */
 export function App({ transport, host }: { transport: Transport; host: Host }) {
   const [services] = useState<Services>(() => createServices(transport));
   const [popups, setPopups] = useState<HTMLElement | null>(null);
+  const scheme = useObservable(host.scheme ?? UNDECIDED);
   const theme = useMemo(() => createAppTheme(popups), [popups]);
   useCancelOnLeave(services);
   return (
     <HostContext value={host}>
       <MantineProvider
         theme={theme}
-        defaultColorScheme="auto"
+        defaultColorScheme={scheme ?? 'auto'}
+        forceColorScheme={scheme}
         getRootElement={host.rootElement}
         cssVariablesSelector={host.variablesSelector}
         cssVariablesResolver={cssVariables}
@@ -36,6 +42,7 @@ export function App({ transport, host }: { transport: Transport; host: Host }) {
               <ErrorBoundary>
                 <Workspace />
               </ErrorBoundary>
+              {transport.connection && <ConnectionNote connection={transport.connection} />}
               <section ref={setPopups} aria-label="Menus and dialogs" />
             </div>
           </ServicesProvider>
@@ -65,14 +72,17 @@ function Workspace() {
   );
 }
 
-/** Tells the server that nobody waits for unfinished jobs any more once the page or the cell is gone. */
+/** Tells the server that nobody waits for unfinished jobs any more once the page or the cell is gone; forgets all. */
 function useCancelOnLeave({ queries }: Services): void {
+  const mounted = useRef(false);
   useEffect(() => {
-    const leave = () => void queries.cancelQueries();
+    mounted.current = true;
+    const leave = () => queries.cancelQueries();
     window.addEventListener('pagehide', leave);
     return () => {
+      mounted.current = false;
       window.removeEventListener('pagehide', leave);
-      leave();
+      void leave().then(() => mounted.current || queries.clear());
     };
   }, [queries]);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import time
 import uuid
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from app.service import InsightsService
 
 KEPT = 8
-FIRST_PICTURE = 3.0
+FIRST_PICTURE = 1.5
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
@@ -30,6 +31,7 @@ class NotebookView:
         self._service = service
         self._picture = uuid.uuid4().hex
         self._handle: Any = None
+        self._shown: dict[str, Any] = {}
         self.widget = DashboardWidget(app, height=height, snapshot=self._picture)
         self.widget.on_msg(self._seen)
 
@@ -44,7 +46,8 @@ class NotebookView:
 
         show: Any = ipython.display
         show(self.widget)
-        self._handle = show(self._bundle(self._first()), raw=True, display_id=self._picture)
+        self._shown = self._bundle(self._first())
+        self._handle = show(self._shown, raw=True, display_id=self._picture)
 
     def close(self) -> None:
         """Take the widget off the screen and free what it holds."""
@@ -55,8 +58,10 @@ class NotebookView:
             seen = [
                 found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
             ]
-            if seen:
-                self._handle.update(self._bundle(seen), raw=True)
+            bundle = self._bundle(seen)
+            if seen and bundle != self._shown:
+                self._shown = bundle
+                self._handle.update(bundle, raw=True)
 
     def _first(self) -> list[Seen]:
         """The first samples with the default method, as many as a moment allows."""
@@ -79,12 +84,11 @@ class NotebookView:
         method = self.selection.method or self._service.setup.default_method
         caption = f"{self._service.setup.title}: {method}, as last seen" if seen else WAITING
         inside = as_html(seen, self._service.setup.features, caption)
-        bundle: dict[str, Any] = {
-            "text/plain": caption,
-            "text/html": f'<div class="attribution-insights-snapshot" id="{self._picture}">{inside}</div>',
-        }
+        # The live widget sets this variable; where there is none, in a saved notebook, the picture shows.
+        style = f"display:var(--attribution-insights-{self._picture},block)"
+        bundle: dict[str, Any] = {"text/plain": caption, "text/html": f'<div style="{style}">{inside}</div>'}
         png = as_png(seen)
-        return bundle | ({"image/png": png} if png else {})
+        return bundle | ({"image/png": base64.b64encode(png).decode()} if png else {})
 
 
 def cell() -> str | None:

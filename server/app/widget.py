@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 6
 NOT_BUILT = "export default { render({ el }) { el.textContent = 'The front end has not been built.' } }"
+MODULE = STATIC / "widget.js"
 
 
 class DashboardWidget(anywidget.AnyWidget):
@@ -29,7 +30,8 @@ class DashboardWidget(anywidget.AnyWidget):
     height: of the view, in CSS pixels.
     """
 
-    _esm = STATIC / "widget.js" if (STATIC / "widget.js").exists() else NOT_BUILT
+    # The text and not the path: a file's watchers would keep every widget alive.
+    _esm = traitlets.Unicode(MODULE.read_text("utf-8") if MODULE.exists() else NOT_BUILT).tag(sync=True)
     view = traitlets.Unicode("").tag(sync=True)
     selected = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Unicode("").tag(sync=True)
@@ -39,20 +41,29 @@ class DashboardWidget(anywidget.AnyWidget):
         super().__init__(**traits)
         self._wsgi = app
         self._threads = ThreadPoolExecutor(THREADS, "attribution-insights widget")
-        self._aborted: set[str] = set()
+        self._awaited: set[str] = set()
         self._stop = weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
         self.on_msg(_weakly(self))
 
     def receive(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Take a request or its abort; the kernel's main thread is free again at once."""
-        if content.get("type") == "abort":
-            self._aborted.add(content["id"])
-        elif content.get("type") == "request":
+        """Take a request, its abort, or the question whether anybody is there; the calling thread is free at once."""
+        kind = content.get("type")
+        if kind == "ping":
+            self.send({"type": "pong"})
+        elif kind == "abort":
+            self._awaited.discard(content["id"])
+        elif kind == "request":
+            self._awaited.add(content["id"])
             self._threads.submit(_answer, weakref.ref(self), content, bytes(buffers[0]) if buffers else b"")
+
+    def __repr__(self) -> str:
+        return "Attribution Insights"
 
     def close(self) -> None:
         """Stop answering."""
+        self._awaited.clear()
         self._stop()
+        self.layout.close()
         super().close()
 
 
@@ -70,14 +81,13 @@ def _weakly(widget: DashboardWidget) -> Callable[[Any, Any, Any], None]:
 
 def _answer(reference: weakref.ref[DashboardWidget], content: dict[str, Any], body: bytes) -> None:
     """Answer one request through the app, and send status, headers and body back under the request's id."""
-    widget = reference()
-    if widget is None or content["id"] in widget._aborted:
+    widget, id = reference(), content["id"]
+    if widget is None or id not in widget._awaited:
         return
     status, headers, data = call(widget._wsgi, content["method"], content["path"], content.get("headers", {}), body)
-    if content["id"] in widget._aborted:
-        widget._aborted.discard(content["id"])
-        return
-    widget.send({"type": "response", "id": content["id"], "status": status, "headers": headers}, buffers=[data])
+    if id in widget._awaited:
+        widget._awaited.discard(id)
+        widget.send({"type": "response", "id": id, "status": status, "headers": headers}, buffers=[data])
 
 
 def call(

@@ -76,14 +76,29 @@ def test_errors_travel_as_data(make: Make) -> None:
     assert json.loads(data)["type"] == "Not Found"
 
 
-def test_an_aborted_request_is_not_answered(make: Make) -> None:
-    widget = Sent(make().app)
+def test_an_aborted_request_is_not_answered() -> None:
+    opened = threading.Event()
+
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        opened.wait(5)
+        start_response("200 OK", [])
+        return [environ["PATH_INFO"].encode()]
+
+    widget = Sent(slow)
+    request = {"type": "request", "method": "GET", "path": "api/summary"}
+    widget.receive(request | {"id": "1"}, [])
     widget.receive({"type": "abort", "id": "1"}, [])
-    widget.receive({"type": "request", "id": "1", "method": "GET", "path": "api/summary"}, [])
-    widget.receive({"type": "request", "id": "2", "method": "GET", "path": "api/summary"}, [])
-    assert widget.arrived.wait(5)
+    widget.receive(request | {"id": "2"}, [])
+    opened.set()
     widget._threads.shutdown(wait=True)
     assert [content["id"] for content, _ in widget.kept] == ["2"]
+    assert not widget._awaited
+
+
+def test_an_idle_kernel_says_that_it_is_there(make: Make) -> None:
+    widget = Sent(make().app)
+    widget.receive({"type": "ping"}, [])
+    assert [content["type"] for content, _ in widget.kept] == ["pong"]
 
 
 def test_a_widget_does_not_outlive_its_visualizer(make: Make) -> None:
@@ -141,7 +156,7 @@ def test_the_saved_picture_shows_what_was_seen(make: Make) -> None:
     assert len(pictures) == 8
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1]))))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
-    width, height = Image.open(io.BytesIO(bundle["image/png"])).size
+    width, height = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size
     assert (width, height) == (4 * 160, 2 * 160)
 
 

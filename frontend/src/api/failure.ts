@@ -20,6 +20,10 @@ export class Failure extends Error implements ApiError {
     });
   }
 
+  static kernelGone(): Failure {
+    return new Failure({ type: 'Unreachable', message: 'The kernel is gone.', hint: 'Run the cell again.' });
+  }
+
   /** From an answer that is not a success; its body is an ApiError unless something in between wrote it. */
   static fromAnswer(body: unknown, response: Response): Failure {
     if (isApiError(body)) return new Failure({ ...body, hint: body.hint ?? '' });

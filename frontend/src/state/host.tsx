@@ -1,5 +1,8 @@
 import { createContext, useContext } from 'react';
 import type { Address } from './address';
+import type { Observable } from './observable';
+import type { Seen } from './report';
+import type { Scheme } from './scheme';
 
 /** What the place the dashboard is mounted in provides: a page, or later a cell of a notebook. */
 export interface Host {
@@ -12,6 +15,10 @@ export interface Host {
   keys: () => EventTarget;
   /** An address that shows this very view again; absent where there is none. */
   link?: () => string;
+  /** Light or dark as the surroundings are; absent where the person chooses. */
+  scheme?: Observable<Scheme>;
+  /** Told what is on the screen, and whether all of it has been explained. */
+  report?: (seen: Seen, finished: boolean) => void;
   setTitle?: (title: string) => void;
 }
 

@@ -1,4 +1,5 @@
 import { Select } from '@mantine/core';
+import { useHost } from '../../state/host';
 import type { Layout } from '../../state/layout';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
@@ -12,6 +13,7 @@ import { SchemeToggle } from './SchemeToggle';
 export function Header({ layout }: { layout: Layout }) {
   const { title, models } = useWorkspace();
   const { question, change } = useQuestion();
+  const { scheme } = useHost();
   return (
     <header className={styles.header} data-layout={layout}>
       <h1 className={styles.title} title={title}>
@@ -38,7 +40,7 @@ export function Header({ layout }: { layout: Layout }) {
       </div>
       <div className={styles.actions}>
         <CopyLink />
-        <SchemeToggle />
+        {!scheme && <SchemeToggle />}
       </div>
     </header>
   );

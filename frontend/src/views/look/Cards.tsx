@@ -3,6 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef } from 'react';
 import type { Sample } from '../../api/schema';
 import { useQuestion } from '../../state/question';
+import { useReport } from '../../state/report';
 import { Card } from './Card';
 import type { SampleList } from './Look';
 import styles from './Look.module.css';
@@ -38,6 +39,8 @@ export function Cards({ list, samples, selected, onSelect }: CardsProps) {
   const items = virtual.getVirtualItems();
   useMore(list, (items.at(-1)?.index ?? 0) >= rows - 2);
   useReveal(virtual, samples, columns, selected);
+  const { startIndex, endIndex } = virtual.range ?? { startIndex: 0, endIndex: -1 };
+  const inView = samples.slice(startIndex * columns, (endIndex + 1) * columns);
   return (
     <div ref={useMergedRef(scroller, size.ref)} className={styles.scroller} data-testid="cards">
       <div
@@ -67,9 +70,19 @@ export function Cards({ list, samples, selected, onSelect }: CardsProps) {
           </div>
         ))}
       </div>
+      <Report samples={inView} selected={selected} />
       {list.isFetchingNextPage && <div className={styles.end}>Loading more…</div>}
     </div>
   );
+}
+
+/** Alone in a component, so that only this is drawn again whenever something is asked for. */
+function Report({ samples, selected }: { samples: Sample[]; selected: number | null }) {
+  useReport(
+    samples.map((sample) => sample.index),
+    selected,
+  );
+  return null;
 }
 
 function columnsFor(width: number, sample: Sample | undefined): number {

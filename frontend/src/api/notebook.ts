@@ -1,0 +1,131 @@
+import { type Observable, Variable } from '../state/observable';
+import { Failure } from './failure';
+import type { Connection, Transport } from './transport';
+
+/** The part of an anywidget model that is used here. */
+export interface Channel {
+  get(trait: string): unknown;
+  set(trait: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: undefined, buffers?: ArrayBuffer[]): void;
+  on(event: string, listener: (...values: never[]) => void): void;
+  off(event: string, listener: (...values: never[]) => void): void;
+}
+
+/** What the kernel sends: the answer to a request, or to "are you there?". */
+type Message =
+  | { type: 'response'; id: string; status: number; headers: Record<string, string> }
+  | { type: 'pong' };
+
+interface Waiting {
+  resolve: (response: Response) => void;
+  reject: (reason: unknown) => void;
+}
+
+const BASE = 'http://kernel.invalid';
+const WITHOUT_BODY = [204, 205, 304];
+const PATIENCE = 1200; // ms without an answer, before the kernel is asked whether it is there
+const REPLY = 400; // ms that an idle kernel needs at most for its reply
+
+/** The contract's requests over a notebook widget's own channel, each under its own id, bodies as binary buffers. */
+export class NotebookTransport implements Transport {
+  readonly base = BASE;
+  readonly direct = false;
+  private readonly state = new Variable<Connection>('ready');
+  readonly connection: Observable<Connection> = this.state;
+  private readonly waiting = new Map<string, Waiting>();
+  private readonly name = crypto.getRandomValues(new Uint32Array(2)).join('-');
+  private sent = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly channel: Channel) {
+    channel.on('msg:custom', this.receive);
+    channel.on('comm_live_update', this.suspect); // Jupyter: the kernel was restarted, or is back
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { signal, method, headers } = request;
+    const { pathname, search } = new URL(request.url);
+    const body = await request.arrayBuffer();
+    signal.throwIfAborted();
+    if (this.state.get() === 'gone') {
+      this.suspect(); // it may be back: then what failed is asked again
+      throw Failure.kernelGone();
+    }
+    const id = `${this.name}-${this.sent++}`;
+    const path = pathname.slice(1) + search;
+    const content = { type: 'request', id, method, path, headers: Object.fromEntries(headers) };
+    const answer = new Promise<Response>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    const abort = () => this.abort(id, signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (this.send(content, body)) this.watch();
+    return answer.finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** Forgets everything; unfinished requests fail. */
+  close(): void {
+    clearTimeout(this.timer);
+    this.channel.off('msg:custom', this.receive);
+    this.channel.off('comm_live_update', this.suspect);
+    for (const id of [...this.waiting.keys()]) this.abort(id, new DOMException('closed', 'AbortError'));
+  }
+
+  /** Tells the kernel something that needs no answer. */
+  tell(type: string): void {
+    this.send({ type });
+  }
+
+  private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]): void => {
+    this.state.set('ready');
+    if (message.type === 'response') this.answer(message, buffers[0]);
+    this.watch();
+  };
+
+  private answer(
+    { id, status, headers }: Message & { type: 'response' },
+    data?: DataView<ArrayBuffer>,
+  ): void {
+    const body = WITHOUT_BODY.includes(status) ? null : (data ?? null);
+    this.waiting.get(id)?.resolve(new Response(body, { status, headers }));
+    this.waiting.delete(id);
+  }
+
+  private abort(id: string, reason: unknown): void {
+    if (!this.waiting.has(id)) return;
+    this.waiting.get(id)?.reject(reason);
+    this.waiting.delete(id);
+    this.send({ type: 'abort', id });
+  }
+
+  private send(content: object, body?: ArrayBuffer): boolean {
+    try {
+      this.channel.send(content, undefined, body?.byteLength ? [body] : []);
+      return true;
+    } catch {
+      this.lose();
+      return false;
+    }
+  }
+
+  /** The kernel takes messages one after the other: while a cell runs, it answers none. */
+  private watch(): void {
+    clearTimeout(this.timer);
+    if (this.waiting.size > 0) this.timer = setTimeout(() => this.ask('busy', REPLY), PATIENCE);
+  }
+
+  private readonly suspect = (): void => this.ask('gone', PATIENCE);
+
+  private ask(silence: 'busy' | 'gone', patience: number): void {
+    clearTimeout(this.timer);
+    if (!this.send({ type: 'ping' })) return;
+    this.timer = setTimeout(() => (silence === 'gone' ? this.lose() : this.state.set('busy')), patience);
+  }
+
+  private lose(): void {
+    clearTimeout(this.timer);
+    this.state.set('gone');
+    const lost = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { reject } of lost) reject(Failure.kernelGone());
+  }
+}

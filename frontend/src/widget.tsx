@@ -1,0 +1,94 @@
+import './widget.css';
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import { type Channel, NotebookTransport } from './api/notebook';
+import type { Address } from './state/address';
+import type { Host } from './state/host';
+import { Variable } from './state/observable';
+import type { Seen } from './state/report';
+import { hostScheme } from './state/scheme';
+
+declare const __STYLES__: string; // all of the styles, put here by the build
+
+const ROOT = 'attribution-insights';
+const QUIET = 1000; // ms after which what is seen is worth a picture
+const FAREWELL = 300; // ms for the last messages: that nobody waits for unfinished work
+
+/** Mounts the dashboard in a notebook's cell, out of reach of its styles and keys; anywidget calls this. */
+function render({ model, el }: { model: Channel; el: HTMLElement }): () => void {
+  const { shadowHost, root } = place(model, el);
+  const transport = new NotebookTransport(model);
+  const address = traitAddress(model);
+  const picture = hidePicture(String(model.get('snapshot')));
+  let quiet: ReturnType<typeof setTimeout> | undefined;
+  const host: Host = {
+    address,
+    scheme: hostScheme(el),
+    rootElement: () => root,
+    variablesSelector: `.${ROOT}`,
+    keys: () => root,
+    report(seen: Seen, finished: boolean) {
+      model.set('selected', seen);
+      model.save_changes();
+      clearTimeout(quiet);
+      if (finished) quiet = setTimeout(() => transport.tell('seen'), QUIET);
+    },
+  };
+  const react = createRoot(root);
+  react.render(<App transport={transport} host={host} />);
+  return () => {
+    clearTimeout(quiet);
+    react.unmount();
+    address.close();
+    picture.show();
+    shadowHost.remove();
+    setTimeout(() => transport.close(), FAREWELL);
+  };
+}
+
+/** A shadow root of the wanted height, whose keys are not the notebook's shortcuts. */
+function place(model: Channel, el: HTMLElement) {
+  const shadowHost = document.createElement('div');
+  shadowHost.style.height = `${model.get('height')}px`;
+  const rootSize = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+  shadowHost.style.setProperty('--mantine-scale', String(16 / rootSize));
+  shadowHost.dataset.lmSuppressShortcuts = 'true'; // Jupyter's
+  for (const type of ['keydown', 'keypress', 'keyup']) {
+    shadowHost.addEventListener(type, (event) => event.stopPropagation());
+  }
+  const styles = document.createElement('style');
+  styles.textContent = __STYLES__;
+  const root = document.createElement('div');
+  root.className = ROOT;
+  shadowHost.attachShadow({ mode: 'open' }).append(styles, root);
+  el.append(shadowHost);
+  return { shadowHost, root };
+}
+
+/** The view as a trait: it follows the person, and the person's code. */
+function traitAddress(model: Channel): Address & { close(): void } {
+  const read = () => String(model.get('view')).replace(/^\?/, '');
+  const current = new Variable(read());
+  const follow = () => current.set(read());
+  model.on('change:view', follow);
+  return {
+    get: current.get,
+    subscribe: current.subscribe,
+    write(search) {
+      current.set(search);
+      model.set('view', search);
+      model.save_changes();
+    },
+    close: () => model.off('change:view', follow),
+  };
+}
+
+/** The saved picture reads this variable, also from inside another shadow root. */
+function hidePicture(id: string) {
+  const { style } = document.documentElement;
+  const name = `--${ROOT}-${id}`;
+  style.setProperty(name, 'none');
+  return { show: () => style.removeProperty(name) };
+}
+
+export default { render };
