@@ -1,5 +1,6 @@
 """Attribution methods for PyTorch models, with Captum's names and signatures."""
 
+from attribution_core.classes.attention import AttentionRollout
 from attribution_core.classes.base import (
     Attribution,
     GradientAttribution,
@@ -25,6 +26,7 @@ from attribution_core.classes.layer import (
     LayerGradientXActivation,
     LayerIntegratedGradients,
 )
+from attribution_core.classes.lrp import LRP, LayerLRP
 from attribution_core.classes.neuron import (
     NeuronConductance,
     NeuronDeconvolution,
@@ -33,6 +35,12 @@ from attribution_core.classes.neuron import (
     NeuronGradient,
     NeuronGuidedBackprop,
     NeuronIntegratedGradients,
+)
+from attribution_core.classes.perturbation import (
+    RISE,
+    FeaturePermutation,
+    ShapleyValues,
+    ShapleyValueSampling,
 )
 from attribution_core.classes.primary import (
     Deconvolution,
@@ -44,6 +52,17 @@ from attribution_core.classes.primary import (
     Occlusion,
     Saliency,
 )
+from attribution_core.classes.sampled import (
+    DeepLiftShap,
+    GradientShap,
+    NoiseTunnel,
+)
+from attribution_core.classes.surrogate import (
+    KernelShap,
+    Lime,
+    LimeBase,
+)
+from attribution_core.cost import cost
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import Cancelled, observe
 from attribution_core.interpretable import (
@@ -76,7 +95,10 @@ from attribution_core.summary import (
 from attribution_core.target import Neuron, Output, Score, labelled
 
 __all__ = [
+    "LRP",
     "MSE",
+    "RISE",
+    "AttentionRollout",
     "Attribution",
     "AttributionError",
     "Cancelled",
@@ -86,8 +108,11 @@ __all__ = [
     "DataLoaderAttribution",
     "Deconvolution",
     "DeepLift",
+    "DeepLiftShap",
     "FeatureAblation",
+    "FeaturePermutation",
     "GradientAttribution",
+    "GradientShap",
     "GuidedBackprop",
     "GuidedGradCam",
     "InputXGradient",
@@ -96,6 +121,7 @@ __all__ = [
     "InternalInfluence",
     "InterpretableEmbeddingBase",
     "InterpretableInput",
+    "KernelShap",
     "Layer",
     "LayerActivation",
     "LayerAttribution",
@@ -107,7 +133,10 @@ __all__ = [
     "LayerGradCamPlusPlus",
     "LayerGradientXActivation",
     "LayerIntegratedGradients",
+    "LayerLRP",
     "LayerScoreCam",
+    "Lime",
+    "LimeBase",
     "Max",
     "Mean",
     "Min",
@@ -120,6 +149,7 @@ __all__ = [
     "NeuronGradient",
     "NeuronGuidedBackprop",
     "NeuronIntegratedGradients",
+    "NoiseTunnel",
     "Occlusion",
     "Output",
     "PerturbationAttribution",
@@ -127,6 +157,8 @@ __all__ = [
     "Question",
     "Saliency",
     "Score",
+    "ShapleyValueSampling",
+    "ShapleyValues",
     "StdDev",
     "Sum",
     "Summarizer",
@@ -136,6 +168,7 @@ __all__ = [
     "TokenReferenceBase",
     "Var",
     "configure_interpretable_embedding_layer",
+    "cost",
     "labelled",
     "observe",
     "remove_interpretable_embedding_layer",

@@ -10,6 +10,13 @@ from attribution_core.paths import wide
 from attribution_core.question import Question, Tensors
 
 
+def plain_scores(question: Question, inputs: Tensors) -> Tensor:
+    """Floating point scores of inputs that the model may overwrite, without gradients."""
+    with torch.no_grad():
+        scores = question.scores(inputs)
+    return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())
+
+
 def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
     """score(end) − score(start) for each example, shape (B,), both in one forward pass where they fit."""
     ends = (start, end)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -20,12 +23,25 @@ MANY_ELEMENTS = 1 << 22
 """Input elements in one forward pass where nobody set a bound: on a CPU as many as its caches like (a photo of 224×224,
 167 digits of 28×28), elsewhere enough to keep the device busy."""
 
+BYTES = 4096
+"""Memory that is thought to go with an input element: what a deep net keeps of it for the backward pass."""
+
 ROWS = 1024
 """Rows in one forward pass where nobody set a bound, however small they are."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
     """Raised within one forward pass of `cancelled()` returning true."""
+
+
+@dataclass
+class Passes:
+    """Passes through a model, and the rows of all of them together."""
+
+    forward: int = 0
+    forward_rows: int = 0
+    backward: int = 0
+    backward_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Observer:
     progress: Callable[[int, int], object] | None = None
     cancelled: Callable[[], bool] | None = None
     max_batch: int | None = None
+    copied: bool = False
+    passes: Passes | None = None
 
 
 _NOBODY = Observer()
@@ -55,14 +73,53 @@ def observe(
     """
     if max_batch is not None and (isinstance(max_batch, bool) or int(max_batch) < 1):
         raise AttributionError(f"observe(max_batch={max_batch!r}): the largest batch must be an integer ≥ 1.")
-    outer = _observer.get()
-    token = _observer.set(
-        Observer(progress or outer.progress, cancelled or outer.cancelled, max_batch or outer.max_batch)
-    )
+    given = {"progress": progress, "cancelled": cancelled, "max_batch": max_batch}
+    with _observing(**{name: value for name, value in given.items() if value is not None}):
+        yield
+
+
+@contextmanager
+def _observing(**changes: Any) -> Iterator[None]:
+    token = _observer.set(replace(_observer.get(), **changes))
     try:
         yield
     finally:
         _observer.reset(token)
+
+
+def quietly(copied: bool) -> AbstractContextManager[None]:
+    """For a method that asks another one: inside, nothing is reported.
+
+    `copied`: what the other takes for a batch are stacked copies of one, so that it must give a score for each row.
+    """
+    return _observing(progress=None, copied=copied)
+
+
+def copied() -> bool:
+    """Whether a batch given now consists of stacked copies."""
+    return _observer.get().copied
+
+
+def counting(passes: Passes) -> AbstractContextManager[None]:
+    """Inside, passes through models are counted in place of being made: see `attribution_core.cost`."""
+    return _observing(passes=passes, progress=None)
+
+
+def counting_forward(rows: int) -> bool:
+    """Count a forward pass of so many rows, if any; whether passes are being counted."""
+    passes = _observer.get().passes
+    if passes is not None and rows:
+        passes.forward += 1
+        passes.forward_rows += rows
+    return passes is not None
+
+
+def counting_backward(rows: int) -> None:
+    """Count a backward pass."""
+    passes = _observer.get().passes
+    if passes is not None:
+        passes.backward += 1
+        passes.backward_rows += rows
 
 
 @contextmanager
@@ -111,11 +168,38 @@ def max_batch() -> int | None:
 
 def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
     """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`."""
-    batch = max(1, inputs[0].shape[0])
-    width = sum(x.numel() for x in inputs) // batch
-    elements = ELEMENTS.get(inputs[0].device.type, MANY_ELEMENTS)
-    rows = asked or min(ROWS, max(1, elements // max(1, width)))
+    rows = asked or _default_rows(inputs)
     return min(rows, max_batch() or rows)
+
+
+def _default_rows(inputs: tuple[Tensor, ...]) -> int:
+    device = inputs[0].device
+    width = max(1, sum(x.numel() for x in inputs) // max(1, inputs[0].shape[0]))
+    affordable = 1 << max(0, (free_memory(device) // BYTES).bit_length() - 1)  # in coarse steps: chunks seldom change
+    return min(ROWS, max(1, min(ELEMENTS.get(device.type, MANY_ELEMENTS), affordable) // width))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that could be allocated now; as good as unlimited where that is not known."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + unused)
+    try:
+        untouched = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return untouched if untouched > 1 << 30 else _available()
+    except (AttributeError, OSError, ValueError):
+        return sys.maxsize
+
+
+def _available() -> int:
+    """Free memory of a Linux system, its file cache included."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+
+
+def once(compute: Callable[[], Part], batch: int) -> Part:
+    """A method of a single step: one batch, in slices if memory runs out."""
+    return next(iter([*over(1, lambda start, stop: compute(), batch, batch)]))  # noqa: ARG005 - a single step
 
 
 def over(
@@ -123,26 +207,33 @@ def over(
 ) -> Iterator[Part]:
     """Yield `compute(start, stop)` for consecutive chunks of 0…total, each of at most `rows` rows if one step fits.
 
-    A step is a whole batch of `batch` rows. Where memory runs out the chunk is halved; where the output turns out not
-    to grow with the batch, steps are taken one at a time.
+    A step is a whole batch of `batch` rows. Where memory runs out the chunk is halved, and a chunk of one step is
+    computed on ever smaller slices of the batch; where the output turns out not to grow with the batch, steps are
+    taken one at a time.
     """
-    size = max(1, min(total, rows // max(1, batch)))
+    size, bound = max(1, min(total, rows // max(1, batch))), None
     done = 0
     if told:
         report(0, total)
     while done < total:
         stop = min(done + size, total)
         try:
-            part = compute(done, stop)
+            with nullcontext() if bound is None else observe(max_batch=bound):
+                part = compute(done, stop)
         except NotPerExample:
             if stop - done == 1:
                 raise
             size = 1
             continue
         except RuntimeError as error:
-            if stop - done == 1 or not _out_of_memory(error):
+            if not _out_of_memory(error):
                 raise
-            size = (stop - done) // 2
+            if stop - done > 1:
+                size = (stop - done) // 2
+                continue
+            bound = min(batch, bound or batch, max_batch() or batch) // 2
+            if bound == 0 or copied():
+                raise
             continue
         yield part
         done = stop

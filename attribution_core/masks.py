@@ -43,6 +43,26 @@ class Groups(Features):
         parts = order.split([m.numel() for m in numbers])
         self.places = tuple(p.reshape(m.shape) for p, m in zip(parts, numbers, strict=True))
 
+    @property
+    def own(self) -> bool:
+        """Whether each example has features of its own."""
+        return any(len(p) > 1 for p in self.places)
+
+    def example(self, row: int) -> Groups:
+        """The features of one example."""
+        return Groups(self.places, tuple(p[row : row + 1] if len(p) > 1 else p for p in self.places))
+
+    def shown(self, coalitions: Tensor) -> Tensors:
+        """For each input a boolean tensor (k, 1 or B, …): true where a feature of the coalition lies, (k, count)."""
+        return tuple(coalitions.to(p.device)[:, p] for p in self.places)
+
+    def gathered(self, values: Tensors) -> Tensor:
+        """Sums over the positions of each feature, (count, B), of values shaped like the inputs."""
+        total = torch.zeros(len(values[0]), self.count, dtype=values[0].dtype, device=values[0].device)
+        for value, places in zip(values, self.places, strict=True):
+            total.scatter_add_(1, places.expand_as(value).flatten(1), value.flatten(1))
+        return total.T
+
     def hidden(self, start: int, stop: int) -> Tensors:
         """Positions of features start…stop."""
         return tuple(_column(torch.arange(start, stop, device=p.device), p.dim()) == p for p in self.places)

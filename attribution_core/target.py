@@ -143,6 +143,18 @@ class Predicted(Target):
 
 
 @dataclass(frozen=True)
+class Copied(Target):
+    """A target of a batch that, to a method, are `count` stacked copies of another."""
+
+    target: Target
+    count: int
+
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+        """Each copy by itself."""
+        return self.target.scores(run, copies * self.count)
+
+
+@dataclass(frozen=True)
 class Neuron(Target):
     """An element of what a layer computes (or receives), or a function of it."""
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from attribution_core.delta import plain_scores
 from attribution_core.evaluate import over, rows_that_fit
 from attribution_core.masks import Features
 from attribution_core.question import Question, Tensors
 
 
 def ablation(
-    question: Question, inputs: Tensors, baselines: Tensors, features: Features, rows: int | None = None
+    question: Question,
+    inputs: Tensors,
+    baselines: Tensors | Callable[[int, int], Tensors],
+    features: Features,
+    rows: int | None = None,
 ) -> Tensors:
-    """score(x) − score(x with a feature replaced by the baseline), for every feature [zeiler2014]."""
-    whole = _scores(question, tuple(x.clone() for x in inputs))
+    """score(x) − score(x with a feature replaced by the baseline), for every feature [zeiler2014].
+
+    Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
+    """
+    whole = plain_scores(question, tuple(x.clone() for x in inputs))
     batch = len(inputs[0])
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start
+        instead = baselines(start, stop) if callable(baselines) else baselines
         without = tuple(
             torch.where(hidden, b, x).expand(copies, *x.shape).flatten(0, 1)
-            for hidden, x, b in zip(features.hidden(start, stop), inputs, baselines, strict=True)
+            for hidden, x, b in zip(features.hidden(start, stop), inputs, instead, strict=True)
         )
-        return whole - _scores(question.repeated(copies), without).reshape(copies, -1)
+        return whole - plain_scores(question.repeated(copies), without).reshape(copies, -1)
 
     fit = batch if whole.numel() != batch else rows_that_fit(inputs, rows)
     return features.spread(torch.cat(list(over(features.count, part, batch, fit))))
-
-
-def _scores(question: Question, inputs: Tensors) -> Tensor:
-    """Floating point scores of inputs that the model may overwrite."""
-    with torch.no_grad():
-        scores = question.scores(inputs)
-    return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())

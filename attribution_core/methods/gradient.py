@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from attribution_core.evaluate import over
+from attribution_core.evaluate import once
 from attribution_core.question import Gradients, Question, Tensors
 
 
 def gradients(question: Question, inputs: Tensors, rule: AbstractContextManager[object] | None = None) -> Gradients:
     """One forward and one backward pass, the backward pass changed by a rule."""
 
-    def once(start: int, stop: int) -> Gradients:  # noqa: ARG001 - a single step
+    def both() -> Gradients:
         with rule or nullcontext():
             return question.gradients(inputs)
 
-    return next(iter([*over(1, once, 1, 1)]))
+    return once(both, len(inputs[0]))
 
 
 def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tensors:

@@ -1,0 +1,287 @@
+"""Attributions that are coefficients of a simple model fitted near the input."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from attribution_core.arguments import Baselines, TensorOrTuple, at_least, packed
+from attribution_core.classes.base import PerturbationAttribution
+from attribution_core.classes.perturbation import Mask, as_tolerance, spread
+from attribution_core.delta import plain_scores
+from attribution_core.draws import Draws
+from attribution_core.errors import AttributionError
+from attribution_core.evaluate import over, progress_bar, quietly
+from attribution_core.game import Game
+from attribution_core.linear import Lasso, LinearModel
+from attribution_core.masks import as_groups
+from attribution_core.methods.shapley import estimated_values
+from attribution_core.methods.surrogate import (
+    Fitted,
+    InterpretableModel,
+    Likeness,
+    Sampler,
+    Transform,
+    exponential_likeness,
+    lime,
+    surrogate,
+)
+from attribution_core.target import TargetLike
+
+ALPHA = 0.01
+"""The penalty of Lime's default model."""
+
+
+@final
+class LimeBase(PerturbationAttribution):
+    """A simple model of one's own choice, fitted to what the model says of samples near the input."""
+
+    citation = "ribeiro2016"
+    of_inputs = False
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        interpretable_model: InterpretableModel,
+        similarity_func: Likeness,
+        perturb_func: Callable[..., Any],
+        perturb_interpretable_space: bool,
+        from_interp_rep_transform: Transform | None,
+        to_interp_rep_transform: Transform | None,
+    ) -> None:
+        super().__init__(forward_func)
+        name, needed = "to_interp_rep_transform", to_interp_rep_transform
+        if perturb_interpretable_space:
+            name, needed = "from_interp_rep_transform", from_interp_rep_transform
+        if needed is None:
+            raise AttributionError(
+                f"LimeBase(perturb_interpretable_space={perturb_interpretable_space}) needs {name}.",
+                "Say how samples turn into inputs, or inputs into interpretable features.",
+            )
+        self.interpretable_model = _fittable(interpretable_model)
+        self._sampler = Sampler(
+            perturb_func,
+            similarity_func,
+            perturb_interpretable_space,
+            from_interp_rep_transform,
+            to_interp_rep_transform,
+        )
+
+    def attribute(
+        self,
+        inputs: TensorOrTuple,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        n_samples: int = 50,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """What the interpretable model says of itself, for one example or a batch with one score; further keywords go
+        to all functions given to the constructor."""
+        count, copies = (
+            at_least("n_samples", n_samples, 1),
+            at_least("perturbations_per_eval", perturbations_per_eval, 1),
+        )
+        with (
+            self._asking(inputs, target, additional_forward_args) as (question, xs, _),
+            progress_bar(show_progress, self.get_name()),
+        ):
+            Draws(seed, xs[0].device).spill()
+            rows = None if copies == 1 else copies * len(xs[0])
+            given = packed(xs, inputs)
+            return surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
+
+
+class _OfFeatures(PerturbationAttribution):
+    """A surrogate whose features are present or absent."""
+
+    def _answered(
+        self,
+        game: Game,
+        values: list[Tensor],
+        inputs: TensorOrTuple,
+        return_input_shape: bool,
+    ) -> TensorOrTuple:
+        if return_input_shape:
+            return packed(spread(game, values), inputs)
+        if len({len(value) for value in values}) > 1:
+            raise AttributionError(
+                "return_input_shape=False: the examples have different numbers of features.",
+                "Give every example as many, or leave return_input_shape=True.",
+            )
+        return torch.cat([value.T for value in values])  # type: ignore[return-value]
+
+
+@final
+class Lime(_OfFeatures):
+    """How a sparse linear model, fitted to what the model says of changed copies of the input, weighs each feature."""
+
+    citation = "ribeiro2016"
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        interpretable_model: InterpretableModel | None = None,
+        similarity_func: Likeness | None = None,
+        perturb_func: Callable[..., Any] | None = None,
+    ) -> None:
+        super().__init__(forward_func)
+        self.interpretable_model = Lasso(ALPHA) if interpretable_model is None else _fittable(interpretable_model)
+        self.similarity_func = similarity_func
+        self.perturb_func = perturb_func
+        self._own_model = interpretable_model is not None
+
+    def attribute(
+        self,
+        inputs: TensorOrTuple,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        n_samples: int = 25,
+        perturbations_per_eval: int = 1,
+        return_input_shape: bool = True,
+        show_progress: bool = False,
+        *,
+        seed: int | None = None,
+    ) -> TensorOrTuple:
+        """Coefficients, shaped as in FeatureAblation, or (B, features) where `return_input_shape` is false."""
+        count, copies = (
+            at_least("n_samples", n_samples, 1),
+            at_least("perturbations_per_eval", perturbations_per_eval, 1),
+        )
+        with (
+            self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
+            progress_bar(show_progress, self.get_name()),
+        ):
+            rows = None if copies == 1 else copies * len(xs[0])
+            game = Game(question, xs, bases, as_groups(feature_mask, xs, isinstance(inputs, Tensor)), rows)
+            draws = Draws(seed, xs[0].device)
+            model = self.interpretable_model
+            if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
+                values = self._nonzero([lime(part, count, model, draws) for part in game.each()])
+            else:
+                values = self._own_way(game, count, draws, isinstance(inputs, Tensor))
+            return self._answered(game, values, inputs, return_input_shape)
+
+    def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
+        """The coefficients; where the default penalty left none though the scores differ, it is taken relative to
+        their deviation."""
+        empty = 0 if self._own_model else sum(int(_emptied(each).sum()) for each in found)
+        if not empty:
+            return [each.coefficients for each in found]
+        warnings.warn(
+            f"Lime's penalty of {ALPHA} left no feature of {empty} examples, whose scores differ by little: it was "
+            "taken relative to their deviation. Pass interpretable_model=Lasso(…) to choose it.",
+            stacklevel=4,
+        )
+        return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]
+
+    def _own_way(self, game: Game, count: int, draws: Draws, single: bool) -> list[Tensor]:
+        draws.spill()
+        games = _single_scores(game)
+        found = []
+
+        def part(start: int, stop: int) -> Tensor:
+            with quietly(copied=False):
+                return torch.cat([self._one(each, count, single) for each in games[start:stop]])
+
+        found = list(over(len(games), part, 1, 1))
+        values = torch.cat(found)
+        return [values.T] if not game.features.own else [value[:, None] for value in values]
+
+    def _one(self, game: Game, count: int, single: bool) -> Tensor:
+        def to_input(sample: Tensor, *_: Any, **__: Any) -> Any:
+            points = game.points(sample.reshape(1, -1).bool())
+            return points[0] if single else points
+
+        def perturbed(_: Any, **options: Any) -> Tensor:
+            return torch.bernoulli(torch.full((1, options["num_interp_features"]), 0.5)).long()
+
+        given, bases, masks = game.inputs, game.baselines, game.features.places
+        options = {
+            "baselines": bases[0] if single else bases,
+            "feature_mask": masks[0] if single else masks,
+            "num_interp_features": game.players,
+        }
+        sampler = Sampler(
+            self.perturb_func or perturbed, self.similarity_func or exponential_likeness(), True, to_input, None
+        )
+        asked = given[0] if single else given
+        model = self.interpretable_model
+        return torch.as_tensor(surrogate(game.question, asked, count, model, sampler, options, game.rows)).reshape(
+            1, -1
+        )
+
+
+def _emptied(found: Fitted) -> Tensor:
+    return (found.coefficients == 0).all(0) & (found.scores != found.scores[:1]).any(0)
+
+
+def _relative(found: Fitted) -> Tensor:
+    deviation = found.scores.std(0, correction=0).clamp(min=torch.finfo(found.scores.dtype).tiny)
+    again = Lasso(ALPHA).coefficients(found.features, found.scores / deviation, found.weights)
+    return again.to(deviation) * deviation
+
+
+def _single_scores(game: Game) -> list[Game]:
+    """A game for each example, or one where the whole batch has one score."""
+    batch = len(game.inputs[0])
+    if batch == 1 or len(plain_scores(game.question, tuple(x.clone() for x in game.inputs))) != batch:
+        return [game]
+    return [game.of(row) for row in range(batch)]
+
+
+@final
+class KernelShap(_OfFeatures):
+    """Shapley values, estimated from a number of evaluations that does not grow with the number of features."""
+
+    citation = "lundberg2017"
+
+    def attribute(
+        self,
+        inputs: TensorOrTuple,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        n_samples: int = 25,
+        perturbations_per_eval: int = 1,
+        return_input_shape: bool = True,
+        show_progress: bool = False,
+        *,
+        tolerance: float | None = None,
+        seed: int | None = None,
+    ) -> TensorOrTuple:
+        """Values that add up to the score's change, shaped as in FeatureAblation, or (B, features) where
+        `return_input_shape` is false; exact where `n_samples` reaches 2^features."""
+        count, copies = (
+            at_least("n_samples", n_samples, 1),
+            at_least("perturbations_per_eval", perturbations_per_eval, 1),
+        )
+        share = as_tolerance(tolerance)
+        with (
+            self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
+            progress_bar(show_progress, self.get_name()),
+        ):
+            rows = None if copies == 1 else copies * len(xs[0])
+            game = Game(question, xs, bases, as_groups(feature_mask, xs, isinstance(inputs, Tensor)), rows)
+            draws = Draws(seed, xs[0].device)
+            values = [estimated_values(part, count, draws, share) for part in game.each()]
+            return self._answered(game, values, inputs, return_input_shape)
+
+
+def _fittable(model: Any) -> InterpretableModel:
+    if not (callable(getattr(model, "fit", None)) and callable(getattr(model, "representation", None))):
+        raise AttributionError(
+            f"interpretable_model is a {type(model).__name__} without fit and representation.",
+            "Pass Lasso(alpha), Ridge(alpha), LinearRegression() of attribution_core.linear, or an own class.",
+        )
+    return model  # type: ignore[no-any-return]

@@ -1,0 +1,34 @@
+"""Random numbers of numbered steps: the same for a seed, however the steps are divided into chunks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from attribution_core.arguments import at_least
+
+
+class Draws:
+    """One random stream for each step; without a seed they follow from the global random state, which is not advanced.
+
+    To be made inside `undisturbed`, which restores the global state.
+    """
+
+    def __init__(self, seed: int | None, device: torch.device) -> None:
+        self.seed = int(torch.randint(1 << 48, ())) if seed is None else at_least("seed", seed, 0)
+        self.device = device
+        self._generator = torch.Generator(device)
+
+    def at(self, step: int) -> torch.Generator:
+        """The stream of a step, from its start; the stream of another step ends with it."""
+        return self._generator.manual_seed((self.seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) % (1 << 63))
+
+    def spill(self) -> None:
+        """Start the global random state from the seed, for functions of the caller's that draw from it."""
+        torch.default_generator.manual_seed(self.seed)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(self.seed)
+
+    def normal(self, step: int, like: Tensor) -> Tensor:
+        """Standard normal numbers of a tensor's shape and dtype."""
+        return torch.randn(like.shape, generator=self.at(step), dtype=like.dtype, device=self.device)

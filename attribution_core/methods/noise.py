@@ -1,0 +1,179 @@
+"""Attributions averaged over noise and over baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from attribution_core.delta import change, total
+from attribution_core.draws import Draws
+from attribution_core.errors import AttributionError
+from attribution_core.evaluate import over, quietly, rows_that_fit
+from attribution_core.methods.deeplift import compared
+from attribution_core.paths import wide
+from attribution_core.question import Question, Tensors, stacked
+
+Kind = Literal["smoothgrad", "smoothgrad_sq", "vargrad"]
+
+
+class Moments(NamedTuple):
+    """Mean and sum of squared deviations of `number` values."""
+
+    number: int
+    mean: Tensor
+    spread: Tensor
+
+    @staticmethod
+    def of(values: Tensor) -> Moments:
+        """Of values (count, …), in float32 or better."""
+        precise = values.to(wide(values.dtype))
+        mean = precise.mean(0)
+        return Moments(len(values), mean, (precise - mean).square_().sum(0))
+
+    def joined(self, other: Moments) -> Moments:
+        """Of both sets of values [welford1962]."""
+        number, apart = self.number + other.number, other.mean - self.mean
+        mean = self.mean + apart * (other.number / number)
+        return Moments(
+            number, mean, self.spread + other.spread + apart.square() * (self.number * other.number / number)
+        )
+
+    def summary(self, kind: Kind) -> Tensor:
+        """The mean, the mean square, or the variance."""
+        if kind == "smoothgrad":
+            return self.mean
+        variance = self.spread / self.number
+        return variance if kind == "vargrad" else variance + self.mean.square()
+
+
+class Expected(NamedTuple):
+    """Attributions, and the convergence delta of each copy and example, (count, B), if there are deltas."""
+
+    attributions: Tensors
+    deltas: Tensor | None
+
+
+def smoothed(
+    explain: Callable[[Tensors, int, int], tuple[Tensors, Tensor | None]],
+    inputs: Tensors,
+    stdevs: tuple[float, ...],
+    count: int,
+    kind: Kind,
+    draws: Draws,
+    rows: int | None,
+) -> Expected:
+    """Mean, mean square or variance of attributions to noisy inputs [smilkov2017] [adebayo2018].
+
+    `explain(points, start, stop)` attributes to the copies start…stop, stacked.
+    """
+    batch = len(inputs[0])
+
+    def part(start: int, stop: int) -> tuple[tuple[Moments, ...], Tensor | None]:
+        points = tuple(
+            noisy(x, stdev, range(start, stop), draws, place * count)
+            for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
+        )
+        with quietly(copied=stop - start > 1):
+            found, delta = explain(points, start, stop)
+        moments = tuple(Moments.of(a.reshape(stop - start, -1, *a.shape[1:])) for a in found)
+        return moments, None if delta is None else delta.reshape(stop - start, -1)
+
+    total: tuple[Moments, ...] = ()
+    deltas = []
+    for moments, delta in over(count, part, batch, rows_that_fit(inputs, rows)):
+        total = tuple(map(Moments.joined, total, moments)) if total else moments
+        deltas += [] if delta is None else [delta]
+    return Expected(tuple(m.summary(kind) for m in total), torch.cat(deltas) if deltas else None)
+
+
+def noisy(x: Tensor, stdev: float, copies: range, draws: Draws, first: int = 0) -> Tensor:
+    """Stacked copies of a tensor, each with normal noise of its own."""
+    if stdev == 0:
+        return x.repeat(len(copies), *[1] * (x.dim() - 1))
+    noise = torch.cat([draws.normal(first + copy, x) for copy in copies])
+    return torch.add(x.repeat(len(copies), *[1] * (x.dim() - 1)), noise, alpha=stdev)
+
+
+def gradient_shap(
+    question: Question,
+    inputs: Tensors,
+    distribution: Tensors,
+    count: int,
+    stdevs: tuple[float, ...],
+    draws: Draws,
+    multiply_by_inputs: bool = True,
+    with_deltas: bool = False,
+) -> Expected:
+    """Mean of (x − b) · d score / d x at random points between noisy inputs and random baselines [erion2021].
+
+    Points are spread evenly over the way: that of copy k lies in the k-th of `count` equal parts.
+    """
+    batch = len(inputs[0])
+
+    def part(start: int, stop: int) -> tuple[Tensors, Tensor | None]:
+        copies = range(start, stop)
+        ends = tuple(
+            noisy(x, stdev, copies, draws, (place + 1) * count)
+            for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
+        )
+        chance = torch.cat([torch.rand(batch, 2, generator=draws.at(k), device=draws.device) for k in copies])
+        way = (chance[:, 0] + torch.arange(start, stop, device=draws.device).repeat_interleave(batch)) / count
+        starts = tuple(b[(chance[:, 1] * len(b)).long().clamp(max=len(b) - 1)] for b in distribution)
+        asked = question.repeated(stop - start)
+        slopes = asked.gradients(tuple(_between(b, x, way) for b, x in zip(starts, ends, strict=True))).slopes
+        whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, ends, starts, strict=True))
+        found = whole if multiply_by_inputs else tuple(s.to(wide(s.dtype)) for s in slopes)
+        sums = tuple(f.reshape(stop - start, -1, *f.shape[1:]).sum(0) for f in found)
+        if not with_deltas:
+            return sums, None
+        return sums, (total(whole) - change(asked, starts, ends)).reshape(stop - start, -1)
+
+    return _expected(over(count, part, batch, rows_that_fit(inputs)), count)
+
+
+def deeplift_shap(
+    question: Question, inputs: Tensors, distribution: Tensors, combine: Callable[..., Tensors], eps: float = 1e-10
+) -> Expected:
+    """Mean of DeepLIFT's attributions over all baselines of a distribution [lundberg2017]."""
+    batch, count = len(inputs[0]), len(distribution[0])
+
+    def part(start: int, stop: int) -> tuple[Tensors, Tensor]:
+        ends = tuple(stacked(x, batch, stop - start) for x in inputs)
+        starts = tuple(b[start:stop].repeat_interleave(batch, 0) for b in distribution)
+        found = compared(question.repeated(stop - start), ends, starts, eps)
+        each = tuple(a.to(wide(a.dtype)) for a in combine(found.multipliers, ends, starts))
+        deltas = total(each) - (found.scores - found.baseline_scores)
+        return tuple(a.reshape(stop - start, -1, *a.shape[1:]).sum(0) for a in each), deltas.reshape(stop - start, -1)
+
+    return _expected(over(count, part, batch, rows_that_fit(inputs)), count)
+
+
+def _expected(parts: Iterable[tuple[Tensors, Tensor | None]], count: int) -> Expected:
+    sums: Tensors = ()
+    deltas = []
+    for some, delta in parts:
+        sums = tuple(map(Tensor.add_, sums, some)) if sums else some
+        deltas += [] if delta is None else [delta]
+    return Expected(tuple(s / count for s in sums), torch.cat(deltas) if deltas else None)
+
+
+def _between(start: Tensor, end: Tensor, way: Tensor) -> Tensor:
+    at = way.to(wide(end.dtype)).reshape(-1, *[1] * (end.dim() - 1))
+    first = start.to(at.dtype)
+    point: Tensor = torch.addcmul(first, at, end.to(at.dtype) - first)
+    return point.to(end.dtype)
+
+
+def _product(slope: Tensor, end: Tensor, start: Tensor) -> Tensor:
+    precise = wide(slope.dtype)
+    return slope.to(precise) * (end.to(precise) - start.to(precise))
+
+
+def as_kind(kind: Any) -> Kind:
+    """Read `nt_type`."""
+    if kind not in get_args(Kind):
+        raise AttributionError(f"nt_type={kind!r}.", f"Choose one of {', '.join(get_args(Kind))}.")
+    return kind  # type: ignore[no-any-return]

@@ -1,0 +1,54 @@
+"""Features replaced by those of other examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from attribution_core.draws import Draws
+from attribution_core.errors import AttributionError
+from attribution_core.masks import Groups
+from attribution_core.methods.ablation import ablation
+from attribution_core.question import Question, Tensors
+
+Permute = Callable[[Tensor, Tensor], Tensor]
+
+
+def permutation(
+    question: Question, inputs: Tensors, features: Groups, draws: Draws, custom: Permute | None, rows: int | None
+) -> Tensors:
+    """score(x) − score(x with a feature shuffled among the examples), for every feature [fisher2019].
+
+    A feature that lies in several inputs is shuffled alike in all of them. `custom(x, mask)` shuffles otherwise.
+    """
+    batch = len(inputs[0])
+    if batch < 2 and custom is None:
+        return tuple(torch.zeros_like(x, dtype=torch.promote_types(x.dtype, torch.float32)) for x in inputs)
+
+    def shuffled(start: int, stop: int) -> Tensors:
+        if custom is not None:
+            return _own_way(custom, inputs, features.hidden(start, stop))
+        orders = torch.stack([_order(batch, place, draws) for place in range(start, stop)])
+        return tuple(x[orders] for x in inputs)
+
+    return ablation(question, inputs, shuffled, features, rows)
+
+
+def _order(batch: int, place: int, draws: Draws) -> Tensor:
+    return torch.randperm(batch, generator=draws.at(place), device=draws.device)
+
+
+def _own_way(custom: Permute, inputs: Tensors, hidden: Tensors) -> Tensors:
+    found = tuple(
+        torch.stack([custom(x, mask) if mask.any() else x for mask in masks])
+        for x, masks in zip(inputs, hidden, strict=True)
+    )
+    for place, (changed, x) in enumerate(zip(found, inputs, strict=True)):
+        if changed.shape[1:] != x.shape:
+            raise AttributionError(
+                f"perm_func returned shape {tuple(changed.shape[1:])} for inputs[{place}] of {tuple(x.shape)}.",
+                "It must keep the shape.",
+            )
+    return found

@@ -1,0 +1,195 @@
+"""Shapley values of the game that removing features plays with the score [shapley1953]."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attribution_core.draws import Draws
+from attribution_core.errors import AttributionError
+from attribution_core.evaluate import report
+from attribution_core.game import Game
+from attribution_core.methods.coalitions import every, kernel, pairs
+
+MOST_PLAYERS = 20
+"""Players whose coalitions may all be looked at: a million."""
+
+MOST_OBSERVED = 1024
+"""Pairs of coalitions up to which the posterior mean is used: it costs their number cubed."""
+
+MOST_REGRESSED = 1024
+"""Players up to which a regression is solved rather than permutations averaged."""
+
+SPREADS = (1e-4, 0.01, 0.1, 0.3, 1.0, 2.0, 4.0)
+"""How many players interact, on average, beyond pairs: the prior's only parameter, chosen by its likelihood."""
+
+MOST_JUDGED = 128
+"""Pairs that the likelihood looks at, or twice the number of players."""
+
+
+def shapley_values(game: Game) -> Tensor:
+    """The exact values from all 2^n coalitions, (players, B) [shapley1953]."""
+    players = game.players
+    if players > MOST_PLAYERS:
+        raise AttributionError(
+            f"Exact Shapley values of {players} features need 2^{players} evaluations.",
+            f"Use ShapleyValueSampling or KernelShap, or a feature_mask with at most {MOST_PLAYERS} groups.",
+        )
+    coalitions = every(players)
+    scores = game.worth(len(coalitions), lambda start, stop: coalitions[start:stop])
+    joins = [1 / (players * math.comb(players - 1, size)) for size in range(players)]
+    join = torch.tensor(joins, dtype=torch.float64)
+    sizes = coalitions.sum(1, keepdim=True)
+    weights = torch.where(coalitions, join[(sizes - 1).clamp(min=0)], -join[sizes.clamp(max=players - 1)])
+    return (weights.T @ scores.double().cpu()).to(scores)
+
+
+def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: bool = False) -> Tensor:
+    """Mean rise of the score when a player joins in random order, (players, B) [castro2009].
+
+    `antithetic`: every other order is that before it, reversed [mitchell2022].
+    """
+    players = game.players
+    orders = torch.stack([_order(players, place, draws, antithetic) for place in range(permutations)])
+    ranks = orders.argsort(1)
+
+    def coalitions(start: int, stop: int) -> Tensor:
+        steps = torch.arange(start, stop)
+        size = torch.where(steps < 2, steps * players, (steps - 2) % max(1, players - 1) + 1)
+        return ranks[(steps - 2).clamp(min=0) // max(1, players - 1)] < size[:, None]
+
+    scores = game.worth(2 + permutations * (players - 1), coalitions)
+    empty, full = (s.expand(permutations, 1, -1) for s in scores[:2])
+    along = torch.cat([empty, scores[2:].reshape(permutations, players - 1, -1), full], 1)
+    rises = along.diff(dim=1).gather(1, ranks.to(scores.device)[:, :, None].expand(-1, -1, scores.shape[1]))
+    return rises.mean(0)
+
+
+def _order(players: int, place: int, draws: Draws, antithetic: bool) -> Tensor:
+    order = torch.randperm(players, generator=draws.at(place - place % 2 if antithetic else place))
+    return order.flip(0) if antithetic and place % 2 else order
+
+
+def estimated_values(game: Game, evaluations: int, draws: Draws, tolerance: float | None = None) -> Tensor:
+    """Shapley values from at most `evaluations` coalitions (at least 2), which sum to v(N) − v(∅), (players, B).
+
+    Exact where that is enough for all of them. With a tolerance, the number of coalitions is doubled until no value of
+    an example changes by more than that share of its largest.
+    """
+    players = game.players
+    if players <= MOST_PLAYERS and 1 << players <= max(2, evaluations):
+        return shapley_values(game)
+    count = max(1, evaluations // 2)
+    chosen = torch.cat([torch.ones(1, players, dtype=torch.bool), pairs(players, count - 1, draws.at(0))])
+    if tolerance is None:
+        return _fitted(chosen, _halves(game, chosen))
+    return _until_settled(game, chosen[_mixed(count, draws)], tolerance)
+
+
+def _halves(game: Game, chosen: Tensor, told: bool = True) -> Tensor:
+    """Half of v(S) − v(N∖S) for every chosen S, (k, B): all that Shapley values depend on."""
+    both = torch.stack([chosen, ~chosen], 1).flatten(0, 1)
+    scores = game.worth(len(both), lambda start, stop: both[start:stop], told=told)
+    return (scores[::2] - scores[1::2]) / 2
+
+
+def _mixed(count: int, draws: Draws) -> Tensor:
+    """The full coalition first, then all sizes mixed."""
+    return torch.cat([torch.zeros(1, dtype=torch.long), 1 + torch.randperm(count - 1, generator=draws.at(1))])
+
+
+def _until_settled(game: Game, chosen: Tensor, tolerance: float) -> Tensor:
+    stops = [count for shift in range(12, -1, -1) if (count := len(chosen) >> shift) > min(8, len(chosen) - 1)]
+    seen = _halves(game, chosen[: stops[0]], told=False)
+    values = _fitted(chosen[: stops[0]], seen)
+    moving = torch.ones_like(values[0], dtype=torch.bool)
+    for start, stop in itertools.pairwise(stops):
+        report(start, len(chosen))
+        seen = torch.cat([seen, _halves(game, chosen[start:stop], told=False)])
+        better = torch.where(moving, _fitted(chosen[:stop], seen), values)
+        moving = (better - values).abs().amax(0) > tolerance * better.abs().amax(0)
+        values = better
+        if not moving.any():
+            break
+    report(len(chosen), len(chosen))
+    return values
+
+
+def _fitted(chosen: Tensor, odd: Tensor) -> Tensor:
+    """Values from halves of the first, full coalition and of others, made to sum to twice the first."""
+    signs, half = chosen.double() * 2 - 1, odd.double().cpu()
+    few = len(chosen) <= max(MOST_OBSERVED, chosen.shape[1])
+    values = _posterior_mean(chosen, signs, half) if few else _least_squares(chosen, signs, half)
+    missing = 2 * half[0] - values.sum(0)
+    return (values + missing / len(values)).to(odd)
+
+
+def _posterior_mean(chosen: Tensor, signs: Tensor, half: Tensor) -> Tensor:
+    """Expected Shapley values of a random game that passes through what was observed: Bayesian quadrature [ohagan1991].
+
+    With s ∈ {−1, 1}^n, the odd part of a game is Σ a_T Π_{i∈T} s_i over sets T of odd size. Independent coefficients
+    of variance ρ^|T| give the covariances Π(1 + ρ s_i s'_i), odd part, between two coalitions, and ∫₀^ρ 2 s_i
+    Π_{j≠i}(1 + r s_j) dr, even part, between a Shapley value and a coalition. ρ is chosen by likelihood.
+    """
+    apart = ((signs.shape[1] - signs @ signs.T) / 2).round().long()
+    others = chosen.sum(1, keepdim=True) - chosen.long()
+    between, reach = _priors(signs.shape[1])
+    some = slice(None, None, -(-len(chosen) // max(MOST_JUDGED, 2 * signs.shape[1])))
+    likeliest = _surprise(between[:, apart[some, some]], half[some]).argmin(0)
+    values = torch.empty(signs.shape[1], half.shape[1], dtype=half.dtype)
+    for prior in sorted(set(likeliest.tolist())):
+        mine = likeliest == prior
+        weights = torch.cholesky_solve(half[:, mine], _factor(between[prior, apart]))
+        values[:, mine] = (signs * reach[prior, others]).T @ weights
+    return values
+
+
+def _factor(covariance: Tensor) -> Tensor:
+    factor: Tensor = torch.linalg.cholesky(
+        covariance + 1e-10 * covariance[..., :1, :1] * torch.eye(covariance.shape[-1])
+    )
+    return factor
+
+
+def _surprise(covariances: Tensor, half: Tensor) -> Tensor:
+    """−log likelihood, the scale of the scores being free, for each covariance and example."""
+    factors = _factor(covariances)
+    weights = torch.cholesky_solve(half.expand(len(factors), *half.shape), factors)
+    return (half * weights).sum(1).log() * len(half) / 2 + factors.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
+
+
+@lru_cache
+def _priors(players: int) -> tuple[Tensor, Tensor]:
+    """For each spread: covariances of coalitions that differ in 0, 1, … players; and of a value with coalitions of
+    0, 1, … other members."""
+    rho = torch.tensor([min(spread / players, 0.9) for spread in SPREADS], dtype=torch.float64)[:, None]
+    apart = torch.arange(players + 1.0, dtype=torch.float64)
+    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(16))
+    at, members = rho[:, :, None] * (1 + nodes[:, None]) / 2, apart[:-1]
+    even = _product(at, players - 1 - members, members) + _product(-at, players - 1 - members, members)
+    between = (_product(rho, apart, players - apart) - _product(-rho, apart, players - apart)) / 2
+    return between, rho * (weights[:, None] * even).sum(1) / 2
+
+
+def _product(rho: Tensor, minus: Tensor, plus: Tensor) -> Tensor:
+    """Π(1 + ρ s) over as many negative and positive s."""
+    return (1 - rho) ** minus * (1 + rho) ** plus
+
+
+def _least_squares(chosen: Tensor, signs: Tensor, half: Tensor) -> Tensor:
+    """Weighted by the Shapley kernel, in closed form, the sum of the values being known [lundberg2017]."""
+    players = chosen.shape[1]
+    sizes = chosen[1:].sum(1)
+    sizes = torch.minimum(sizes, players - sizes)
+    mass = torch.tensor([0.0] + [kernel(players, size) for size in range(1, players // 2 + 1)], dtype=torch.float64)
+    weights = (mass / sizes.bincount(minlength=len(mass)).clamp(min=1))[sizes]
+    scaled = signs[1:] * weights[:, None]
+    inverse: Tensor = torch.linalg.pinv(scaled.T @ signs[1:], hermitian=True)
+    direction = inverse.sum(1, keepdim=True)
+    free = inverse @ (scaled.T @ (2 * half[1:]))
+    return free + direction * ((2 * half[:1] - free.sum(0)) / direction.sum())

@@ -1,0 +1,181 @@
+"""Simple models that stand in for the score near an example: LIME [ribeiro2016]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from attribution_core.delta import plain_scores
+from attribution_core.draws import Draws
+from attribution_core.errors import AttributionError
+from attribution_core.evaluate import over, rows_that_fit
+from attribution_core.game import Game
+from attribution_core.linear import LinearModel
+from attribution_core.methods.coalitions import every
+from attribution_core.paths import wide
+from attribution_core.question import Question, Tensors
+
+
+class InterpretableModel(Protocol):
+    """Anything that is fitted to batches of (features, scores, weights) and then describes itself."""
+
+    def fit(self, train_data: Any) -> Any:
+        """Forget earlier data and fit to these."""
+
+    def representation(self) -> Any:
+        """What was found, for example coefficients."""
+
+
+class Fitted(NamedTuple):
+    """Coefficients (players, B), and the scores (k, B) and weights (k, B) they were fitted to, as are `features`."""
+
+    coefficients: Tensor
+    features: Tensor
+    scores: Tensor
+    weights: Tensor
+
+
+def lime(game: Game, samples: int, model: LinearModel, draws: Draws) -> Fitted:
+    """Coefficients of a linear model of coalitions, weighted by likeness to the input [ribeiro2016].
+
+    All coalitions where `samples` are enough for them, else random ones, each followed by its complement.
+    """
+    coalitions = _sampled(game.players, samples, draws)
+    scores = game.worth(len(coalitions), lambda start, stop: coalitions[start:stop])
+    weights = _likeness(game, coalitions, scores.shape[1])
+    found = model.coefficients(coalitions, scores, weights)
+    return Fitted(found.to(scores), coalitions, scores, weights)
+
+
+def _sampled(players: int, samples: int, draws: Draws) -> Tensor:
+    if players < 63 and 1 << players <= samples:
+        return every(players)
+    drawn = torch.rand(samples - samples // 2, players, generator=draws.at(0)) < 0.5
+    return torch.stack([drawn, ~drawn], 1).flatten(0, 1)[:samples]
+
+
+def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
+    """exp(−(1 − cosine)² / 2) of input and perturbed input, (k, width), from sums over the positions of each feature.
+
+    What is not finite does not count.
+    """
+    pairs = [
+        (x.nan_to_num(0, 0, 0).double(), b.nan_to_num(0, 0, 0).double())
+        for x, b in zip(game.inputs, game.baselines, strict=True)
+    ]
+    same = game.features.gathered(tuple(x * x for x, _ in pairs)).cpu()
+    mixed = game.features.gathered(tuple(x * b for x, b in pairs)).cpu()
+    other = game.features.gathered(tuple(b * b for _, b in pairs)).cpu()
+    if width < same.shape[1]:
+        same, mixed, other = (part.sum(1, keepdim=True) for part in (same, mixed, other))
+    shown, hidden = coalitions.double(), (~coalitions).double()
+    size = (same.sum(0) * (shown @ same + hidden @ other)).sqrt()
+    cosine = (shown @ same + hidden @ mixed) / size.clamp(min=1e-30)
+    return (-((1 - cosine) ** 2) / 2).exp()
+
+
+Likeness = Callable[..., float | Tensor]
+Transform = Callable[..., Any]
+
+
+class Sampler(NamedTuple):
+    """How samples are drawn near an input, and seen by the model and by the interpretable model."""
+
+    perturb: Callable[..., Any]
+    likeness: Likeness
+    interpretable: bool
+    to_input: Transform | None
+    to_features: Transform | None
+
+    def drawn(self, given: Any, options: dict[str, Any]) -> Iterator[tuple[Any, Tensor, Tensor]]:
+        """Without end: (perturbed input, features (1, n), weight)."""
+        for sample in self._samples(given, options):
+            point, features = sample, sample
+            if self.interpretable and self.to_input is not None:
+                point = self.to_input(sample, given, **options)
+            elif self.to_features is not None:
+                features = self.to_features(sample, given, **options)
+            weight = torch.as_tensor(self.likeness(given, point, features, **options)).detach()
+            yield point, features.reshape(1, -1), weight.reshape(1)
+
+    def _samples(self, given: Any, options: dict[str, Any]) -> Iterator[Any]:
+        first = self.perturb(given, **options)
+        if isinstance(first, Iterator):
+            yield from first
+            return
+        yield first
+        while True:
+            yield self.perturb(given, **options)
+
+
+def surrogate(
+    question: Question,
+    given: Tensor | Tensors,
+    samples: int,
+    model: InterpretableModel,
+    sampler: Sampler,
+    options: dict[str, Any],
+    rows: int | None,
+) -> Any:
+    """Fit any model to any samples of one example, or of a batch that has one score [ribeiro2016]."""
+    inputs = (given,) if isinstance(given, Tensor) else given
+    source = islice(sampler.drawn(given, options), samples)
+    waiting: dict[int, tuple[Any, Tensor, Tensor]] = {}
+
+    def part(start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
+        for place in [place for place in waiting if place < start]:
+            del waiting[place]
+        waiting.update(zip(range(start + len(waiting), stop), source, strict=False))
+        chosen = [waiting[place] for place in range(start, stop) if place in waiting]
+        if len(chosen) < stop - start:
+            raise AttributionError(f"perturb_func ended after {start + len(chosen)} of {samples} samples.")
+        points, features, weights = zip(*chosen, strict=True)
+        columns = zip(*((p,) if isinstance(p, Tensor) else p for p in points), strict=True)
+        scores = plain_scores(question.repeated(len(chosen)), tuple(torch.cat(column) for column in columns))
+        return torch.cat(features), scores.to(wide(scores.dtype)), torch.cat(weights)
+
+    parts = list(over(samples, part, len(inputs[0]), rows_that_fit(inputs, rows)))
+    features, scores, weights = (torch.cat(column) for column in zip(*parts, strict=True))
+    if len(scores) != samples:
+        raise AttributionError(
+            f"The model gave {len(scores)} scores for {samples} samples of a batch of {len(inputs[0])}.",
+            "Explain one example at a time, or return one number for the batch.",
+        )
+    model.fit(_batches(features, scores, weights))
+    return model.representation()
+
+
+def _batches(features: Tensor, scores: Tensor, weights: Tensor) -> Any:
+    from torch.utils.data import DataLoader, TensorDataset  # noqa: PLC0415 - slow to import, and seldom needed
+
+    data = TensorDataset(features.detach().to(scores.dtype), scores, weights.to(scores.dtype))
+    return DataLoader(data, batch_size=len(scores))
+
+
+def exponential_likeness(
+    distance_mode: Literal["cosine", "euclidean"] = "cosine", kernel_width: float = 1.0
+) -> Likeness:
+    """A `similarity_func`: exp(−distance² / (2 · width²)) of flattened inputs [ribeiro2016]."""
+    if distance_mode not in ("cosine", "euclidean") or not kernel_width > 0:
+        raise AttributionError(
+            f"distance_mode={distance_mode!r}, kernel_width={kernel_width!r}.",
+            "Choose 'cosine' or 'euclidean', and a width > 0.",
+        )
+
+    def likeness(given: Any, perturbed: Any, features: Any, **options: Any) -> float:  # noqa: ARG001
+        a, b = (_flat(value) for value in (given, perturbed))
+        euclidean = distance_mode == "euclidean"
+        distance = (a - b).norm() if euclidean else 1 - torch.cosine_similarity(a, b, dim=0)
+        return math.exp(-(float(distance) ** 2) / (2 * kernel_width**2))
+
+    return likeness
+
+
+def _flat(value: Any) -> Tensor:
+    parts = (value,) if isinstance(value, Tensor) else value
+    return torch.cat([part.reshape(-1).double() for part in parts]).nan_to_num(0, 0, 0)
