@@ -96,15 +96,18 @@ def alone(values: Tensors) -> OfLayer:
     return values[0] if len(values) == 1 else values
 
 
-def each_layer(question: Question, values: Tensors) -> list[tuple[Question, Tensors]]:
-    """The question of each layer by itself, with that layer's values."""
+def each_layer(question: Question, values: Tensors) -> list[tuple[int, Question, Tensors]]:
+    """The question of each layer, and of each call of one, by itself: the layer's number, the question, its values."""
     site = question.site
     if not isinstance(site, Layers):
-        return [(question, values)]
-    return [
-        (replace(question, site=Layers((part,), (len(own),))), own)
-        for part, own in zip(site.parts, site.divided(values), strict=True)
-    ]
+        return [(0, question, values)]
+    found = []
+    for number, (part, own) in enumerate(zip(site.parts, site.divided(values), strict=True)):
+        single = [replace(part, call=call) for call in range(len(own))] if part.call == "sum" else [part]
+        groups = [(value,) for value in own] if part.call == "sum" else [own]
+        for layer, group in zip(single, groups, strict=True):
+            found.append((number, replace(question, site=Layers((layer,), (len(group),)), used={}), group))
+    return found
 
 
 def for_each_example(values: Tensors, batch: int) -> Tensors:

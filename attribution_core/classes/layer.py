@@ -219,14 +219,15 @@ class LayerIntegratedGradients(_Multiplying):
                 return integrated_gradients(lifted, ends, starts, rule, self._multiply, rows), all(lifted.used.values())
 
             found, together = along(question, starts, ends)
-            apart = self._many and not together
+            pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))
+            apart = not together and len(pairs) > 1
             if apart:
-                pairs = zip(each_layer(question, starts), each_layer(question, ends), strict=True)
-                each = [along(asked, start, end)[0] for (asked, start), (_, end) in pairs]
+                each = [along(asked, start, end)[0] for (_, asked, start), (_, _, end) in pairs]
                 found = tuple(value for values in each for value in values)
             if not return_convergence_delta:
                 return self._packed(found, site)
             rise = change(question, bs, xs)
+            apart = apart and self._many
             delta = [total(own) - rise for own in site.divided(found)] if apart else total(found) - rise
             return self._packed(found, site), delta
 
@@ -308,9 +309,9 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
         with self._asking(inputs, target, additional_forward_args, site=site) as (question, xs, _):
             values = for_each_example(question.values(xs), len(xs[0]))
             found: list[Tensor] = []
-            for (asked, own), base, mask in zip(each_layer(question, values), bases, masks, strict=True):
-                starts = as_baselines(base, own, len(own) == 1)
-                features = as_groups(mask, own, len(own) == 1)
+            for number, asked, own in each_layer(question, values):
+                starts = as_baselines(bases[number], own, len(own) == 1)
+                features = as_groups(masks[number], own, len(own) == 1)
                 rows = None if copies == 1 else copies * len(own[0])
                 found += ablation(asked.lifted(xs), own, starts, features, rows)
             return self._packed(tuple(found), site)

@@ -14,8 +14,8 @@ from attribution_core.evaluate import over, rows_that_fit
 from attribution_core.paths import wide
 from attribution_core.question import Question, Tensors
 
-EXTRA_TOKENS = 16
-"""Most tokens before the image patches (class, distillation, registers) that a grid is looked for behind."""
+EXTRA_TOKENS = (0, 1, 2, 5)
+"""How many tokens may stand before those of the patches: none, class, class and distillation, class and registers."""
 
 
 def grad_cam(value: Tensor, slope: Tensor, summed: bool = True) -> Tensor:
@@ -105,8 +105,8 @@ def as_maps(value: Tensor, inputs: Tensors) -> Tensor:
 def on_grid(tokens: Tensor, size: tuple[int, int]) -> Tensor:
     """Tokens (B, k + h·w, C) of an image of `size` (H, W) as (B, C, h, w); k class and register tokens are dropped."""
     count = tokens.shape[1]
-    for extra in range(min(EXTRA_TOKENS, count) + 1):
-        height = math.isqrt((count - extra) * size[0] // size[1])
+    for extra in EXTRA_TOKENS:
+        height = math.isqrt(max(0, count - extra) * size[0] // size[1])
         fits = height > 1 and size[0] % height == 0 and (size[1] * height) % size[0] == 0
         if fits and height * (width := size[1] * height // size[0]) == count - extra and size[1] % width == 0:
             return tokens[:, extra:].transpose(1, 2).reshape(len(tokens), -1, height, width)
