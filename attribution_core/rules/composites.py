@@ -16,7 +16,7 @@ from attribution_core.rules.lrp import (
     SignedGammaRule,
 )
 
-SMALL = EpsilonRule(1e-6)
+SMALL, EXACT = EpsilonRule(1e-6), EpsilonRule()
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def epsilon_gamma_box(
 
 COMPOSITES: dict[str, Composite] = {
     "epsilon": epsilon(),
-    "conservative-attention": Composite(SMALL, SMALL, constant_attention=True),
+    "conservative-attention": Composite(EXACT, EXACT, others=EXACT, constant_attention=True),
     "alpha2-beta1": alpha2_beta1(),
     "alpha2-beta1-flat": alpha2_beta1(FlatRule()),
     "epsilon-plus": epsilon_plus(),
