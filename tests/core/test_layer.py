@@ -175,7 +175,7 @@ def test_completeness_at_every_layer(name: str, layer: int) -> None:
 
 
 def test_deeplift_counts_the_activation_whose_input_is_explained_where_captum_passes_over_it() -> None:
-    found, delta = LayerDeepLift(NET, NET[1]).attribute(
+    _, delta = LayerDeepLift(NET, NET[1]).attribute(
         X, B, target=0, attribute_to_layer_input=True, return_convergence_delta=True
     )
     with warnings.catch_warnings():
