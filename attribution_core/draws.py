@@ -23,12 +23,15 @@ class Draws:
         """The stream of a step, from its start; the stream of another step ends with it."""
         return self._generator.manual_seed((self.seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) % (1 << 63))
 
-    def spill(self) -> None:
-        """Start the global random state from the seed, for functions of the caller's that draw from it."""
-        torch.default_generator.manual_seed(self.seed)
-        if self.device.type == "cuda":
-            torch.cuda.default_generators[self.device.index or 0].manual_seed(self.seed)
-
     def normal(self, step: int, like: Tensor) -> Tensor:
-        """Standard normal numbers of a tensor's shape and dtype."""
-        return torch.randn(like.shape, generator=self.at(step), dtype=like.dtype, device=self.device)
+        """Standard normal numbers of a tensor's shape and dtype, the same (but for rounding) for all dtypes."""
+        return torch.randn(like.shape, generator=self.at(step), device=self.device, dtype=torch.float32).to(like.dtype)
+
+
+def seeded(seed: int | None, device: torch.device) -> None:
+    """Start the global random state from a seed, if there is one, for functions of the caller's that draw from it."""
+    if seed is None:
+        return
+    torch.default_generator.manual_seed(at_least("seed", seed, 0))
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)

@@ -25,7 +25,7 @@ from attribution_core.classes.primary import combination
 from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import undisturbed
-from attribution_core.methods.noise import Expected, Kind, as_kind, deeplift_shap, gradient_shap, smoothed
+from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, deeplift_shap, gradient_shap, smoothed
 from attribution_core.question import stacked
 from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.target import Copied, TargetLike
@@ -125,13 +125,8 @@ class _Asker:
         return stacked(value, self.batch, copies)
 
     def _drawn(self, bases: Tensors, start: int, stop: int) -> Tensors:
-        chance = torch.cat(
-            [
-                torch.rand(self.batch, generator=self.draws.at(-1 - k), device=self.draws.device)
-                for k in range(start, stop)
-            ]
-        )
-        return tuple(b[(chance * len(b)).long().clamp(max=len(b) - 1)] for b in bases)
+        each = [torch.rand((), generator=self.draws.at(-1 - k), device=self.draws.device) for k in range(start, stop)]
+        return tuple(chosen(b, torch.stack(each), self.batch) for b in bases)
 
 
 def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:
@@ -209,11 +204,10 @@ class GradientShap(GradientAttribution):
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of each draw's sum: all of
         the first example, then of the second, …, (B · n_samples,)."""
         count = at_least("n_samples", n_samples, 1)
-        given = as_inputs(inputs, differentiable=True)
-        deviations, drawn = as_deviations(stdevs, given), _made(baselines, inputs)
-        rows = as_distribution(drawn, given, isinstance(inputs, Tensor))
+        drawn = _made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            bases, draws = tuple(b.to(x) for b, x in zip(rows, xs, strict=True)), Draws(seed, xs[0].device)
+            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            draws = Draws(seed, xs[0].device)
             found = gradient_shap(
                 question, xs, bases, count, deviations, draws, self._multiply, return_convergence_delta
             )
@@ -250,8 +244,7 @@ class DeepLiftShap(GradientAttribution):
         all of the first example, then of the second, …, (B · baselines,)."""
         refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiply)
-        drawn, given = _made(baselines, inputs), as_inputs(inputs, differentiable=True)
-        rows = as_distribution(drawn, given, isinstance(inputs, Tensor))
+        drawn = _made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            bases = tuple(b.to(x) for b, x in zip(rows, xs, strict=True))
+            bases = as_distribution(drawn, xs, isinstance(inputs, Tensor))
             return _answered(deeplift_shap(question, xs, bases, combine), inputs, return_convergence_delta)

@@ -13,7 +13,7 @@ from attribution_core.arguments import Baselines, TensorOrTuple, at_least, packe
 from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, as_tolerance, spread
 from attribution_core.delta import plain_scores
-from attribution_core.draws import Draws
+from attribution_core.draws import Draws, seeded
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import over, progress_bar, quietly
 from attribution_core.game import Game
@@ -93,7 +93,7 @@ class LimeBase(PerturbationAttribution):
             self._asking(inputs, target, additional_forward_args) as (question, xs, _),
             progress_bar(show_progress, self.get_name()),
         ):
-            Draws(seed, xs[0].device).spill()
+            seeded(seed, xs[0].device)
             rows = None if copies == 1 else copies * len(xs[0])
             given = packed(xs, inputs)
             return surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
@@ -163,12 +163,13 @@ class Lime(_OfFeatures):
         ):
             rows = None if copies == 1 else copies * len(xs[0])
             game = Game(question, xs, bases, as_groups(feature_mask, xs, isinstance(inputs, Tensor)), rows)
-            draws = Draws(seed, xs[0].device)
             model = self.interpretable_model
             if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
+                draws = Draws(seed, xs[0].device)
                 values = self._nonzero([lime(part, count, model, draws) for part in game.each()])
             else:
-                values = self._own_way(game, count, draws, isinstance(inputs, Tensor))
+                seeded(seed, xs[0].device)
+                values = self._own_way(game, count, isinstance(inputs, Tensor))
             return self._answered(game, values, inputs, return_input_shape)
 
     def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
@@ -184,18 +185,15 @@ class Lime(_OfFeatures):
         )
         return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]
 
-    def _own_way(self, game: Game, count: int, draws: Draws, single: bool) -> list[Tensor]:
-        draws.spill()
+    def _own_way(self, game: Game, count: int, single: bool) -> list[Tensor]:
         games = _single_scores(game)
-        found = []
 
-        def part(start: int, stop: int) -> Tensor:
+        def part(start: int, stop: int) -> list[Tensor]:
             with quietly(copied=False):
-                return torch.cat([self._one(each, count, single) for each in games[start:stop]])
+                return [self._one(each, count, single).T for each in games[start:stop]]
 
-        found = list(over(len(games), part, 1, 1))
-        values = torch.cat(found)
-        return [values.T] if not game.features.own else [value[:, None] for value in values]
+        found = [value for part in over(len(games), part, 1, 1) for value in part]
+        return found if game.features.own else [torch.cat(found, 1)]
 
     def _one(self, game: Game, count: int, single: bool) -> Tensor:
         def to_input(sample: Tensor, *_: Any, **__: Any) -> Any:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 def every(players: int) -> Tensor:
-    """All coalitions, (2^players, players), from the empty one to the full one."""
+    """All coalitions, (2^players, players), from the empty one to the full one, as binary numbers."""
     numbers = torch.arange(1 << players)[:, None]
-    return (numbers >> torch.arange(players)) & 1 == 1
+    return (numbers >> torch.arange(players).flip(0)) & 1 == 1
 
 
 def pairs(players: int, count: int, random: torch.Generator) -> Tensor:

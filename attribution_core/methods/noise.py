@@ -90,11 +90,11 @@ def smoothed(
 
 
 def noisy(x: Tensor, stdev: float, copies: range, draws: Draws, first: int = 0) -> Tensor:
-    """Stacked copies of a tensor, each with normal noise of its own."""
+    """Stacked copies of a tensor, each with normal noise of its own, the same for all examples."""
     if stdev == 0:
         return x.repeat(len(copies), *[1] * (x.dim() - 1))
-    noise = torch.cat([draws.normal(first + copy, x) for copy in copies])
-    return torch.add(x.repeat(len(copies), *[1] * (x.dim() - 1)), noise, alpha=stdev)
+    noise = torch.stack([draws.normal(first + copy, x[:1]) for copy in copies])
+    return torch.add(x, noise, alpha=stdev).flatten(0, 1)
 
 
 def gradient_shap(
@@ -109,6 +109,7 @@ def gradient_shap(
 ) -> Expected:
     """Mean of (x − b) · d score / d x at random points between noisy inputs and random baselines [erion2021].
 
+    Each copy draws one baseline, one point of the way and one noise for all examples, so that none depends on others.
     Points are spread evenly over the way: that of copy k lies in the k-th of `count` equal parts.
     """
     batch = len(inputs[0])
@@ -119,11 +120,11 @@ def gradient_shap(
             noisy(x, stdev, copies, draws, (place + 1) * count)
             for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
         )
-        chance = torch.cat([torch.rand(batch, 2, generator=draws.at(k), device=draws.device) for k in copies])
-        way = (chance[:, 0] + torch.arange(start, stop, device=draws.device).repeat_interleave(batch)) / count
-        starts = tuple(b[(chance[:, 1] * len(b)).long().clamp(max=len(b) - 1)] for b in distribution)
+        chance = torch.stack([torch.rand(2, generator=draws.at(k), device=draws.device) for k in copies])
+        way = (chance[:, 0] + torch.arange(start, stop, device=draws.device)) / count
+        starts = tuple(chosen(b, chance[:, 1], batch) for b in distribution)
         asked = question.repeated(stop - start)
-        slopes = asked.gradients(tuple(_between(b, x, way) for b, x in zip(starts, ends, strict=True))).slopes
+        slopes = asked.gradients(tuple(_between(b, x, way.repeat_interleave(batch)) for b, x in zip(starts, ends, strict=True))).slopes
         whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, ends, starts, strict=True))
         found = whole if multiply_by_inputs else tuple(s.to(wide(s.dtype)) for s in slopes)
         sums = tuple(f.reshape(stop - start, -1, *f.shape[1:]).sum(0) for f in found)
@@ -158,6 +159,11 @@ def _expected(parts: Iterable[tuple[Tensors, Tensor | None]], count: int) -> Exp
         sums = tuple(map(Tensor.add_, sums, some)) if sums else some
         deltas += [] if delta is None else [delta]
     return Expected(tuple(s / count for s in sums), torch.cat(deltas) if deltas else None)
+
+
+def chosen(rows: Tensor, chance: Tensor, batch: int) -> Tensor:
+    """For each number in [0, 1) the row of a distribution that it stands for, as a batch."""
+    return rows[(chance * len(rows)).long().clamp(max=len(rows) - 1)].repeat_interleave(batch, 0)
 
 
 def _between(start: Tensor, end: Tensor, way: Tensor) -> Tensor:

@@ -42,11 +42,11 @@ def shapley_values(game: Game) -> Tensor:
         )
     coalitions = every(players)
     scores = game.worth(len(coalitions), lambda start, stop: coalitions[start:stop])
-    joins = [1 / (players * math.comb(players - 1, size)) for size in range(players)]
-    join = torch.tensor(joins, dtype=torch.float64)
-    sizes = coalitions.sum(1, keepdim=True)
-    weights = torch.where(coalitions, join[(sizes - 1).clamp(min=0)], -join[sizes.clamp(max=players - 1)])
-    return (weights.T @ scores.double().cpu()).to(scores)
+    cube = scores.double().cpu().reshape(*[2] * players, -1)
+    joining = torch.tensor([1 / (players * math.comb(players - 1, size)) for size in range(players)], dtype=cube.dtype)
+    weights = joining[every(players - 1).sum(1)]
+    rises = [(cube.select(player, 1) - cube.select(player, 0)).reshape(len(weights), -1) for player in range(players)]
+    return torch.stack([weights @ rise for rise in rises]).to(scores)
 
 
 def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: bool = False) -> Tensor:

@@ -13,6 +13,7 @@ from attribution_core import AttributionError, Cancelled, observe
 from attribution_core.errors import NotPerExample
 from attribution_core.evaluate import _observer, over, report, rows_that_fit
 
+pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
 CALLS: dict[str, dict[str, Any]] = {
     "Saliency": {},
     "InputXGradient": {},
@@ -22,8 +23,26 @@ CALLS: dict[str, dict[str, Any]] = {
     "Deconvolution": {},
     "FeatureAblation": {},
     "Occlusion": {"sliding_window_shapes": (2,)},
+    "FeaturePermutation": {"seed": 1},
+    "ShapleyValues": {},
+    "ShapleyValueSampling": {"n_samples": 5, "seed": 1},
+    "KernelShap": {"n_samples": 12, "seed": 1},
+    "Lime": {"n_samples": 13, "seed": 1},
+    "GradientShap": {"baselines": torch.eye(5)[:3].double(), "n_samples": 7, "stdevs": 0.5, "seed": 1},
+    "DeepLiftShap": {"baselines": torch.eye(5)[:3].double(), "return_convergence_delta": True},
 }
-STEPS = {"IntegratedGradients": 12, "FeatureAblation": 5, "Occlusion": 4}
+STEPS = {
+    "IntegratedGradients": 12,
+    "FeatureAblation": 5,
+    "Occlusion": 4,
+    "FeaturePermutation": 5,
+    "ShapleyValues": 32,
+    "ShapleyValueSampling": 24,
+    "KernelShap": 12,
+    "Lime": 13,
+    "GradientShap": 7,
+    "DeepLiftShap": 3,
+}
 
 
 class Counting(nn.Module):
