@@ -17,6 +17,13 @@ from attribution_core.classes.internal import (
     LayerAttribution,
     NeuronAttribution,
 )
+from attribution_core.classes.internal_sampled import (
+    LayerDeepLiftShap,
+    LayerFeaturePermutation,
+    LayerGradientShap,
+    NeuronDeepLiftShap,
+    NeuronGradientShap,
+)
 from attribution_core.classes.layer import (
     InternalInfluence,
     LayerActivation,
@@ -128,9 +135,12 @@ __all__ = [
     "LayerCam",
     "LayerConductance",
     "LayerDeepLift",
+    "LayerDeepLiftShap",
     "LayerFeatureAblation",
+    "LayerFeaturePermutation",
     "LayerGradCam",
     "LayerGradCamPlusPlus",
+    "LayerGradientShap",
     "LayerGradientXActivation",
     "LayerIntegratedGradients",
     "LayerLRP",
@@ -145,8 +155,10 @@ __all__ = [
     "NeuronConductance",
     "NeuronDeconvolution",
     "NeuronDeepLift",
+    "NeuronDeepLiftShap",
     "NeuronFeatureAblation",
     "NeuronGradient",
+    "NeuronGradientShap",
     "NeuronGuidedBackprop",
     "NeuronIntegratedGradients",
     "NoiseTunnel",

@@ -169,6 +169,16 @@ class Question:
         return replace(self, forward=from_values, site=Inputs(), extra=(), used={})
 
 
+def check_rows(values: Tensors, rows: int) -> None:
+    """Refuse values at a layer that do not have a row for each row of the batch."""
+    for value in values:
+        if value.dim() == 0 or len(value) != rows:
+            raise NotPerExample(
+                f"The layer's values have shape {tuple(value.shape)} for {rows} examples.",
+                "Choose a layer with one row per example in dimension 0.",
+            )
+
+
 def stacked(value: Any, batch: int, copies: int) -> Any:
     """`copies` stacked batches of a tensor that has one row per example, also inside tuples, lists and dicts."""
 

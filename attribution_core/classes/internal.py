@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attribution_core.arguments import Tensors
-from attribution_core.classes.base import Attribution
+from attribution_core.classes.base import Attribution, GradientAttribution
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import on_grid
 from attribution_core.question import Question
@@ -56,6 +56,15 @@ class LayerAttribution(Attribution):
             return [alone(found) for found in each]
         return alone(each[0])
 
+    def _for_each(self, name: str, given: Any) -> Sequence[Any]:
+        if not self._many:
+            return [given]
+        if given is None:
+            return [None] * len(self._parts)
+        if not isinstance(given, list) or len(given) != len(self._parts):
+            raise AttributionError(f"{name} must be a list with one entry for each of {len(self._parts)} layers.")
+        return given
+
     @staticmethod
     def interpolate(
         layer_attribution: Tensor, interpolate_dims: int | tuple[int, ...], interpolate_mode: str = "nearest"
@@ -67,6 +76,25 @@ class LayerAttribution(Attribution):
         if isinstance(interpolate_dims, tuple) and len(interpolate_dims) == 2 and layer_attribution.dim() == 3:
             layer_attribution = on_grid(layer_attribution, (interpolate_dims[0], interpolate_dims[1]))
         return F.interpolate(layer_attribution, interpolate_dims, mode=interpolate_mode)
+
+
+class MultiplyingLayer(LayerAttribution, GradientAttribution):
+    """A layer method whose slopes may be multiplied by values."""
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        layer: LayerLike | Sequence[LayerLike],
+        device_ids: list[int] | None = None,
+        multiply_by_inputs: bool = True,
+    ) -> None:
+        super().__init__(forward_func, layer, device_ids)
+        self._multiply = multiply_by_inputs
+
+    @property
+    def multiplies_by_inputs(self) -> bool:
+        """As constructed."""
+        return self._multiply
 
 
 class NeuronAttribution(Attribution):
@@ -84,6 +112,25 @@ class NeuronAttribution(Attribution):
     def _neuron(self, selector: Selector, of_input: bool) -> Neuron:
         part = self._part
         return Neuron(part.module, selector, of_input or part.of_input, part.call)
+
+
+class MultiplyingNeuron(NeuronAttribution, GradientAttribution):
+    """A neuron method whose slopes may be multiplied by the difference between input and baseline."""
+
+    def __init__(
+        self,
+        forward_func: Callable[..., Any],
+        layer: LayerLike,
+        device_ids: list[int] | None = None,
+        multiply_by_inputs: bool = True,
+    ) -> None:
+        super().__init__(forward_func, layer, device_ids)
+        self._multiply = multiply_by_inputs
+
+    @property
+    def multiplies_by_inputs(self) -> bool:
+        """As constructed."""
+        return self._multiply
 
 
 def as_layer(layer: Any) -> Layer:

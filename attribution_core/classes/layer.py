@@ -18,13 +18,13 @@ from attribution_core.classes.base import GradientAttribution, PerturbationAttri
 from attribution_core.classes.internal import (
     LayerAttribution,
     LayerLike,
+    MultiplyingLayer,
     OfLayers,
     each_layer,
     for_each_example,
 )
 from attribution_core.classes.primary import combination
 from attribution_core.delta import change, total
-from attribution_core.errors import AttributionError
 from attribution_core.masks import as_groups
 from attribution_core.methods import ablation, deeplift, integrated_gradients
 from attribution_core.methods.conductance import conductance, internal_influence
@@ -36,25 +36,6 @@ from attribution_core.site import Layers
 from attribution_core.target import TargetLike
 
 GradKwargs = Mapping[str, Any] | None
-
-
-class _Multiplying(LayerAttribution, GradientAttribution):
-    """A layer method whose slopes may be multiplied by values."""
-
-    def __init__(
-        self,
-        forward_func: Callable[..., Any],
-        layer: LayerLike | Sequence[LayerLike],
-        device_ids: list[int] | None = None,
-        multiply_by_inputs: bool = True,
-    ) -> None:
-        super().__init__(forward_func, layer, device_ids)
-        self._multiply = multiply_by_inputs
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """As constructed."""
-        return self._multiply
 
 
 @final
@@ -82,7 +63,7 @@ class LayerActivation(LayerAttribution):
 
 
 @final
-class LayerGradientXActivation(_Multiplying):
+class LayerGradientXActivation(MultiplyingLayer):
     """Each value of a layer times the score's gradient: its share in a linear approximation of what follows."""
 
     citation = "shrikumar2016"
@@ -185,7 +166,7 @@ class InternalInfluence(LayerAttribution, GradientAttribution):
 
 
 @final
-class LayerIntegratedGradients(_Multiplying):
+class LayerIntegratedGradients(MultiplyingLayer):
     """Gradients summed along the way of a layer's values from those on a baseline to those on the input."""
 
     citation = "sundararajan2017"
@@ -315,15 +296,6 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
                 rows = None if copies == 1 else copies * len(own[0])
                 found += ablation(asked.lifted(xs), own, starts, features, rows)
             return self._packed(tuple(found), site)
-
-    def _for_each(self, name: str, given: Any) -> Sequence[Any]:
-        if not self._many:
-            return [given]
-        if given is None:
-            return [None] * len(self._parts)
-        if not isinstance(given, list) or len(given) != len(self._parts):
-            raise AttributionError(f"{name} must be a list with one entry for each of {len(self._parts)} layers.")
-        return given
 
 
 def _products(values: Tensors, slopes: Tensors) -> Tensors:

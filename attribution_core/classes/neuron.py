@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_grad_kwargs, as_rows, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
-from attribution_core.classes.internal import LayerLike, NeuronAttribution
+from attribution_core.classes.internal import LayerLike, MultiplyingNeuron, NeuronAttribution
 from attribution_core.classes.primary import combination
 from attribution_core.masks import as_groups
 from attribution_core.methods import ablation, deeplift, integrated_gradients, modified, saliency
@@ -44,27 +44,8 @@ class NeuronGradient(NeuronAttribution, GradientAttribution):
             return packed(saliency(question, xs, absolute=False), inputs)
 
 
-class _Multiplying(NeuronAttribution, GradientAttribution):
-    """A neuron method whose slopes may be multiplied by the difference between input and baseline."""
-
-    def __init__(
-        self,
-        forward_func: Callable[..., Any],
-        layer: LayerLike,
-        device_ids: list[int] | None = None,
-        multiply_by_inputs: bool = True,
-    ) -> None:
-        super().__init__(forward_func, layer, device_ids)
-        self._multiply = multiply_by_inputs
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """As constructed."""
-        return self._multiply
-
-
 @final
-class NeuronIntegratedGradients(_Multiplying):
+class NeuronIntegratedGradients(MultiplyingNeuron):
     """A neuron's gradients summed along the way from a baseline to the input: they add up to the neuron's change."""
 
     citation = "sundararajan2017"
@@ -88,7 +69,7 @@ class NeuronIntegratedGradients(_Multiplying):
 
 
 @final
-class NeuronConductance(_Multiplying):
+class NeuronConductance(MultiplyingNeuron):
     """How much of the score's change flows from each input value through a neuron."""
 
     citation = "dhamdhere2019"

@@ -159,7 +159,7 @@ def as_distribution(baselines: Any, xs: Tensors, single: bool) -> Tensors:
     return tuple(row.expand(count, *row.shape[1:]) for row in rows)
 
 
-def _made(baselines: Any, inputs: Any) -> Any:
+def made(baselines: Any, inputs: Any) -> Any:
     """The baselines that a function makes, of the inputs or of nothing."""
     if not callable(baselines):
         return baselines
@@ -204,7 +204,7 @@ class GradientShap(GradientAttribution):
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of each draw's sum: all of
         the first example, then of the second, …, (B · n_samples,)."""
         count = at_least("n_samples", n_samples, 1)
-        drawn = _made(baselines, inputs)
+        drawn = made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
             deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs, isinstance(inputs, Tensor))
             draws = Draws(seed, xs[0].device)
@@ -244,7 +244,7 @@ class DeepLiftShap(GradientAttribution):
         all of the first example, then of the second, …, (B · baselines,)."""
         refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiply)
-        drawn = _made(baselines, inputs)
+        drawn = made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
             bases = as_distribution(drawn, xs, isinstance(inputs, Tensor))
             return _answered(deeplift_shap(question, xs, bases, combine), inputs, return_convergence_delta)

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluate import over, rows_that_fit
 from attribution_core.paths import straight, wide
-from attribution_core.question import Gradients, Question, Tensors
+from attribution_core.question import Gradients, Question, Tensors, check_rows
 from attribution_core.taps import Tap
 from attribution_core.target import Neuron, Target
 
@@ -58,14 +57,7 @@ def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: T
     """Gradients at points of the path, steps first: (steps, B, …)."""
     points = straight(inputs, baselines, positions)
     found = question.repeated(len(positions)).gradients(points)
-    for value in found.values:
-        if len(value) != len(points[0]):
-            if len(positions) > 1:
-                raise NotPerExample(f"A layer's values have {len(value)} rows for {len(points[0])} examples.")
-            raise AttributionError(
-                f"The layer's values have shape {tuple(value.shape)} for {len(points[0])} examples.",
-                "Choose a layer with one row per example in dimension 0.",
-            )
+    check_rows(found.values, len(points[0]))
 
     def by_step(values: Tensors) -> Tensors:
         return tuple(v.to(wide(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)

@@ -14,7 +14,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluate import over, quietly, rows_that_fit
 from attribution_core.methods.deeplift import compared
 from attribution_core.paths import wide
-from attribution_core.question import Question, Tensors, stacked
+from attribution_core.question import Question, Tensors, check_rows, stacked
 
 Kind = Literal["smoothgrad", "smoothgrad_sq", "vargrad"]
 
@@ -125,7 +125,9 @@ def gradient_shap(
         starts = tuple(chosen(b, chance[:, 1], batch) for b in distribution)
         asked = question.repeated(stop - start)
         slopes = asked.gradients(tuple(_between(b, x, way.repeat_interleave(batch)) for b, x in zip(starts, ends, strict=True))).slopes
-        whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, ends, starts, strict=True))
+        values, before = asked.values(ends), asked.values(starts)
+        check_rows(values, len(ends[0]))
+        whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, values, before, strict=True))
         found = whole if multiply_by_inputs else tuple(s.to(wide(s.dtype)) for s in slopes)
         sums = tuple(f.reshape(stop - start, -1, *f.shape[1:]).sum(0) for f in found)
         if not with_deltas:
@@ -145,7 +147,8 @@ def deeplift_shap(
         ends = tuple(stacked(x, batch, stop - start) for x in inputs)
         starts = tuple(b[start:stop].repeat_interleave(batch, 0) for b in distribution)
         found = compared(question.repeated(stop - start), ends, starts, eps)
-        each = tuple(a.to(wide(a.dtype)) for a in combine(found.multipliers, ends, starts))
+        check_rows(found.values, len(ends[0]))
+        each = tuple(a.to(wide(a.dtype)) for a in combine(found.multipliers, found.values, found.baseline_values))
         deltas = total(each) - (found.scores - found.baseline_scores)
         return tuple(a.reshape(stop - start, -1, *a.shape[1:]).sum(0) for a in each), deltas.reshape(stop - start, -1)
 

@@ -17,7 +17,8 @@ from attribution_core.arguments import ARGUMENTS
 
 METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
            "FeatureAblation", "Occlusion"]  # fmt: skip
-LAYERS = ["InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation",
+LAYERS = ["LayerDeepLiftShap", "LayerFeaturePermutation", "LayerGradientShap", "NeuronDeepLiftShap",
+          "NeuronGradientShap", "InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation",
           "LayerGradCam", "LayerGradientXActivation", "LayerIntegratedGradients", "GuidedGradCam", "NeuronConductance",
           "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
           "NeuronIntegratedGradients"]  # fmt: skip

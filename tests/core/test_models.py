@@ -47,7 +47,7 @@ def _bert() -> nn.Module:
             intermediate_size=16,
             max_position_embeddings=16,
             id2label=NAMES,
-        )  # fmt: skip
+        )
     )
 
 
@@ -69,7 +69,7 @@ def _roberta() -> nn.Module:
             intermediate_size=16,
             max_position_embeddings=16,
             id2label=NAMES,
-        )  # fmt: skip
+        )
     )
 
 
@@ -85,7 +85,7 @@ def _gpt2() -> nn.Module:
             bos_token_id=0,
             eos_token_id=0,
             id2label=NAMES,
-        )  # fmt: skip
+        )
     )
 
 
@@ -99,7 +99,7 @@ def _vit() -> nn.Module:
             image_size=32,
             patch_size=8,
             id2label=NAMES,
-        )  # fmt: skip
+        )
     )
 
 
