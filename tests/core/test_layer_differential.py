@@ -124,6 +124,13 @@ def baselines(inputs: Any) -> list[Any]:
     return [None, tuple(torch.randn_like(x) for x in inputs)]
 
 
+def rows(inputs: Any) -> Any:
+    torch.manual_seed(4)
+    if isinstance(inputs, Tensor):
+        return torch.randn(4, *inputs.shape[1:]).double()
+    return tuple(torch.randn(4, *x.shape[1:]).double() for x in inputs)
+
+
 RULES = ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle"]
 Variants = list[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -152,6 +159,10 @@ LAYER: dict[str, Callable[[Any], Variants]] = {
     "InternalInfluence": paths,
     "LayerIntegratedGradients": lambda x: [*with_delta(paths(x)), PLAIN[1]],
     "LayerDeepLift": lambda x: [*with_delta([({}, {"baselines": b}) for b in baselines(x)]), PLAIN[1]],
+    "LayerDeepLiftShap": lambda x: [
+        ({}, {"baselines": rows(x), "return_convergence_delta": True}),
+        ({"multiply_by_inputs": False}, {"baselines": rows(x)}),
+    ],
     "LayerFeatureAblation": lambda x: [({}, {}), ({}, {"layer_baselines": 0.5}), ({}, {"perturbations_per_eval": 3})],
 }
 NEURON: dict[str, Callable[[Any], Variants]] = {
@@ -161,12 +172,16 @@ NEURON: dict[str, Callable[[Any], Variants]] = {
     "NeuronIntegratedGradients": lambda x: [*paths(x), PLAIN[1]],
     "NeuronConductance": lambda x: [(c, {"method": "riemann_middle", **call}) for c, call in [*paths(x), PLAIN[1]]],
     "NeuronDeepLift": lambda x: [*(({}, {"baselines": b}) for b in baselines(x)), PLAIN[1]],
+    "NeuronDeepLiftShap": lambda x: [
+        ({}, {"baselines": rows(x)}),
+        ({"multiply_by_inputs": False}, {"baselines": rows(x)}),
+    ],
     "NeuronFeatureAblation": lambda x: [({}, {"baselines": b, "perturbations_per_eval": 2}) for b in baselines(x)],
 }
 
 
 def captum_is_wrong(method: str, layer: nn.Module, call: dict[str, Any], target: Any) -> bool:
-    if method == "LayerDeepLift":
+    if method in {"LayerDeepLift", "LayerDeepLiftShap"}:
         return call["attribute_to_layer_input"] and isinstance(
             layer, (nn.ReLU, nn.Tanh, nn.ELU, nn.Softplus, nn.MaxPool2d)
         )
@@ -236,4 +251,4 @@ def test_neuron_numbers_of_captum(method: str, name: str) -> None:
 def test_grid_is_large() -> None:
     layers = sum(len(layer_calls(method, name)) for method in LAYER for name in cases())
     neurons = sum(len(neuron_calls(method, name)) for method in NEURON for name in cases())
-    assert layers + neurons >= 600
+    assert layers + neurons >= 2400
