@@ -1,0 +1,93 @@
+"""The cost that is told before a call is what a hook counts during it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import attribution_core
+from attribution_core import AttributionError, NoiseTunnel, Saliency, cost, observe
+from attribution_core.evaluate import Passes
+
+CALLS: dict[str, dict[str, Any]] = {
+    "Saliency": {},
+    "InputXGradient": {},
+    "IntegratedGradients": {"n_steps": 12, "return_convergence_delta": True},
+    "DeepLift": {},
+    "GuidedBackprop": {},
+    "Deconvolution": {},
+    "FeatureAblation": {},
+    "FeaturePermutation": {},
+    "Occlusion": {"sliding_window_shapes": (2,)},
+    "ShapleyValues": {},
+    "ShapleyValueSampling": {"n_samples": 3},
+    "KernelShap": {"n_samples": 12},
+    "Lime": {"n_samples": 12},
+    "GradientShap": {"baselines": torch.zeros(2, 5), "return_convergence_delta": True},
+    "DeepLiftShap": {"baselines": torch.zeros(3, 5)},
+}
+
+
+class Net(nn.Module):
+    """Counts rows forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3))
+        self.passes = Passes()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes.forward += 1
+        self.passes.forward_rows += len(x)
+        outputs = self.body(x)
+        if outputs.requires_grad:
+            outputs.register_hook(self._back)
+        return outputs
+
+    def _back(self, gradient: Tensor) -> None:
+        self.passes.backward += 1
+        self.passes.backward_rows += len(gradient)
+
+
+@pytest.mark.parametrize("bound", [None, 2, 7])
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.filterwarnings("ignore:Lime's penalty")
+def test_cost_is_what_a_hook_counts(name: str, bound: int | None) -> None:
+    model, x = Net(), torch.randn(3, 5)
+    method, arguments = getattr(attribution_core, name)(model), {**CALLS[name], "target": [0, 1, 2]}
+    with observe(max_batch=bound):
+        told = cost(method, x, **arguments)
+        assert model.passes == Passes()
+        method.attribute(x, **arguments)
+    assert told == model.passes
+
+
+@pytest.mark.parametrize("inner", ["Saliency", "IntegratedGradients", "KernelShap"])
+def test_cost_of_a_method_of_a_method(inner: str) -> None:
+    model, x = Net(), torch.randn(3, 5)
+    method = NoiseTunnel(getattr(attribution_core, inner)(model))
+    told = cost(method, x, nt_samples=4, target=0)
+    method.attribute(x, nt_samples=4, target=0)
+    assert told == model.passes
+
+
+def test_cost_of_layers_runs_the_model_for_their_values_only() -> None:
+    model, x = Net(), torch.randn(3, 5)
+    method = attribution_core.LayerIntegratedGradients(model, model.body[0])
+    told = cost(method, x, n_steps=40, target=0)
+    assert model.passes.forward_rows <= 6
+    model.passes = Passes()
+    method.attribute(x, n_steps=40, target=0)
+    assert told == model.passes
+
+
+def test_cost_leaves_nothing_behind_and_refuses_what_attribute_refuses() -> None:
+    method = Saliency(Net())
+    with pytest.raises(AttributionError, match="no attribution method"):
+        cost(len, torch.ones(1, 5))  # type: ignore[arg-type]
+    with pytest.raises(AttributionError, match="rows"):
+        cost(method, ())
+    assert method.attribute(torch.ones(1, 5), target=0).shape == (1, 5)
