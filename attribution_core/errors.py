@@ -12,5 +12,9 @@ class AttributionError(ValueError):
         self.hint = hint
 
 
+class AttributionWarning(UserWarning):
+    """An attribution was computed, but not quite as asked, or with something to know about it."""
+
+
 class NotPerExample(AttributionError):  # noqa: N818 - a signal between Question and evaluate, seldom seen by users
     """The forward function returned another number of scores than its batch has rows."""

@@ -27,7 +27,7 @@ from attribution_core.arguments import (
 from attribution_core.classes.calls import flexible
 from attribution_core.delta import change, total
 from attribution_core.embeddings import embedded
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, AttributionWarning
 from attribution_core.evaluate import copied, undisturbed
 from attribution_core.forward import as_forward, device_of, moved
 from attribution_core.question import Question, stacked
@@ -129,7 +129,8 @@ class Attribution(ABC):
             if not used and isinstance(question.site, Inputs)
         ]
         if unused:
-            warnings.warn(f"The score does not depend on {', '.join(unused)}: attributions are zero.", stacklevel=6)
+            message = f"The score does not depend on {', '.join(unused)}: attributions are zero."
+            warnings.warn(message, AttributionWarning, stacklevel=6)
 
 
 def _with_embeddings(

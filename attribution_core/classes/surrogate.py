@@ -14,7 +14,7 @@ from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, as_tolerance, spread
 from attribution_core.delta import plain_scores
 from attribution_core.draws import Draws, seeded
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, AttributionWarning
 from attribution_core.evaluate import over, progress_bar, quietly
 from attribution_core.game import Game
 from attribution_core.linear import Lasso, LinearModel
@@ -181,6 +181,7 @@ class Lime(_OfFeatures):
         warnings.warn(
             f"Lime's penalty of {ALPHA} left no feature of {empty} examples, whose scores differ by little: it was "
             "taken relative to their deviation. Pass interpretable_model=Lasso(…) to choose it.",
+            AttributionWarning,
             stacklevel=4,
         )
         return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]

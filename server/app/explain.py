@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from app.outputs import Outputs
 from app.schema import Argument, AttributionRequest, Baseline, ClassRef, Completeness, Contribution
 from app.source import Example
 from attribution_core.embeddings import embedded
+from attribution_core.errors import AttributionWarning
 from attribution_core.evaluate import observe
 
 DOUBTFUL = 0.05
@@ -85,7 +87,8 @@ def explain(
     started = time.monotonic()
     case = _Case.of(question, example, features)
     target = outputs.target(question.target)
-    attributions = _mean_over_baselines(question, case, target, progress, cancelled)
+    with _engine_warnings() as said:
+        attributions = _mean_over_baselines(question, case, target, progress, cancelled)
     output, reference = case.outputs(target, question.method.uses_baseline)
     completeness = (
         _completeness(attributions, output, reference) if question.method.complete(question.arguments) else None
@@ -95,7 +98,7 @@ def explain(
         output=finite(output),
         seconds=time.monotonic() - started,
         completeness=completeness,
-        warnings=_warnings(question, attributions, output, reference, completeness),
+        warnings=[*said, *_doubts(question, attributions, output, reference, completeness)],
         inputs=_parts(attributions, features),
     )
 
@@ -175,6 +178,20 @@ def _observed(
     return observe(progress=report, cancelled=cancelled)
 
 
+@contextmanager
+def _engine_warnings() -> Iterator[list[str]]:
+    """What the engine warns of meanwhile; warnings of others are passed on."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield said
+    for warning in caught:
+        if issubclass(warning.category, AttributionWarning):
+            said.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def _chosen(baseline: Baseline, count: int) -> list[int]:
     if baseline == "mean":
         return list(range(count))
@@ -238,29 +255,29 @@ def _completeness(attributions: list[Tensor], output: float, reference: float | 
     return Completeness(total=total, change=output - reference, delta=total - (output - reference))
 
 
-def _warnings(
+def _doubts(
     question: Question,
     attributions: list[Tensor],
     output: float,
     reference: float | None,
     completeness: Completeness | None,
 ) -> list[str]:
-    warnings = []
+    doubts = []
     everything = torch.cat([attribution.reshape(-1) for attribution in attributions])
     bad = int((~torch.isfinite(everything)).sum())
     if bad:
-        warnings.append(f"{bad:,} of {everything.numel():,} attribution values are not finite.")
+        doubts.append(f"{bad:,} of {everything.numel():,} attribution values are not finite.")
     if not bad and not everything.any():
-        warnings.append("Every attribution is zero: the output does not react to this input, or is saturated here.")
+        doubts.append("Every attribution is zero: the output does not react to this input, or is saturated here.")
     if reference is not None and abs(output - reference) <= 1e-6 * max(1.0, abs(output)):
-        warnings.append("The baseline gives the same output as the input: nothing to explain against it; try another.")
+        doubts.append("The baseline gives the same output as the input: nothing to explain against it; try another.")
     elif completeness and abs(completeness.delta) > DOUBTFUL * abs(completeness.change) + 1e-6:
         share = abs(completeness.delta / completeness.change)
         advice = " Use more steps." if "n_steps" in question.arguments else ""
-        warnings.append(f"The attributions miss the change of the output by {share:.0%}.{advice}")
+        doubts.append(f"The attributions miss the change of the output by {share:.0%}.{advice}")
     if question.model.training:
-        warnings.append("The model is in training mode: dropout and batch norm make its answers change; call eval().")
-    return warnings
+        doubts.append("The model is in training mode: dropout and batch norm make its answers change; call eval().")
+    return doubts
 
 
 def _parts(attributions: list[Tensor], features: list[BaseFeature]) -> list[InputExplanation]:

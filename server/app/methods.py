@@ -15,6 +15,7 @@ import attribution_core
 from app.errors import InsightsError
 from app.schema import Argument, MethodInfo, Parameter
 from attribution_core.arguments import ARGUMENTS
+from attribution_core.rules.composites import COMPOSITES
 
 OFFERED = (
     "IntegratedGradients",
@@ -25,13 +26,21 @@ OFFERED = (
     "Deconvolution",
     "Occlusion",
     "FeatureAblation",
+    "LRP",
+    "GradientShap",
+    "KernelShap",
+    "ShapleyValueSampling",
+    "Lime",
 )
+EFFICIENT = {"KernelShap", "ShapleyValueSampling"}
+"""Methods that add up by construction, without a convergence delta in their signature."""
 
 # Arguments that the app gives itself, and those for which it asks in simpler words.
 GIVEN = {
     "self", "forward_func", "model", "inputs", "target", "baselines", "additional_forward_args", "eps",
     "internal_batch_size", "perturbations_per_eval", "return_convergence_delta", "show_progress",
-    "custom_attribution_func", "grad_kwargs", "kwargs",
+    "custom_attribution_func", "grad_kwargs", "kwargs", "seed", "stdevs", "verbose", "return_input_shape",
+    "interpretable_model", "similarity_func", "perturb_func",
 }  # fmt: skip
 AUTO = "Empty: chosen by the input's size."
 SIMPLER = {
@@ -39,7 +48,23 @@ SIMPLER = {
     "sliding_window_shapes": ("window", "Window", f"Pixels per side, or words, that are covered at once. {AUTO}"),
     "strides": ("stride", "Stride", "How far the window moves at a time. Empty: half a window."),
 }
-LIMITS = {"n_steps": (2, 2000)}
+LIMITS = {"n_steps": (2, 2000), "n_samples": (1, 20_000), "tolerance": (0, 1)}
+CHOICES: dict[str, Any] = {"composite": Literal[tuple(COMPOSITES)] | None}
+DEFAULTS: dict[tuple[str, str], Argument] = {
+    ("KernelShap", "n_samples"): 500,  # Captum's 25 cannot tell a picture's patches apart
+    ("Lime", "n_samples"): 500,
+    ("ShapleyValueSampling", "n_samples"): 5,
+}
+
+# Names that read better than what `_words` makes of them.
+TITLES = {
+    "DeepLift": "DeepLIFT",
+    "InputXGradient": "Input × Gradient",
+    "abs": "Size without sign",
+    "method": "Integration rule",
+    "multiply_by_inputs": "Multiply by input − baseline",
+    "n_steps": "Steps",
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +86,14 @@ class Method:
     def complete(self, arguments: dict[str, Argument]) -> bool:
         """Whether the attributions should sum to the change of the output from the baseline."""
         promised = "return_convergence_delta" in inspect.signature(self.engine.attribute).parameters
-        return promised and bool(arguments.get("multiply_by_inputs", True))
+        return self.name in EFFICIENT or (promised and bool(arguments.get("multiply_by_inputs", True)))
 
     def build(self, module: Any, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The engine's method for a module, and the arguments that are left for `attribute`."""
         mine = inspect.signature(self.engine).parameters
         rest = {name: value for name, value in arguments.items() if name not in mine}
+        if "seed" in inspect.signature(self.engine.attribute).parameters:
+            rest["seed"] = 0  # the same question has the same answer
         return self.engine(module, **{name: arguments[name] for name in arguments if name in mine}), rest
 
     @cached_property
@@ -77,7 +104,7 @@ class Method:
             hints = typing.get_type_hints(function)
             for name, parameter in inspect.signature(function).parameters.items():
                 if name not in GIVEN:
-                    field_name, field = _field(name, parameter, hints[name])
+                    field_name, field = _field(self.name, name, parameter, hints[name])
                     fields[field_name] = field
         made: type[BaseModel] = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
         return made
@@ -116,15 +143,16 @@ def offered() -> dict[str, Method]:
     return {name: Method(name) for name in OFFERED}
 
 
-def _field(name: str, parameter: inspect.Parameter, hint: Any) -> tuple[str, tuple[Any, Any]]:
+def _field(method: str, name: str, parameter: inspect.Parameter, hint: Any) -> tuple[str, tuple[Any, Any]]:
     if name in SIMPLER:
         simple, title, help = SIMPLER[name]
         return simple, (int | None, Field(None, ge=1, title=title, description=help))
     low, high = LIMITS.get(name, (None, None))
     description = ARGUMENTS.get(name, "")
+    default = DEFAULTS.get((method, name), parameter.default)
     return name, (
-        _simple(hint),
-        Field(parameter.default, title=_words(name), description=description, ge=low, le=high),
+        CHOICES.get(name, _simple(hint)),
+        Field(default, title=_words(name), description=description, ge=low, le=high),
     )
 
 
@@ -153,6 +181,10 @@ def _parameter(name: str, schema: dict[str, Any]) -> Parameter:
 
 
 def _words(name: str) -> str:
-    """`IntegratedGradients` → Integrated Gradients, `n_steps` → N steps."""
+    """`IntegratedGradients` → Integrated Gradients, `n_samples` → Number of samples; or as `TITLES` has it."""
+    if name in TITLES:
+        return TITLES[name]
+    if name.startswith("n_"):
+        return f"Number of {name[2:].replace('_', ' ')}"
     spaced = "".join(f" {c}" if c.isupper() and i else c for i, c in enumerate(name)).replace("_", " ")
     return spaced[:1].upper() + spaced[1:]
