@@ -9,6 +9,7 @@ from torch import Tensor
 from attribution_core.evaluate import once, same_randomness
 from attribution_core.question import Question, Tensors
 from attribution_core.rules import Rescale
+from attribution_core.watched import watched
 
 
 class Compared(NamedTuple):
@@ -29,8 +30,9 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
     """The two runs of DeepLIFT."""
     rule = Rescale(eps)
-    with same_randomness(inputs), rule.reference():
-        before = question.read(baselines)
-    with rule.slopes():
-        found = question.gradients(inputs)
+    with same_randomness(inputs):
+        before = watched(question, rule.reference()).read(baselines)
+    slopes = rule.slopes()
+    found = watched(question, slopes).gradients(inputs)
+    slopes.finish()
     return Compared(found.slopes, found.scores, before.scores, found.values, before.values)

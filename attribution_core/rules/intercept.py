@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
 
@@ -70,10 +71,25 @@ class Interception(TorchFunctionMode):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
         self.known = spellings(frozenset(names))
+        self.unknown: dict[str, None] = {}
+        self._open = False
 
     def answer(self, call: Call) -> Any:
         """What the operation returns instead."""
         raise NotImplementedError
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """While it is open, once however often it is entered."""
+        if self._open:
+            yield
+            return
+        self._open = True
+        try:
+            with self:
+                yield
+        finally:
+            self._open = False
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -118,6 +134,8 @@ def direct(
             f"{spelling.name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
         )
     signature = _with_inplace(func)
+    if signature is not None and len(args) == 1:
+        return func, args, options, bool(options.pop("inplace", False))
     if signature is None or not args:
         return spelling.instead or func, args, options, spelling.instead is not None
     arguments = signature.bind(*args, **options).arguments
@@ -141,6 +159,22 @@ def again(mode: TorchFunctionMode) -> Iterator[None]:
         yield
     finally:
         TorchFunctionMode.__exit__(mode, None, None, None)  # type: ignore[no-untyped-call]
+
+
+def custom(value: Any) -> list[str]:
+    """Autograd functions behind a result that are not ours: nobody sees what they compute."""
+    found: dict[str, None] = {}
+    seen: set[Any] = set()
+    rest: list[Any] = [leaf.grad_fn for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
+    while rest:
+        node = rest.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction) and type(node) is not Replaced._backward_cls:
+            found[type(node).__name__.removesuffix("Backward")] = None
+        rest += [following for following, _ in node.next_functions]
+    return list(found)
 
 
 @lru_cache

@@ -16,7 +16,7 @@ GATES = _names("sigmoid hardsigmoid expit special_expit")
 POWERS = _names("square pow sqrt abs absolute")
 FUNCTIONS = POWERS | _names(
     """exp expm1 log log1p log2 log10 rsqrt reciprocal sin cos tan asin acos atan arctan sinh cosh asinh acosh atanh
-    exp2"""
+    exp2 erfc logit sinc lgamma digamma floor ceil round trunc frac sign sgn"""
 )
 ELEMENTWISE = ACTIVATIONS | FUNCTIONS
 """Functions of each value by itself."""

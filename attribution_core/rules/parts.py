@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.paths import wide
+from attribution_core.rules.intercept import Call
+from attribution_core.rules.recurrent import RECURRENT
 
 
 def layer_norm(
@@ -62,17 +64,17 @@ def instance_norm(
 
 def batch_norm(
     input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
+    running_mean: Tensor | None,  # noqa: ARG001 - by position
+    running_var: Tensor | None,  # noqa: ARG001
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: float = 0.1,  # noqa: ARG001
     eps: float = 1e-5,
-) -> Tensor:
-    """The same over each channel of the batch."""
+) -> Any:
+    """The same over each channel of the batch; with running statistics it is no composed operation."""
     if not training:
-        return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        return NotImplemented
     dims = tuple(dim for dim in range(input.dim()) if dim != 1)
     return _scaled(_normal(input, dims, eps), *(_channels(part, input) for part in (weight, bias)))
 
@@ -123,6 +125,101 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, *_: Any, **__:
     return input * F.dropout(torch.ones_like(input), p) if training and p else input
 
 
+def quotient(one: Tensor, other: Tensor) -> Tensor:
+    """x / y."""
+    return one * other.reciprocal()
+
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """max(x, y)."""
+    return other + (input - other).relu()
+
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """min(x, y)."""
+    return input - (input - other).relu()
+
+
+def over_dimensions(call: Call) -> Tensor:
+    """The largest value over several dimensions, or over all."""
+    dims, keep = (*call.arguments, None, None)[:2]
+    dims = call.options.get("dim", dims)
+    keep = bool(call.options.get("keepdim", keep))
+    every = tuple(range(call.x.dim())) if dims is None or dims == () else tuple(dim % call.x.dim() for dim in dims)
+    last = call.x.movedim(every, tuple(range(-len(every), 0))).flatten(-len(every))
+    best: Tensor = last.max(-1).values
+    for dim in sorted(every) if keep else ():
+        best = best.unsqueeze(dim)
+    return best
+
+
+def smallest(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """`min` and `amin`, over one dimension or all, or of two tensors."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
+    if dim is None:
+        return -(-input).max()
+    found = (-input).max(dim, keepdim=keepdim)
+    return type(found)((-found.values, found.indices))
+
+
+def variance(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, **more: Any) -> Tensor:
+    """The mean square of what is left without the mean."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    dims = tuple(range(input.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    squares = (input - input.mean(dims, keepdim=True)).square()
+    count = math.prod(input.shape[d] for d in dims)
+    correction = more.get("correction", int(unbiased))
+    return squares.sum(dims, keepdim=keepdim) / max(0, count - (1 if correction is None else correction))
+
+
+def deviation(*args: Any, **more: Any) -> Tensor:
+    """The root of the variance."""
+    return variance(*args, **more).sqrt()
+
+
+def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """(Σ |x|^p)^(1/p)."""
+    powers = x.abs() if ord == 1 else x.square() if ord == 2 else x.abs().pow(ord)
+    total = powers.sum(tuple(range(x.dim())) if dim is None else dim, keepdim=keepdim, dtype=dtype)
+    return total if ord == 1 else total.sqrt() if ord == 2 else total.pow(1 / ord)
+
+
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None, **_: Any) -> Tensor:
+    """The same, with the arguments of torch.norm."""
+    return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim, dtype=dtype)
+
+
+def addition(name: str) -> Callable[..., Tensor]:
+    """addmm and its like: beta · b + alpha · x y."""
+
+    def added(
+        input: Tensor, one: Tensor, other: Tensor, *, beta: float = 1, alpha: float = 1, value: float = 1
+    ) -> Tensor:
+        product = one * other if name == "addcmul" else one @ other
+        return input * beta + product * (alpha * value)
+
+    return added
+
+
+def logsumexp(input: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """One value less its log-softmax."""
+    one = input.narrow(dim, 0, 1) - input.log_softmax(dim).narrow(dim, 0, 1)
+    return one if keepdim else one.squeeze(dim)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """The product of the normalised values."""
+    return (normalize(x1, dim=dim, eps=eps) * normalize(x2, dim=dim, eps=eps)).sum(dim)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """One half times the sigmoid of the other."""
+    one, other = input.chunk(2, dim)
+    return one * other.sigmoid()
+
+
 def _normal(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     at = x.to(wide(x.dtype))
     centred = at - at.mean(dims, keepdim=True)
@@ -146,10 +243,28 @@ PARTS: dict[Any, Callable[..., Any]] = {
     F.instance_norm: instance_norm,
     F.normalize: normalize,
     F.scaled_dot_product_attention: attention,
+} | RECURRENT
+PARTS[F.rms_norm] = PARTS[torch.rms_norm] = rms_norm
+
+
+EXACT_PARTS: dict[Any, Callable[..., Any]] = PARTS | {
+    F.batch_norm: batch_norm,
+    F.glu: glu,
+    F.cosine_similarity: cosine_similarity,
+    torch.cosine_similarity: cosine_similarity,
+    torch.maximum: maximum,
+    torch.minimum: minimum,
+    torch.linalg.vector_norm: vector_norm,
+    torch.norm: norm,
 }
-for _home in (F, torch):
-    if hasattr(_home, "rms_norm"):  # torch 2.4 has both
-        PARTS[_home.rms_norm] = rms_norm
+_HOMES: tuple[Any, ...] = (torch, Tensor)
+for _home in _HOMES:
+    for _name in ("addmm", "baddbmm", "addmv", "addcmul"):
+        EXACT_PARTS[getattr(_home, _name)] = addition(_name)
+    EXACT_PARTS |= {_home.min: smallest, _home.amin: smallest, _home.var: variance, _home.std: deviation}
+    EXACT_PARTS[_home.logsumexp] = logsumexp
+    EXACT_PARTS |= {_home.maximum: maximum, _home.minimum: minimum}
+"""Further operations made of parts, for rules that are exact for each of them."""
 
 
 @lru_cache
@@ -157,7 +272,10 @@ def body(function: Any) -> Callable[..., Any] | None:
     """A function of torch written in Python, without its own look-out for interceptions; None of any other."""
     if not isinstance(function, FunctionType) or not function.__module__.startswith("torch"):
         return None
-    blind = {name: _nobody for name in function.__globals__ if name.startswith("has_torch_function")}
+    names = set(function.__code__.co_names) & set(function.__globals__)
+    blind = {name: _nobody for name in names if name.startswith("has_torch_function")}
+    if not blind:
+        return None
     copy = FunctionType(
         function.__code__,
         {**function.__globals__, **blind},

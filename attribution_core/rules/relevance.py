@@ -23,7 +23,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
 from attribution_core.rules import operations as ops
 from attribution_core.rules.composites import Composite
-from attribution_core.rules.intercept import Pull, Replaced, Spelling, again, direct, replaced, spellings
+from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, replaced, spellings
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
 from attribution_core.rules.parts import PARTS, batch_norm, body, dropout
 from attribution_core.rules.scope import Scope
@@ -81,7 +81,11 @@ class Relevance(TorchFunctionMode):
                 self._refuse(getattr(func, "__name__", str(func)))
             return result
         with again(self):
-            return parts(*args, **kwargs)
+            composed = parts(*args, **kwargs)
+        if composed is NotImplemented:
+            self._refuse(getattr(func, "__name__", str(func)))
+            return func(*args, **kwargs)
+        return composed
 
     def _answer(self, seen: Seen) -> Any:
         name = seen.name
@@ -169,8 +173,7 @@ class Relevance(TorchFunctionMode):
 
     def check(self, scores: Tensor) -> None:
         """Name all operations that have no rule."""
-        for node in _custom(scores):
-            self.unknown[type(node).__name__.removesuffix("Backward")] = None
+        self.unknown |= dict.fromkeys(custom(scores))
         if self.unknown:
             raise AttributionError(
                 f"LRP has no rule for {', '.join(self.unknown)}.",
@@ -195,22 +198,6 @@ def _softmax(seen: Seen, x: Tensor) -> tuple[Tensor, Pull]:
 
 def _unchanged(relevance: Tensor) -> Tensor:
     return relevance
-
-
-def _custom(scores: Tensor) -> list[Any]:
-    """Nodes of autograd functions that are not ours: nobody sees what they compute."""
-    found: list[Any] = []
-    seen: set[Any] = set()
-    rest: list[Any] = [scores.grad_fn]
-    while rest:
-        node = rest.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, torch.autograd.function.BackwardCFunction) and type(node) is not Replaced._backward_cls:
-            found.append(node)
-        rest += [following for following, _ in node.next_functions]
-    return found
 
 
 @lru_cache

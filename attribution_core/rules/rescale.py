@@ -1,14 +1,14 @@
 """DeepLIFT's Rescale rule: slopes between a reference and the input in place of gradients [shrikumar2017].
 
-A first run of the model on the baselines, inside `reference()`, notes what every nonlinear operation receives. A second
-run on the inputs, inside `slopes()`, meets the same operations in the same order, and each passes its gradient on by
-Δresult / Δinput. Shapes inside the model do not matter, and nothing is stacked.
+A first run of the model on the baselines notes what every nonlinear operation receives. A second run on the inputs
+meets the same operations in the same order, and each passes its gradient on by Δresult / Δinput. Of two values that
+both depend on the input, the product is divided evenly: Δ(uv) = ūΔv + v̄Δu with mean values; this is exact, as is all
+that is made of such parts: division, norms, attention. Shapes inside the model do not matter, and nothing is stacked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,17 +17,12 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
-from attribution_core.rules.intercept import Call, Interception, Pull, replaced
+from attribution_core.rules import operations as ops
+from attribution_core.rules.compared import Comparison, other_way
+from attribution_core.rules.intercept import Call, Pull, replaced
+from attribution_core.rules.products import Product, shared
 
-ACTIVATIONS = """relu relu6 elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid gelu silu mish softplus
-    softsign rrelu sigmoid expit special_expit logsigmoid log_sigmoid tanh erf hardshrink softshrink tanhshrink
-    threshold clamp clip clamp_min clamp_max"""
-FUNCTIONS = """exp expm1 log log1p log2 log10 sqrt rsqrt square pow reciprocal abs absolute sin cos tan asin acos atan
-    arctan sinh cosh asinh acosh atanh exp2"""
-ELEMENTWISE = frozenset(f"{ACTIVATIONS} {FUNCTIONS}".split())
-NORMALISED = frozenset({"softmax", "log_softmax", "softmin"})
-POOLED = frozenset(f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3))
-LARGEST = frozenset({"max", "amax"})
+Noted = list[tuple[str, tuple[Tensor, ...]]]
 
 
 class Rescale:
@@ -35,88 +30,81 @@ class Rescale:
 
     def __init__(self, eps: float) -> None:
         self.eps = eps
-        self.noted: list[tuple[str, Tensor]] = []
+        self.noted: Noted = []
 
-    def reference(self) -> Interception:
+    def reference(self) -> Comparison:
         """Note what the operations receive."""
         self.noted.clear()
         return _Note(self.noted)
 
-    @contextmanager
-    def slopes(self) -> Iterator[None]:
+    def slopes(self) -> _Slopes:
         """Pass gradients on by slopes."""
-        with _Slopes(self.noted, self.eps) as run:
-            yield
-        if run.seen != len(self.noted):
-            raise _other_way("it ended earlier")
+        return _Slopes(self.noted, self.eps)
 
 
-class _Nonlinear(Interception):
-    def __init__(self, noted: list[tuple[str, Tensor]]) -> None:
-        super().__init__(ELEMENTWISE | NORMALISED | POOLED | LARGEST)
+class _Note(Comparison):
+    def __init__(self, noted: Noted) -> None:
+        super().__init__()
         self.noted = noted
 
-    def answer(self, call: Call) -> Any:
-        """Nonlinear functions of one tensor are ours; whatever else goes by their names is not."""
-        return self.nonlinear(call) if _of_one_tensor(call) else call.pure(call.x)
-
-    def nonlinear(self, call: Call) -> Any:
-        """What the operation returns."""
-        raise NotImplementedError
-
-
-class _Note(_Nonlinear):
     def nonlinear(self, call: Call) -> Any:
         """Compute as usual, and note what arrived."""
-        self.noted.append((call.name, call.x.detach().clone()))
+        self.noted.append((call.name, (call.x.detach().clone(),)))
         return call.pure(call.x)
 
+    def product(self, product: Product) -> Any:
+        """The same for both factors."""
+        self.noted.append((product.name, tuple(factor.detach().clone() for factor in product.factors)))
+        return product.of(*product.factors)
 
-class _Slopes(_Nonlinear):
-    def __init__(self, noted: list[tuple[str, Tensor]], eps: float) -> None:
-        super().__init__(noted)
+
+class _Slopes(Comparison):
+    def __init__(self, noted: Noted, eps: float) -> None:
+        super().__init__()
+        self.noted = noted
         self.eps = eps
         self.seen = 0
 
     def nonlinear(self, call: Call) -> Any:
         """Compute as usual, with the slope as gradient."""
-        reference = self._reference(call)
+        (reference,) = self._references(call.name, call.x)
         if not (call.x.requires_grad and torch.is_grad_enabled()):
             return call.pure(call.x)
-        if call.name in POOLED:
+        if call.name in ops.POOLED:
             return _pooled(call, reference, self.eps)
-        if call.name in LARGEST:
+        if call.name in ops.LARGEST:
             return _largest(call, reference, self.eps)
-        if call.name in NORMALISED:
+        if call.name in ops.NORMALISED:
             return _normalised(call, reference, self.eps)
-        return replaced(lambda x: _elementwise(call, x, reference, self.eps), call.x)
+        rule = _rectified if call.name == "relu" else _elementwise
+        return replaced(lambda x: rule(call, x, reference, self.eps), call.x)
 
-    def _reference(self, call: Call) -> Tensor:
-        if self.seen == len(self.noted):
-            raise _other_way(f"it also calls {call.name}")
-        name, reference = self.noted[self.seen]
-        self.seen += 1
-        if (name, reference.shape) != (call.name, call.x.shape):
-            raise _other_way(
-                f"{call.name} on {tuple(call.x.shape)} follows where {name} on {tuple(reference.shape)} did"
+    def product(self, product: Product) -> Any:
+        """Compute as usual, with the mean of the other factor as gradient."""
+        references = self._references(product.name, *product.factors)
+        if not torch.is_grad_enabled() or not all(factor.requires_grad for factor in product.factors):
+            return product.of(*product.factors)
+        return replaced(lambda *factors: shared(product, factors, references), *product.factors)
+
+    def finish(self) -> None:
+        """All that was noted must have been met, and nothing unknown."""
+        if self.unknown:
+            raise AttributionError(
+                f"DeepLIFT has no rule for {', '.join(self.unknown)}.",
+                "Let the model compute it otherwise, explain a layer after it, or use IntegratedGradients.",
             )
-        return reference
+        if self.seen != len(self.noted):
+            raise other_way("it ended earlier")
 
-
-def _of_one_tensor(call: Call) -> bool:
-    """False for `max` over everything or of two tensors, and for exponents and bounds that are tensors."""
-    if call.name in LARGEST:
-        dims = call.arguments[:1] or (call.options.get("dim"),)
-        return isinstance(dims[0], int) and not isinstance(dims[0], bool)
-    others = (*call.arguments, *call.options.values())
-    return call.name == "prelu" or not any(isinstance(other, Tensor) for other in others)
-
-
-def _other_way(what: str) -> AttributionError:
-    return AttributionError(
-        f"The model computes in another way for the inputs than for the baselines: {what}.",
-        "DeepLIFT compares the same operations on both; choose a baseline that takes the same branches.",
-    )
+    def _references(self, name: str, *values: Tensor) -> tuple[Tensor, ...]:
+        if self.seen == len(self.noted):
+            raise other_way(f"it also calls {name}")
+        noted, references = self.noted[self.seen]
+        self.seen += 1
+        shapes, before = ([tuple(value.shape) for value in each] for each in (values, references))
+        if noted != name or shapes != before:
+            raise other_way(f"{name} on {shapes} follows where {noted} on {before} did")
+        return references
 
 
 def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -128,6 +116,15 @@ def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     rounding = torch.finfo(x.dtype).eps ** 0.5 * torch.maximum(x.abs(), reference.abs())
     far = change.abs() > rounding.clamp(min=eps)
     return far, torch.where(far, change, 1)
+
+
+def _rectified(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:  # noqa: ARG001
+    result = x.clamp(min=0)
+    far, change = _far(x, reference, eps)
+    if x.dtype != wide(x.dtype):
+        change = change.float()
+    slope = torch.where(far, (result - reference.clamp(min=0)) / change, x > 0)
+    return result, lambda g: (g * slope).to(g.dtype)
 
 
 def _elementwise(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:
