@@ -24,6 +24,7 @@ from attribution_core import (
     LayerScoreCam,
     observe,
 )
+from attribution_core.attention import Attentions
 from attribution_core.methods.cam import on_grid
 
 torch.manual_seed(0)
@@ -232,3 +233,23 @@ def test_rollout_refuses_what_has_no_such_attention() -> None:
         AttentionRollout(nn.Linear(3, 2)).attribute(torch.randn(1, 3))
     with pytest.raises(AttributionError, match="token=17: the model has 17"):
         AttentionRollout(vision_transformer()).attribute(IMAGES, token=17)
+
+
+@pytest.mark.parametrize("mask", [None, "causal", "boolean", "added", "grouped"])
+def test_attention_weights_give_back_the_output(mask: str | None) -> None:
+    q, k, v = (torch.randn(2, 4, 5, 3) for _ in range(3))
+    hidden = torch.rand(2, 1, 5, 5) < 0.3
+    hidden[..., 0] = False
+    options: dict[str, Any] = {
+        "causal": {"is_causal": True},
+        "boolean": {"attn_mask": ~hidden},
+        "added": {"attn_mask": hidden * -5.0, "scale": 0.3},
+        "grouped": {"enable_gqa": True},
+    }.get(mask or "", {})
+    if mask == "grouped":
+        k, v = k[:, :2], v[:, :2]
+    with Attentions().watched(()) as weights:
+        output = F.scaled_dot_product_attention(q, k, v, **options)
+    (found,) = weights()
+    values = v.repeat_interleave(2, 1) if mask == "grouped" else v
+    torch.testing.assert_close(found @ values, output, rtol=1e-4, atol=1e-5)

@@ -341,3 +341,21 @@ def test_interpolate(mode: str) -> None:
     grid = LayerAttribution.interpolate(tokens, (4, 4))
     assert grid.shape == (2, 3, 4, 4)
     assert grid[0, 0].tolist() == [[0, 0, 3, 3], [0, 0, 3, 3], [6, 6, 9, 9], [6, 6, 9, 9]]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_close(name: str, dtype: torch.dtype) -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).to(dtype)
+    x = torch.randn(4, 3).to(dtype)
+    half = ask(name, net, net[1], x)
+    exact = ask(name, net.double(), net[1], x.double())
+    assert half.isfinite().all()
+    torch.testing.assert_close(half.double(), exact, rtol=0.1, atol=0.03)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_deltas_of_given_attributions(name: str) -> None:
+    method = getattr(attribution_core, name)(NET, NET[1])
+    found, delta = method.attribute(X, B, target=0, return_convergence_delta=True)
+    torch.testing.assert_close(method.compute_convergence_delta(found, B, X, target=0), delta)

@@ -252,3 +252,16 @@ def test_grid_is_large() -> None:
     layers = sum(len(layer_calls(method, name)) for method in LAYER for name in cases())
     neurons = sum(len(neuron_calls(method, name)) for method in NEURON for name in cases())
     assert layers + neurons >= 2400
+
+
+@pytest.mark.parametrize("method", [*LAYER, *NEURON, "GuidedGradCam", "LayerGradientShap", "NeuronGradientShap",
+                                    "LayerFeaturePermutation"])  # fmt: skip
+def test_names_and_deltas(method: str) -> None:
+    net = nn.Sequential(nn.Linear(3, 2))
+    ours, theirs = (getattr(home, method)(net, net[0]) for home in (attribution_core, captum.attr))
+    assert ours.get_name() == theirs.get_name()
+    assert ours.has_convergence_delta() == theirs.has_convergence_delta()
+    assert ours.multiplies_by_inputs == getattr(theirs, "multiplies_by_inputs", False)
+    bases = {base.__name__ for base in type(ours).__mro__}
+    for base in ("LayerAttribution", "NeuronAttribution", "GradientAttribution", "PerturbationAttribution"):
+        assert (base in bases) == any(other.__name__ == base for other in type(theirs).__mro__)
