@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, str] = {
     "memory_efficient": "Keep what the backward pass needs in the CPU's memory.",
     "attribute_to_layer_input": "Take what enters the layer instead of what leaves it.",
     "attribute_to_neuron_input": "Take the neuron from what enters the layer instead of what leaves it.",
-    "neuron_selector": "The neuron: an index, an index or slice for each dimension, or a function of the layer's values.",
+    "neuron_selector": "The neuron: an index, an index or slice per dimension, or a function of the layer's values.",
     "grad_kwargs": "Further options of torch.autograd.grad.",
     "layer_baselines": "What an absent value of the layer looks like: a number or a tensor; zero if not given.",
     "layer_mask": "Integer tensors shaped like the layer's values: positions with the same number are one feature.",
