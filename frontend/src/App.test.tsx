@@ -90,6 +90,22 @@ describe('understand', () => {
     expect(within(region).getByText(/does not promise that its attributions add up/)).toBeInTheDocument();
   });
 
+  it('asks for a linked sample by its number, wherever it is in the list', async () => {
+    const transport = mount('images', '?sample=391');
+    await within(await panel()).findByText(/of the output for class/);
+    expect(transport.log).toContain('GET /api/samples/391');
+    expect(transport.log.filter((line) => line === 'GET /api/samples')).toHaveLength(1);
+  });
+
+  it('says that a linked sample does not exist, and offers another', async () => {
+    mount('images', '?sample=4000');
+    const region = within(await panel());
+    expect(await region.findByText('Sample 4000 cannot be shown')).toBeVisible();
+    expect(region.getByText(/There is no sample 4000/)).toBeVisible();
+    await user.click(region.getByRole('button', { name: 'Show the first match' }));
+    expect(await region.findByText(/of the output for class/)).toBeVisible();
+  });
+
   it('says whether the attributions add up', async () => {
     mount('images', '?sample=0');
     await within(await panel()).findByText(/do not add up/);

@@ -23,6 +23,7 @@ export type SummaryQuery = NonNullable<operations['summary']['parameters']['quer
 export interface Api {
   workspace(signal?: AbortSignal): Promise<Workspace>;
   samples(query: SampleQuery, signal?: AbortSignal): Promise<SamplePage>;
+  sample(index: number, signal?: AbortSignal): Promise<Sample>;
   summary(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
   explain(request: AttributionRequest): Promise<Job>;
   job(id: string, signal?: AbortSignal): Promise<Job>;
@@ -48,6 +49,8 @@ export function createApi(transport: Transport, client: string = randomName()): 
   return {
     workspace: (signal) => answer(http.GET('/api/workspace', { signal })),
     samples: (query, signal) => answer(http.GET('/api/samples', { params: { query }, signal })),
+    sample: (sample, signal) =>
+      answer(http.GET('/api/samples/{sample}', { params: { path: { sample } }, signal })),
     summary: (query, signal) => answer(http.GET('/api/summary', { params: { query }, signal })),
     explain: (body) => answer(http.POST('/api/attributions', { body, params: { query } })),
     job: (job, signal) =>

@@ -51,7 +51,8 @@ class World {
     const url = new URL(request.url);
     const [, resource, id, kind, feature] = url.pathname.slice(1).split('/');
     if (resource === 'workspace') return Response.json(this.scenario.workspace);
-    if (resource === 'samples' && id !== undefined) return this.media(Number(id), Number(feature));
+    if (kind === 'media') return this.media(Number(id), Number(feature));
+    if (resource === 'samples' && id !== undefined) return this.one(Number(id));
     if (resource === 'samples') return Response.json(this.page(url.searchParams));
     if (resource === 'summary') return Response.json(this.summary(url.searchParams));
     if (resource !== 'attributions') return refuse(404, 'NotFound', `There is no ${url.pathname}.`);
@@ -97,6 +98,11 @@ class World {
       matched: matching.length,
       progress: this.progress(all),
     };
+  }
+
+  private one(index: number): Response {
+    if (index < this.scenario.total) return Response.json(this.scenario.sample(index));
+    return refuse(404, 'UnknownSample', `There is no sample ${index}.`);
   }
 
   private summary(query: URLSearchParams): Summary {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { tokenColors } from '../views/feature/weights';
-import { COLOR_MAP_NAMES, colorAt, contrast } from './colors';
+import { COLOR_MAP_NAMES, COLOR_MAPS, colorAt, contrast, luminance, SURFACES } from './colors';
 import { lookup, paint } from './paint';
 
-const WHITE = [255, 255, 255] as const;
-const table = lookup('map', 'RdBu', 1, WHITE);
+const SCHEMES = ['light', 'dark'] as const;
+const table = lookup('map', 'RdBu', 1, 'light');
 const rgb = (word: number) => [word & 255, (word >> 8) & 255, (word >> 16) & 255];
 const red = (word = 0) => word & 255;
 const blue = (word = 0) => (word >> 16) & 255;
@@ -12,16 +12,43 @@ const alpha = (word = 0) => word >>> 24;
 
 describe('colour maps', () => {
   it.each(COLOR_MAP_NAMES)('%s gets darker from zero to either side', (map) => {
-    const lightness = (t: number) => colorAt(map, t).reduce((sum, channel) => sum + channel, 0);
+    const lightness = (t: number) => colorAt(map, t, 'light').reduce((sum, channel) => sum + channel, 0);
     for (const side of [-1, 1]) {
       const steps = [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => lightness(side * t));
       expect(steps).toEqual([...steps].sort((a, b) => b - a));
     }
   });
 
-  it('shows positive values in red and negative ones in blue', () => {
-    expect(red(table[255])).toBeGreaterThan(blue(table[255]));
-    expect(blue(table[1])).toBeGreaterThan(red(table[1]));
+  it.each(COLOR_MAP_NAMES)('%s rises from the dark surface to equally light sides', (map) => {
+    expect(colorAt(map, 0, 'dark')).toEqual(SURFACES.dark);
+    const lightness = (t: number) => luminance(colorAt(map, t, 'dark')) ** (1 / 3);
+    for (const t of [0.2, 0.4, 0.6, 0.8, 1]) {
+      for (const side of [-1, 1]) expect(lightness(side * t)).toBeGreaterThan(lightness(side * (t - 0.2)));
+      expect(Math.abs(lightness(t) - lightness(-t))).toBeLessThan(0.06);
+    }
+  });
+
+  it.each(SCHEMES)('shows positive values in red and negative ones in blue, %s', (scheme) => {
+    const colors = lookup('map', 'RdBu', 1, scheme);
+    for (const step of [40, 80, 127]) {
+      expect(red(colors[128 + step])).toBeGreaterThan(blue(colors[128 + step]));
+      expect(blue(colors[128 - step])).toBeGreaterThan(red(colors[128 - step]));
+    }
+  });
+
+  it('names its colours by what they show', () => {
+    const hue = { red: [0], orange: [0], green: [1], blue: [2], purple: [0, 2] };
+    for (const map of COLOR_MAP_NAMES) {
+      for (const scheme of SCHEMES) {
+        for (const [t, name] of [
+          [0.7, COLOR_MAPS[map].positive],
+          [-0.7, COLOR_MAPS[map].negative],
+        ] as const) {
+          const rgb = colorAt(map, t, scheme);
+          expect(hue[name]).toContain(rgb.indexOf(Math.max(...rgb)));
+        }
+      }
+    }
   });
 });
 
@@ -29,7 +56,7 @@ describe('paint', () => {
   it('puts zero in the middle of the table and ±bound at its ends', () => {
     const pixels = paint(Float32Array.of(0, 2, -2, 9, -9), 5, 2, 'both', table);
     expect([...pixels]).toEqual([table[128], table[255], table[1], table[255], table[1]]);
-    expect(rgb(pixels[0] as number)).toEqual([...colorAt('RdBu', 0)]);
+    expect(rgb(pixels[0] as number)).toEqual([...colorAt('RdBu', 0, 'light')]);
   });
 
   it('mirrors when the signs are swapped', () => {
@@ -68,19 +95,18 @@ describe('paint', () => {
   });
 
   it('lets the image through where little is attributed in an overlay, and hides it there in a mask', () => {
-    const overlay = lookup('overlay', 'RdBu', 0.5, WHITE);
-    const masked = lookup('masked', 'RdBu', 0.5, WHITE);
+    const overlay = lookup('overlay', 'RdBu', 0.5, 'light');
+    const masked = lookup('masked', 'RdBu', 0.5, 'light');
     expect([overlay[128], overlay[255], overlay[1]].map(alpha)).toEqual([0, 128, 128]);
     expect([masked[128], masked[255], masked[1]].map(alpha)).toEqual([255, 0, 0]);
   });
 });
 
 describe('tokens', () => {
-  const surfaces = { light: [255, 255, 255], dark: [24, 25, 29] } as const;
-  it.each(Object.entries(surfaces))('stay readable at any weight on a %s surface', (_, surface) => {
+  it.each(SCHEMES)('stay readable at any weight on a %s surface', (scheme) => {
     for (const map of COLOR_MAP_NAMES) {
       for (let weight = -1; weight <= 1; weight += 0.05) {
-        const { background, color } = tokenColors(weight, 1, 'both', map, surface);
+        const { background, color } = tokenColors(weight, 1, 'both', map, scheme);
         expect(contrast(background, color)).toBeGreaterThanOrEqual(4.5);
       }
     }

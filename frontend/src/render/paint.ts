@@ -1,3 +1,4 @@
+import type { Scheme } from '../state/scheme';
 import { type ColorMap, colorAt, type Rgb, strongColor } from './colors';
 
 export type Sign = 'both' | 'positive' | 'negative' | 'absolute';
@@ -8,15 +9,16 @@ export type Lookup = Uint32Array;
 
 const CENTRE = 128;
 const STEPS = 127;
+const VEILS: Record<Scheme, Rgb> = { light: [236, 236, 240], dark: [24, 25, 29] };
 const MARKS = [pack([255, 214, 0], 255), pack([0, 0, 0], 255)] as const;
 
 /** The table of a layer: colours (map), colours by opacity over the image, or a veil where little is attributed. */
-export function lookup(layer: Layer, colors: ColorMap, opacity: number, veil: Rgb): Lookup {
+export function lookup(layer: Layer, colors: ColorMap, opacity: number, scheme: Scheme): Lookup {
   return Uint32Array.from({ length: 256 }, (_, i) => {
     const t = Math.max(-1, (i - CENTRE) / STEPS);
-    if (layer === 'map') return pack(colorAt(colors, t), 255);
-    if (layer === 'overlay') return pack(strongColor(colors, t), 255 * opacity * Math.abs(t));
-    return pack(veil, 255 * (1 - Math.abs(t)));
+    if (layer === 'map') return pack(colorAt(colors, t, scheme), 255);
+    if (layer === 'overlay') return pack(strongColor(colors, t, scheme), 255 * opacity * Math.abs(t));
+    return pack(VEILS[scheme], 255 * (1 - Math.abs(t)));
   });
 }
 

@@ -1,20 +1,30 @@
-/** The clip bounds of the maps on screen, so that all of them can share the largest. */
-export class Scales {
-  private readonly bounds = new Map<string, number>();
-  private readonly listeners = new Set<() => void>();
-  private largest = 0;
+/** What shares a scale: numbers of different kinds do not. */
+export type ScaleKind = 'image' | 'text' | 'general';
 
-  set(id: string, bound: number): void {
-    this.bounds.set(id, bound);
+interface Entry {
+  kind: ScaleKind;
+  bound: number;
+}
+
+/** The bounds of what is on screen, so that all of a kind can share the largest. */
+export class Scales {
+  private readonly entries = new Map<string, Entry>();
+  private readonly listeners = new Set<() => void>();
+  private largest: Record<ScaleKind, number> = { image: 0, text: 0, general: 0 };
+
+  set(id: string, kind: ScaleKind, bound: number): void {
+    this.entries.set(id, { kind, bound });
     this.update();
   }
 
   delete(id: string): void {
-    this.bounds.delete(id);
+    this.entries.delete(id);
     this.update();
   }
 
-  shared = (): number => this.largest;
+  shared(kind: ScaleKind): number {
+    return this.largest[kind];
+  }
 
   subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -22,8 +32,10 @@ export class Scales {
   };
 
   private update(): void {
-    const largest = Math.max(0, ...this.bounds.values());
-    if (largest === this.largest) return;
+    const largest = { image: 0, text: 0, general: 0 };
+    for (const { kind, bound } of this.entries.values()) largest[kind] = Math.max(largest[kind], bound);
+    const same = (Object.keys(largest) as ScaleKind[]).every((kind) => largest[kind] === this.largest[kind]);
+    if (same) return;
     this.largest = largest;
     for (const listener of this.listeners) listener();
   }

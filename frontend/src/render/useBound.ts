@@ -2,17 +2,23 @@ import { useEffect, useId, useSyncExternalStore } from 'react';
 import { useDisplay } from '../state/display';
 import { useServices } from '../state/services';
 import { clipBound } from './clip';
+import type { ScaleKind } from './scales';
 
-/** The value at which a map's colours saturate: its own percentile, or the largest of all maps on screen. */
-export function useBound(values: Float32Array | undefined): number {
+/** The value at which colours saturate: `own`, or the largest of its kind on screen where the scale is shared. */
+export function useBound(kind: ScaleKind, own: number): number {
   const { scales } = useServices();
-  const { clip, scale } = useDisplay().display;
+  const { scale } = useDisplay().display;
   const id = useId();
-  const own = values ? clipBound(values, clip) : 0;
   useEffect(() => {
-    scales.set(id, own);
+    scales.set(id, kind, own);
     return () => scales.delete(id);
-  }, [scales, id, own]);
-  const shared = useSyncExternalStore(scales.subscribe, () => (scale === 'shared' ? scales.shared() : 0));
+  }, [scales, id, kind, own]);
+  const shared = useSyncExternalStore(scales.subscribe, () => (scale === 'shared' ? scales.shared(kind) : 0));
   return Math.max(own, shared);
+}
+
+/** The same for a map: its own bound is its percentile. */
+export function useMapBound(values: Float32Array | undefined): number {
+  const { clip } = useDisplay().display;
+  return useBound('image', values ? clipBound(values, clip) : 0);
 }

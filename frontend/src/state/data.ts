@@ -1,15 +1,14 @@
 import {
   type InfiniteData,
   keepPreviousData,
-  type Query,
+  skipToken,
   useInfiniteQuery,
   useQuery,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
-import { Failure } from '../api/failure';
 import type { Progress, SamplePage } from '../api/schema';
 import type { Question } from './question';
-import { useServices } from './services';
+import { refetchLost, useServices } from './services';
 
 export const SCAN_STEP = 2000;
 export const SCAN_ALL_BELOW = 10_000;
@@ -81,16 +80,20 @@ export function useSamples(question: Question) {
   return query;
 }
 
+/** One sample by its number, whatever the filters; asked for only where `index` is given. */
+export function useSample(index: number | null) {
+  const { api } = useServices();
+  return useQuery({
+    queryKey: ['sample', index],
+    queryFn: index === null ? skipToken : ({ signal }) => api.sample(index, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
 /** Asks again everything on screen that found no server. */
 export function useReconnect(): () => void {
   const { queries } = useServices();
-  return useCallback(() => {
-    const lost = ({ state }: Query) => Failure.from(state.error).type === 'Unreachable';
-    void queries.refetchQueries({
-      type: 'active',
-      predicate: (each) => each.state.error !== null && lost(each),
-    });
-  }, [queries]);
+  return useCallback(() => refetchLost(queries), [queries]);
 }
 
 /** How far the data had been read at the last answer. */

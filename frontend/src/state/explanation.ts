@@ -1,5 +1,5 @@
 import { keepPreviousData, skipToken, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useCallback, useState } from 'react';
 import { Failure } from '../api/failure';
 import type { Attribution, AttributionRequest, Job } from '../api/schema';
 import { useServices } from './services';
@@ -66,15 +66,21 @@ export function useMapValues(map: { url: string; scale: number } | undefined) {
   });
 }
 
-/** What an <img> can show: the address itself, or the bytes fetched where the browser cannot reach it. */
-export function usePicture(url: string): string | undefined {
+/** What an <img> can show: the address itself, or the bytes fetched where the browser could not reach it. */
+export function usePicture(url: string) {
   const { api } = useServices();
   const address = api.address(url);
+  const [broken, setBroken] = useState<string>();
+  const direct = address !== undefined && address !== broken;
   const fetched = useQuery({
     queryKey: ['picture', url],
     queryFn: ({ signal }) => api.picture(url, signal),
-    enabled: address === undefined,
+    enabled: !direct,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  return address ?? fetched.data;
+  return {
+    source: direct ? address : fetched.data,
+    missing: !direct && fetched.isError,
+    onError: () => setBroken(address),
+  };
 }

@@ -1,6 +1,7 @@
 import {
   createParser,
   parseAsArrayOf,
+  parseAsBoolean,
   parseAsFloat,
   parseAsInteger,
   parseAsJson,
@@ -39,6 +40,12 @@ export const questionParsers = {
   scan: parseAsInteger,
   sample: parseAsInteger,
   target: parseAsInteger,
+};
+
+/** What is shown side by side: the methods of that name, every model. */
+export const comparisonParsers = {
+  compare: parseAsArrayOf(parseAsString).withDefault([]),
+  across: parseAsBoolean.withDefault(false),
 };
 
 /** How attributions are drawn. */

@@ -1,10 +1,14 @@
 import { useEffect } from 'react';
 
 const OWN_KEYS =
-  'input, textarea, select, [contenteditable], [role="slider"], [role="listbox"], [role="grid"], [role="radiogroup"]';
+  'input, textarea, select, [contenteditable], [role="slider"], [role="listbox"], [role="grid"], [role="radiogroup"], [data-keys="own"]';
 
-/** Steps through the samples with j, k and the arrow keys, and leaves with Escape. */
-export function useSelectionKeys(keys: EventTarget, step: (by: number) => void, close: () => void): void {
+/** Steps to the next and previous sample with j, k, ← and →, by a row with ↓ and ↑, and leaves with Escape. */
+export function useSelectionKeys(
+  keys: EventTarget,
+  step: (by: number | Row) => void,
+  close: () => void,
+): void {
   useEffect(() => {
     const onKey = (event: Event) => {
       const key = event as KeyboardEvent;
@@ -22,11 +26,14 @@ export function useSelectionKeys(keys: EventTarget, step: (by: number) => void, 
   }, [keys, step, close]);
 }
 
-const STEPS: Record<string, number> = {
+/** To the sample above or below. */
+export type Row = 'above' | 'below';
+
+const STEPS: Record<string, number | Row> = {
   j: 1,
   k: -1,
   ArrowRight: 1,
-  ArrowDown: 1,
+  ArrowDown: 'below',
   ArrowLeft: -1,
-  ArrowUp: -1,
+  ArrowUp: 'above',
 };

@@ -1,4 +1,4 @@
-import { QueryClient } from '@tanstack/react-query';
+import { type Query, QueryCache, QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext } from 'react';
 import { type Api, createApi } from '../api/client';
 import { createExplainer, type Explainer } from '../api/explain';
@@ -21,12 +21,36 @@ export interface Services {
 export function createServices(transport: Transport): Services {
   const api = createApi(transport);
   const slots = new Slots(AT_ONCE);
-  const retry = (failures: number, error: Error) =>
-    failures < 1 && Failure.from(error).type === 'Unreachable';
+  const retry = (failures: number, error: Error) => failures < 1 && isUnreachable(error);
   const queries = new QueryClient({
+    queryCache: new QueryCache(recovery(() => refetchLost(queries))),
     defaultOptions: { queries: { retry, refetchOnWindowFocus: false, networkMode: 'always' } },
   });
   return { api, queries, slots, explain: createExplainer(api, slots), scales: new Scales() };
+}
+
+function isUnreachable(error: Error): boolean {
+  return Failure.from(error).type === 'Unreachable';
+}
+
+/** Whatever is answered after something was not means that the server is back. */
+function recovery(recover: () => void) {
+  let lost = false;
+  return {
+    onError: (error: Error) => {
+      lost ||= isUnreachable(error);
+    },
+    onSuccess: () => {
+      if (lost) recover();
+      lost = false;
+    },
+  };
+}
+
+/** Asks again everything on screen that found no server. */
+export function refetchLost(queries: QueryClient): void {
+  const predicate = ({ state }: Query) => state.error !== null && isUnreachable(state.error);
+  void queries.refetchQueries({ type: 'active', predicate });
 }
 
 const Context = createContext<Services | null>(null);

@@ -2,12 +2,13 @@ import { render, screen } from '@testing-library/react';
 import { onTestFinished } from 'vitest';
 import { App } from '../App';
 import { fakeTransport } from '../api/fake';
+import type { Transport } from '../api/transport';
 import { pageAddress } from '../state/address';
 
 /** The whole dashboard over generated data, as the page mounts it. */
-export function mount(scenario: string, search = '') {
+export function mount(scenario: string, search = '', changes: Partial<Transport> = {}) {
   history.replaceState(null, '', `/${search}`);
-  const transport = fakeTransport(scenario);
+  const transport = Object.assign(fakeTransport(scenario), changes);
   const address = pageAddress();
   onTestFinished(address.close);
   const host = {

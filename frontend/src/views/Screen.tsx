@@ -1,11 +1,11 @@
 import { Drawer } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { useSamples, useSummary } from '../state/data';
+import { useSample, useSamples, useSummary } from '../state/data';
 import { useHost } from '../state/host';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
-import { useSelectionKeys } from '../state/selection';
+import { type Row, useSelectionKeys } from '../state/selection';
 import { useServices } from '../state/services';
 import { Find } from './find/Find';
 import { Header } from './header/Header';
@@ -23,7 +23,9 @@ export function Screen() {
   const summary = useSummary(question);
   const samples = useMemo(() => list.data?.pages.flatMap((page) => page.samples) ?? [], [list.data]);
   const selected = question.sample ?? (layout === 'narrow' ? null : (samples[0]?.index ?? null));
-  const sample = samples.find((each) => each.index === selected);
+  const listed = samples.find((each) => each.index === selected);
+  const single = useSample(listed ? null : selected);
+  const sample = listed ?? single.data;
   const over = layout === 'narrow' && selected !== null;
 
   const { slots } = useServices();
@@ -35,21 +37,23 @@ export function Screen() {
     (index: number | null, replace = false) => change({ sample: index, target: null }, { replace }),
     [change],
   );
+  const look = useRef<HTMLElement>(null);
+  const columns = useRef(1);
   const step = useCallback(
-    (by: number) => {
+    (by: number | Row) => {
       const at = samples.findIndex((each) => each.index === selected);
-      const next = samples[Math.min(samples.length - 1, Math.max(0, at + by))];
-      if (next && next.index !== selected) select(next.index, true);
+      const next = samples[nextPlace(at, by, columns.current, samples.length)];
+      if (!next || next.index === selected) return;
+      const focused = look.current?.querySelector('[data-sample]:focus');
+      select(next.index, true);
+      if (focused) focusSample(look.current, next.index);
     },
     [samples, selected, select],
   );
-  const look = useRef<HTMLElement>(null);
   const close = useCallback(() => {
     if (!over) return;
     select(null);
-    requestAnimationFrame(() =>
-      look.current?.querySelector<HTMLElement>(`[data-sample="${selected}"]`)?.focus(),
-    );
+    focusSample(look.current, selected);
   }, [over, select, selected]);
   useSelectionKeys(useHost().keys(), step, close);
 
@@ -70,6 +74,7 @@ export function Screen() {
                 list={list}
                 samples={samples}
                 selected={selected}
+                columns={columns}
                 onSelect={select}
                 onFind={layout === 'wide' ? undefined : () => setFinding(true)}
               />
@@ -80,6 +85,7 @@ export function Screen() {
                   key={selected}
                   index={selected}
                   sample={sample}
+                  single={single}
                   list={list}
                   onStep={step}
                   onClose={over ? close : undefined}
@@ -102,4 +108,15 @@ export function Screen() {
       </Drawer>
     </>
   );
+}
+
+/** Where a step leads from place `at`: rows end where the grid does, the last one may be short. */
+export function nextPlace(at: number, by: number | Row, columns: number, total: number): number {
+  if (by === 'above') return at < columns ? at : at - columns;
+  return Math.min(total - 1, Math.max(0, at + (by === 'below' ? columns : by)));
+}
+
+/** Moves the focus to a card, once it is drawn. */
+function focusSample(within: HTMLElement | null, index: number | null): void {
+  requestAnimationFrame(() => within?.querySelector<HTMLElement>(`[data-sample="${index}"]`)?.focus());
 }

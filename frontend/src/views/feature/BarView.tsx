@@ -1,28 +1,34 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
-import type { GeneralAttribution, GeneralInput } from '../../api/schema';
+import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
+import { useBound } from '../../render/useBound';
 import { Choice } from '../common/Choice';
 import styles from './BarView.module.css';
 import { DivergingBars } from './DivergingBars';
-import { byStrength, largest } from './weights';
+import type { Size } from './FeatureView';
+import { Meaning } from './Meaning';
+import { byStrength, isUnsigned, largest } from './weights';
 
-const ON_CARD = 6;
+const LIMITS = { card: 6, tile: 8, panel: Number.POSITIVE_INFINITY };
 const AT_FIRST = 30;
 
 interface BarViewProps {
   input: GeneralInput;
   attribution: GeneralAttribution | undefined;
-  size: 'card' | 'panel';
+  size: Size;
+  target?: ClassRef | undefined;
+  places?: number[] | undefined;
 }
 
 /** Named numbers with their weights as bars around zero. */
-export function BarView({ input, attribution, size }: BarViewProps) {
+export function BarView({ input, attribution, size, target, places: given }: BarViewProps) {
   const [order, setOrder] = useState<'strength' | 'given'>('strength');
   const [all, setAll] = useState(false);
   const weights = attribution?.weights ?? [];
+  const bound = useBound('general', largest(weights));
   const places =
-    order === 'strength' && attribution ? byStrength(weights) : input.categories.map((_, i) => i);
-  const limit = size === 'card' ? ON_CARD : all ? places.length : AT_FIRST;
+    given ?? (order === 'strength' && attribution ? byStrength(weights) : input.categories.map((_, i) => i));
+  const limit = size === 'panel' && !all ? AT_FIRST : LIMITS[size];
   const bars = (
     <DivergingBars
       label={`Attribution of ${input.name}`}
@@ -30,13 +36,14 @@ export function BarView({ input, attribution, size }: BarViewProps) {
         id: i,
         name: input.categories[i] ?? `${i}`,
         weight: weights[i],
-        value: input.values[i] ?? null,
+        value: size === 'tile' ? undefined : (input.values[i] ?? null),
       }))}
-      bound={largest(weights)}
+      bound={bound}
+      compact={size === 'tile'}
     />
   );
   const more = places.length - limit;
-  if (size === 'card') {
+  if (size !== 'panel') {
     return (
       <div>
         {bars}
@@ -52,6 +59,7 @@ export function BarView({ input, attribution, size }: BarViewProps) {
         options={{ strength: 'Strongest first', given: 'As given' }}
         onChange={setOrder}
       />
+      {attribution && <Meaning target={target} unsigned={isUnsigned(weights)} />}
       {bars}
       {more > 0 && (
         <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>

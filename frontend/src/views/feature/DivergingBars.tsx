@@ -1,3 +1,5 @@
+import { UnstyledButton, useComputedColorScheme } from '@mantine/core';
+import { useRovingIndex } from '@mantine/hooks';
 import { css, strongColor } from '../../render/colors';
 import { number, signed } from '../../render/format';
 import { position } from '../../render/paint';
@@ -16,17 +18,27 @@ interface DivergingBarsProps {
   label: string;
   bars: Bar[];
   bound: number;
+  /** Without room for the weights, which then only the ear gets. */
+  compact?: boolean;
   active?: number | null;
   onActive?: (id: number | null) => void;
 }
 
-/** Bars to the left and right of zero, each with its name and numbers. */
-export function DivergingBars({ label, bars, bound, active, onActive }: DivergingBarsProps) {
+/** Bars to the left and right of zero, each with its name and numbers; where linked, arrow keys move along them. */
+export function DivergingBars({ label, bars, bound, compact = false, active, onActive }: DivergingBarsProps) {
   const { sign, colors } = useDisplay().display;
+  const scheme = useComputedColorScheme('light');
+  const { getItemProps } = useRovingIndex({ total: bars.length, orientation: 'vertical', loop: false });
   const withValues = bars.some((bar) => bar.value !== undefined);
   return (
-    <ul className={styles.bars} aria-label={label} data-values={withValues || undefined}>
-      {bars.map(({ id, name, weight, value }) => {
+    <ul
+      className={styles.bars}
+      aria-label={label}
+      data-values={withValues || undefined}
+      data-compact={compact || undefined}
+      data-keys={onActive && 'own'}
+    >
+      {bars.map(({ id, name, weight, value }, place) => {
         const t = typeof weight === 'number' ? position(weight, bound, sign) : 0;
         return (
           <li
@@ -34,17 +46,25 @@ export function DivergingBars({ label, bars, bound, active, onActive }: Divergin
             data-active={active === id || undefined}
             onPointerEnter={() => onActive?.(id)}
             onPointerLeave={() => onActive?.(null)}
+            onFocus={() => onActive?.(id)}
+            onBlur={() => onActive?.(null)}
           >
-            <span className={styles.name} title={name}>
-              {name}
-            </span>
+            {onActive ? (
+              <UnstyledButton className={styles.name} title={name} {...getItemProps({ index: place })}>
+                {name}
+              </UnstyledButton>
+            ) : (
+              <span className={styles.name} title={compact ? `${name}: ${signed(weight)}` : name}>
+                {name}
+              </span>
+            )}
             {withValues && <span className={styles.value}>{value === undefined ? '' : number(value)}</span>}
             <span className={styles.track} aria-hidden>
               <span
                 style={{
                   width: `${50 * Math.abs(t)}%`,
                   [t < 0 ? 'right' : 'left']: '50%',
-                  backgroundColor: css(strongColor(colors, t)),
+                  backgroundColor: css(strongColor(colors, t, scheme)),
                 }}
               />
             </span>

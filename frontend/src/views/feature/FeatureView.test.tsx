@@ -1,6 +1,9 @@
-import { screen, within } from '@testing-library/react';
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
-import { mount } from '../../test/mount';
+import { inAddress, mount } from '../../test/mount';
+
+const user = userEvent.setup();
 
 const panel = () => screen.findByRole('region', { name: 'Selected sample' });
 
@@ -16,6 +19,59 @@ describe('feature views', () => {
     expect(within(region).getByText('Mask is not shown.')).toBeVisible();
     const parts = within(region).getByRole('list', { name: 'Contribution of each input' });
     expect(within(parts).getAllByRole('listitem')).toHaveLength(4);
+  });
+
+  it('reads values by keys, from the strongest on, and says them', async () => {
+    mount('tiny', '?sample=0');
+    const map = await within(await panel()).findByRole('application', { name: /^Values of Photo/ });
+    await waitFor(() => expect(map).toHaveAttribute('tabindex', '0'));
+    const said = () => document.querySelector('[aria-live="polite"]')?.textContent ?? '';
+    const place = () =>
+      said()
+        .match(/row (\d+), column (\d+): [+\u2212]?\d/)
+        ?.slice(1)
+        .map(Number);
+    await waitFor(() => {
+      act(() => map.blur());
+      act(() => map.focus());
+      expect(place()).toBeDefined();
+    });
+    const [row = 0, column = 0] = place() ?? [];
+    await user.keyboard(row > 0 ? '{ArrowUp}' : '{ArrowDown}');
+    expect(place()).toEqual([row > 0 ? row - 1 : row + 1, column]);
+    await user.keyboard('{Shift>}{ArrowLeft}{/Shift}');
+    expect(place()?.[1]).toBe(0);
+    expect(inAddress('sample')).toBe('0'); // the same keys did not select another sample
+    await user.keyboard('{Escape}');
+    expect(said()).toBe('');
+  });
+
+  it('links tokens and bars by focus, in both directions', async () => {
+    mount('text', '?sample=0');
+    const region = within(await panel());
+    await region.findByText(/of the output for class/);
+    const bars = region.getByRole('list', { name: 'Strongest tokens of Review' });
+    const tokens = within(region.getByRole('listbox', { name: 'Tokens of Review' }));
+    const [first, second] = tokens.getAllByRole('option');
+    act(() => first?.focus());
+    await user.keyboard('{ArrowRight}');
+    expect(second).toHaveFocus();
+    expect(second).toHaveAttribute('aria-selected', 'true');
+    expect(bars.querySelector('[data-active]')).toHaveTextContent(second?.textContent ?? '-');
+    const [bar] = within(bars).getAllByRole('button');
+    act(() => bar?.focus());
+    expect(tokens.getByRole('option', { selected: true })).toHaveTextContent(bar?.textContent ?? '-');
+  });
+
+  it('fetches an original again that could not be loaded', async () => {
+    mount('images', '?sample=0', { direct: true });
+    const [image] = await screen.findAllByRole('img', { name: 'Photo, original' });
+    expect(image).toHaveAttribute('src', expect.stringMatching(/^http/));
+    fireEvent.error(image as HTMLElement);
+    await waitFor(() => {
+      const src = screen.getAllByRole('img', { name: 'Photo, original' })[0]?.getAttribute('src');
+      expect(src).toMatch(/^data:/);
+    });
   });
 
   it('says how many values are not finite', async () => {

@@ -1,26 +1,34 @@
 import type { InputAttribution, SampleInput } from '../../api/client';
+import type { ClassRef } from '../../api/schema';
 import { BarView } from './BarView';
 import styles from './FeatureView.module.css';
 import { ImageView } from './ImageView';
 import { TextView } from './TextView';
 
+/** On a card beside its original, large in the panel, or as one of several to compare. */
+export type Size = 'card' | 'panel' | 'tile';
+
 interface FeatureViewProps {
   input: SampleInput;
   attribution: InputAttribution | undefined;
-  size: 'card' | 'panel';
+  size: Size;
+  /** The class explained. */
+  target?: ClassRef | undefined;
+  /** Which of many bars to show, in which order; the strongest first where absent. */
+  places?: number[] | undefined;
 }
 
 /** The view of an input by its kind; a new kind does not compile until it has one. */
-export function FeatureView({ input, attribution, size }: FeatureViewProps) {
+export function FeatureView({ input, attribution, ...how }: FeatureViewProps) {
   switch (input.kind) {
     case 'image':
-      return <ImageView input={input} attribution={ofKind(attribution, 'image')} size={size} />;
+      return <ImageView input={input} attribution={ofKind(attribution, 'image')} {...how} />;
     case 'text':
-      return <TextView input={input} attribution={ofKind(attribution, 'text')} size={size} />;
+      return <TextView input={input} attribution={ofKind(attribution, 'text')} {...how} />;
     case 'general':
-      return <BarView input={input} attribution={ofKind(attribution, 'general')} size={size} />;
+      return <BarView input={input} attribution={ofKind(attribution, 'general')} {...how} />;
     case 'empty':
-      return size === 'panel' ? <p className={styles.empty}>{input.name} is not shown.</p> : null;
+      return how.size === 'panel' ? <p className={styles.empty}>{input.name} is not shown.</p> : null;
     default:
       return unknownKind(input);
   }

@@ -1,101 +1,91 @@
-import { type PointerEvent, useState } from 'react';
-import type { AttributionMap, ImageAttribution, ImageInput } from '../../api/schema';
+import { VisuallyHidden } from '@mantine/core';
+import type { AttributionMap, ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
 import { count, signed } from '../../render/format';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './ImageView.module.css';
 import { chosenMap, Layers, Picture } from './Layers';
 import { Legend } from './Legend';
+import { isTiny } from './MapCanvas';
+import { type Point, useMapPoint } from './useMapPoint';
 
 const LARGEST = 344; // px
 
-interface Point {
-  row: number;
-  column: number;
-}
-
-/** One large picture: the original, or the map over, beside or through it; and the value under the pointer. */
-export function ImageDetail({
-  input,
-  attribution,
-}: {
+interface ImageDetailProps {
   input: ImageInput;
   attribution: ImageAttribution | undefined;
-}) {
+  target: ClassRef | undefined;
+}
+
+/** One large picture: the original, or the map over, beside or through it; and the value at a point. */
+export function ImageDetail({ input, attribution, target }: ImageDetailProps) {
   const { view, channels } = useDisplay().display;
-  const [point, setPoint] = useState<Point | null>(null);
   const map = chosenMap(attribution, channels);
+  const { data: values } = useMapValues(map);
+  const { point, byKey, handlers } = useMapPoint(map, values);
   const ratio = input.width / input.height;
-  const follow = (event: PointerEvent<HTMLElement>) => map && setPoint(pointIn(event, map));
+  const reading = map && point && values && readingAt(point, map, values);
   return (
     <div className={styles.detail}>
       <div
         className={styles.stage}
         style={{ aspectRatio: ratio, width: `min(100%, ${LARGEST * Math.min(1, ratio)}px)` }}
-        onPointerMove={follow}
-        onPointerDown={follow}
-        onPointerLeave={() => setPoint(null)}
+        role="application"
+        aria-label={`Values of ${input.name}: arrow keys move, with Shift by ten`}
+        tabIndex={map ? 0 : -1}
+        {...handlers}
       >
         {view === 'original' || !map ? (
           <Picture input={input} />
         ) : (
           <Layers input={input} map={map} layer={view} />
         )}
-        {map && point && map.width <= 64 && <Cursor point={point} map={map} />}
+        {map && point && <Cursor point={point} map={map} byKey={byKey} />}
       </div>
-      {map && <PointCaption map={map} point={point} note={input.note} />}
-      {map && view !== 'original' && <Legend map={map} layer={view} />}
-    </div>
-  );
-}
-
-function PointCaption({
-  map,
-  point,
-  note,
-}: {
-  map: AttributionMap;
-  point: Point | null;
-  note: string | null;
-}) {
-  const { data: values } = useMapValues(map);
-  const value = point && values?.[point.row * map.width + point.column];
-  return (
-    <div className={styles.caption}>
-      {point && value !== undefined && value !== null ? (
-        <span>
-          row {point.row}, column {point.column}:{' '}
-          <b>{Number.isFinite(value) ? signed(value) : 'not finite'}</b>
-        </span>
-      ) : (
-        <span>{note ?? `${map.width} × ${map.height} · point at the map to read a value`}</span>
+      {map && (
+        <div className={styles.caption}>
+          {reading ? (
+            <span>
+              row {reading.row}, column {reading.column}: <b>{reading.value}</b>
+            </span>
+          ) : (
+            <span>
+              {input.note ?? `${map.width} × ${map.height} · point, or use arrow keys, to read a value`}
+            </span>
+          )}
+          {map.nonfinite > 0 && <b>{count(map.nonfinite)} not finite (checked)</b>}
+        </div>
       )}
-      {map.nonfinite > 0 && <b>{count(map.nonfinite)} not finite (checked)</b>}
+      <VisuallyHidden aria-live="polite">
+        {reading && byKey && `row ${reading.row}, column ${reading.column}: ${reading.value}`}
+      </VisuallyHidden>
+      {map && view !== 'original' && <Legend map={map} layer={view} target={target} />}
     </div>
   );
 }
 
-function Cursor({ point, map }: { point: Point; map: AttributionMap }) {
-  const percent = (part: number, whole: number) => `${(100 * part) / whole}%`;
-  return (
-    <div
-      className={styles.cursor}
-      style={{
-        left: percent(point.column, map.width),
-        top: percent(point.row, map.height),
-        width: percent(1, map.width),
-        height: percent(1, map.height),
-      }}
-    />
-  );
+function readingAt({ row, column }: Point, map: AttributionMap, values: Float32Array) {
+  const value = values[row * map.width + column];
+  return { row, column, value: Number.isFinite(value) ? signed(value) : 'not finite' };
 }
 
-function pointIn(event: PointerEvent<HTMLElement>, map: AttributionMap): Point {
-  const box = event.currentTarget.getBoundingClientRect();
-  const place = (offset: number, length: number, cells: number) =>
-    Math.min(cells - 1, Math.max(0, Math.floor((offset / length) * cells)));
-  return {
-    row: place(event.clientY - box.top, box.height, map.height),
-    column: place(event.clientX - box.left, box.width, map.width),
-  };
+/** A frame around a cell that can be seen; a ring around one that cannot, where no pointer shows it. */
+function Cursor({ point, map, byKey }: { point: Point; map: AttributionMap; byKey: boolean }) {
+  const percent = (part: number, whole: number) => `${(100 * part) / whole}%`;
+  if (isTiny(map)) {
+    return (
+      <div
+        className={styles.cursor}
+        style={{
+          left: percent(point.column, map.width),
+          top: percent(point.row, map.height),
+          width: percent(1, map.width),
+          height: percent(1, map.height),
+        }}
+      />
+    );
+  }
+  if (!byKey) return null;
+  const place = { left: percent(point.column + 0.5, map.width), top: percent(point.row + 0.5, map.height) };
+  return <div className={styles.ring} style={place} />;
 }

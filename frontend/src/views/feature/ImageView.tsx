@@ -1,5 +1,6 @@
-import type { ImageAttribution, ImageInput } from '../../api/schema';
+import type { ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
 import { useDisplay } from '../../state/display';
+import type { Size } from './FeatureView';
 import { ImageDetail } from './ImageDetail';
 import styles from './ImageView.module.css';
 import { chosenMap, Frame, Layers, Picture } from './Layers';
@@ -7,22 +8,27 @@ import { chosenMap, Frame, Layers, Picture } from './Layers';
 interface ImageViewProps {
   input: ImageInput;
   attribution: ImageAttribution | undefined;
-  size: 'card' | 'panel';
+  size: Size;
+  target?: ClassRef | undefined;
 }
 
-/** An image with its attribution: side by side on a card, one large picture in the panel. */
-export function ImageView({ input, attribution, size }: ImageViewProps) {
+/** An image with its attribution: side by side on a card, one large picture in the panel, the map alone on a tile. */
+export function ImageView({ input, attribution, size, target }: ImageViewProps) {
   const { view, channels } = useDisplay().display;
-  if (size === 'panel') return <ImageDetail input={input} attribution={attribution} />;
+  if (size === 'panel') return <ImageDetail input={input} attribution={attribution} target={target} />;
   const map = chosenMap(attribution, channels);
+  const drawn = (
+    <Frame input={input}>
+      {map && <Layers input={input} map={map} layer={view === 'original' ? 'map' : view} />}
+    </Frame>
+  );
+  if (size === 'tile') return drawn;
   return (
     <div className={styles.pair}>
       <Frame input={input}>
         <Picture input={input} />
       </Frame>
-      <Frame input={input}>
-        {map && <Layers input={input} map={map} layer={view === 'original' ? 'map' : view} />}
-      </Frame>
+      {drawn}
     </div>
   );
 }

@@ -25,10 +25,13 @@ export function Layers({ input, map, layer }: { input: ImageInput; map: Attribut
 
 /** The original, enlarged crisply where it is tiny. */
 export function Picture({ input, grey = false }: { input: ImageInput; grey?: boolean }) {
-  const source = usePicture(input.url);
+  const { source, missing, onError } = usePicture(input.url);
+  if (missing)
+    return <div className={`${styles.layer} ${styles.missing}`}>{input.name} could not be loaded</div>;
   return (
     <img
       src={source}
+      onError={onError}
       alt={`${input.name}, original`}
       className={styles.layer}
       data-crisp={isTiny(input) || undefined}

@@ -1,12 +1,13 @@
-import type { AttributionMap } from '../../api/schema';
+import { useComputedColorScheme } from '@mantine/core';
+import type { AttributionMap, ClassRef } from '../../api/schema';
 import { clippedShare } from '../../render/clip';
 import { number, percent, signed } from '../../render/format';
 import { type Layer, lookup, type Sign } from '../../render/paint';
-import { useBound } from '../../render/useBound';
+import { useMapBound } from '../../render/useBound';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './Legend.module.css';
-import { useVeil } from './MapCanvas';
+import { Meaning } from './Meaning';
 
 const RANGES: Record<Sign, readonly [number, number]> = {
   both: [-1, 1],
@@ -15,16 +16,22 @@ const RANGES: Record<Sign, readonly [number, number]> = {
   absolute: [0, 1],
 };
 
+interface LegendProps {
+  map: AttributionMap;
+  layer: Layer;
+  target: ClassRef | undefined;
+}
+
 /** What the colours mean, in numbers, and what was clipped by which rule. */
-export function Legend({ map, layer }: { map: AttributionMap; layer: Layer }) {
+export function Legend({ map, layer, target }: LegendProps) {
   const { data: values } = useMapValues(map);
   const { display } = useDisplay();
-  const bound = useBound(values);
-  const veil = useVeil();
+  const bound = useMapBound(values);
+  const scheme = useComputedColorScheme('light');
   if (!values) return null;
   const [low, high] = RANGES[map.reduction === 'magnitude' ? 'absolute' : display.sign];
   const ticks = low < 0 && high > 0 ? [low, 0, high] : [low, high];
-  const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, veil));
+  const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, scheme));
   return (
     <div className={styles.legend}>
       <div className={styles.bar} data-layer={layer}>
@@ -35,6 +42,7 @@ export function Legend({ map, layer }: { map: AttributionMap; layer: Layer }) {
           <span key={tick}>{tick === 0 ? '0' : signed(tick * bound)}</span>
         ))}
       </div>
+      {layer !== 'masked' && <Meaning target={target} unsigned={map.minimum >= 0} />}
       <p className={styles.rule}>{clippingRule(values, bound, display)}</p>
     </div>
   );

@@ -1,28 +1,21 @@
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useMemo, useRef } from 'react';
 import type { AttributionMap } from '../../api/schema';
-import type { Rgb } from '../../render/colors';
 import { number } from '../../render/format';
 import { type Layer, type Lookup, lookup, paint, type Sign } from '../../render/paint';
-import { useBound } from '../../render/useBound';
+import { useMapBound } from '../../render/useBound';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './ImageView.module.css';
-
-const VEILS: Record<'light' | 'dark', Rgb> = { light: [236, 236, 240], dark: [24, 25, 29] };
-
-export function useVeil(): Rgb {
-  return VEILS[useComputedColorScheme('light')];
-}
 
 /** A raw signed map, painted with the chosen colours. */
 export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: Layer; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { data: values } = useMapValues(map);
   const { sign, colors, opacity } = useDisplay().display;
-  const bound = useBound(values);
-  const veil = useVeil();
-  const table = useMemo(() => lookup(layer, colors, opacity, veil), [layer, colors, opacity, veil]);
+  const bound = useMapBound(values);
+  const scheme = useComputedColorScheme('light');
+  const table = useMemo(() => lookup(layer, colors, opacity, scheme), [layer, colors, opacity, scheme]);
   useEffect(() => {
     const frame = requestAnimationFrame(() => draw(canvas.current, map, values, bound, sign, table));
     return () => cancelAnimationFrame(frame); // only the newest of several changes is painted

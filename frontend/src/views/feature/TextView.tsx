@@ -1,52 +1,51 @@
+import { useComputedColorScheme } from '@mantine/core';
+import { useRovingIndex } from '@mantine/hooks';
 import { useState } from 'react';
-import type { TextAttribution, TextInput } from '../../api/schema';
+import type { ClassRef, TextAttribution, TextInput } from '../../api/schema';
 import { signed } from '../../render/format';
+import { useBound } from '../../render/useBound';
 import { useDisplay } from '../../state/display';
 import { DivergingBars } from './DivergingBars';
+import type { Size } from './FeatureView';
+import { Meaning } from './Meaning';
 import styles from './TextView.module.css';
-import { byStrength, largest, tokenStyle, useSurface } from './weights';
+import { byStrength, isUnsigned, largest, tokenStyle } from './weights';
 
 const TOP = 10;
 
 interface TextViewProps {
   input: TextInput;
   attribution: TextAttribution | undefined;
-  size: 'card' | 'panel';
+  size: Size;
+  target?: ClassRef | undefined;
 }
 
-/** Tokens on a background by weight; in the panel also the strongest ones as bars, linked by hovering. */
-export function TextView({ input, attribution, size }: TextViewProps) {
-  const { sign, colors } = useDisplay().display;
-  const [active, setActive] = useState<number | null>(null);
-  const surface = useSurface();
+/** Tokens on a background by weight; in the panel also the strongest ones as bars, linked with them. */
+export function TextView({ input, attribution, size, target }: TextViewProps) {
   const weights = attribution?.weights ?? [];
-  const bound = largest(weights);
-  const tokens = (
-    <p className={size === 'card' ? styles.short : styles.tokens}>
-      {input.tokens.map((token, i) => (
-        <span
+  const bound = useBound('text', largest(weights));
+  const [active, setActive] = useState<number | null>(null);
+  const look = useTokenLook(attribution, bound);
+  if (size !== 'panel') {
+    return (
+      <p className={styles.short}>
+        {input.tokens.map((token, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
-          key={i}
-          className={styles.token}
-          data-active={active === i || undefined}
-          title={attribution ? `${token}: ${signed(weights[i])}` : token}
-          style={attribution && tokenStyle(weights[i], bound, sign, colors, surface)}
-          onPointerEnter={() => size === 'panel' && setActive(i)}
-          onPointerLeave={() => setActive(null)}
-        >
-          {token}
-        </span>
-      ))}
-    </p>
-  );
-  if (size === 'card') return tokens;
+          <span key={i} className={styles.token} {...look(token, i)}>
+            {token}
+          </span>
+        ))}
+      </p>
+    );
+  }
   const top = byStrength(weights).slice(0, TOP);
   const shown = active === null || top.includes(active) ? top : [...top.slice(0, TOP - 1), active];
   return (
     <div className={styles.panel}>
-      {tokens}
+      <Tokens input={input} look={look} active={active} onActive={setActive} />
       {attribution && (
         <>
+          <Meaning target={target} unsigned={isUnsigned(weights)} />
           <h3>Strongest tokens</h3>
           <DivergingBars
             label={`Strongest tokens of ${input.name}`}
@@ -59,4 +58,58 @@ export function TextView({ input, attribution, size }: TextViewProps) {
       )}
     </div>
   );
+}
+
+interface TokensProps {
+  input: TextInput;
+  look: ReturnType<typeof useTokenLook>;
+  active: number | null;
+  onActive: (place: number | null) => void;
+}
+
+/** The tokens as a list in which arrow keys move, as the pointer does. */
+function Tokens({ input, look, active, onActive }: TokensProps) {
+  const { getItemProps } = useRovingIndex({ total: input.tokens.length, orientation: 'both', loop: false });
+  return (
+    <div className={styles.tokens} role="listbox" aria-label={`Tokens of ${input.name}`}>
+      {input.tokens.map((token, i) => {
+        const { title, style } = look(token, i);
+        const { tabIndex, ...keys } = getItemProps({ index: i });
+        return (
+          <span
+            // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
+            key={i}
+            className={styles.token}
+            title={title}
+            style={style}
+            role="option"
+            aria-selected={active === i}
+            aria-label={title}
+            tabIndex={tabIndex}
+            {...keys}
+            onFocus={() => onActive(i)}
+            onBlur={() => onActive(null)}
+            onPointerEnter={() => onActive(i)}
+            onPointerLeave={() => onActive(null)}
+          >
+            {token}
+          </span>
+        );
+      })}
+    </div>
+  );
+}
+
+/** A token's background and what is said of it. */
+function useTokenLook(attribution: TextAttribution | undefined, bound: number) {
+  const { sign, colors } = useDisplay().display;
+  const scheme = useComputedColorScheme('light');
+  return (token: string, place: number) => {
+    if (!attribution) return { title: token, style: undefined };
+    const weight = attribution.weights[place];
+    return {
+      title: `${token}: ${signed(weight)}`,
+      style: tokenStyle(weight, bound, sign, colors, scheme),
+    };
+  };
 }

@@ -1,8 +1,7 @@
-import { useComputedColorScheme } from '@mantine/core';
-import { type ColorMap, css, mix, type Rgb, readableOn, strongColor } from '../../render/colors';
+import { type ColorMap, css, mix, readableOn, SURFACES, strongColor } from '../../render/colors';
 import { position, type Sign } from '../../render/paint';
+import type { Scheme } from '../../state/scheme';
 
-const SURFACES: Record<'light' | 'dark', Rgb> = { light: [255, 255, 255], dark: [24, 25, 29] };
 const STRONGEST = 0.9;
 
 export type Weight = number | null | undefined;
@@ -12,20 +11,21 @@ export function largest(weights: readonly Weight[]): number {
   return Math.max(0, ...weights.map((weight) => Math.abs(weight ?? 0)));
 }
 
+/** Whether no weight speaks against anything. */
+export function isUnsigned(weights: readonly Weight[]): boolean {
+  return weights.every((weight) => (weight ?? 0) >= 0);
+}
+
 /** Places of the weights, largest |weight| first. */
 export function byStrength(weights: readonly Weight[]): number[] {
   return weights.map((_, i) => i).sort((a, b) => Math.abs(weights[b] ?? 0) - Math.abs(weights[a] ?? 0));
 }
 
 /** A token's background by weight, with a text colour that stays readable on it. */
-export function tokenColors(weight: Weight, bound: number, sign: Sign, colors: ColorMap, surface: Rgb) {
+export function tokenColors(weight: Weight, bound: number, sign: Sign, colors: ColorMap, scheme: Scheme) {
   const t = typeof weight === 'number' ? position(weight, bound, sign) : 0;
-  const background = mix(surface, strongColor(colors, t), STRONGEST * Math.abs(t));
+  const background = mix(SURFACES[scheme], strongColor(colors, t, scheme), STRONGEST * Math.abs(t));
   return { background, color: readableOn(background) };
-}
-
-export function useSurface(): Rgb {
-  return SURFACES[useComputedColorScheme('light')];
 }
 
 export function tokenStyle(...args: Parameters<typeof tokenColors>) {

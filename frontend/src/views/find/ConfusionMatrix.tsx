@@ -6,6 +6,7 @@ import { plural } from '../../render/format';
 import { useWorkspace } from '../../state/workspace';
 import styles from './ConfusionMatrix.module.css';
 
+const FLAT_UP_TO = 4; // classes, beyond which names stand upright over their columns
 const COUNTS_UP_TO = 12; // classes, beyond which a cell has no room for its count
 
 interface ConfusionMatrixProps {
@@ -20,6 +21,8 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
   const [at, setAt] = useState({ actual: 0, predicted: 0 });
   const grid = useRef<HTMLDivElement>(null);
   const size = classes.length;
+  const short = abbreviations(classes, roomFor(size));
+  const upright = size > FLAT_UP_TO && short.some((name) => name.length > 2);
   const counts = new Map(cells.map((cell) => [cell.actual * size + cell.predicted, cell.count]));
   const worst = Math.max(1, ...cells.filter((c) => c.actual !== c.predicted).map((c) => c.count));
   const move = (event: KeyboardEvent) => {
@@ -49,20 +52,20 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
         style={{ gridTemplateColumns: `minmax(12px, max-content) repeat(${size}, minmax(0, 1fr))` }}
         onKeyDown={move}
       >
-        <div role="row" className={styles.row}>
+        <div role="row" className={styles.row} data-upright={upright || undefined}>
           <span role="columnheader">
             <VisuallyHidden>true class</VisuallyHidden>
           </span>
-          {classes.map((name) => (
+          {classes.map((name, i) => (
             <span key={name} role="columnheader" className={styles.column} title={name}>
-              {shorten(name, size)}
+              {short[i]}
             </span>
           ))}
         </div>
         {classes.map((name, actual) => (
           <div key={name} role="row" className={styles.row}>
             <span role="rowheader" className={styles.name} title={name}>
-              {shorten(name, size)}
+              {short[actual]}
             </span>
             {classes.map((other, predicted) => {
               const cell = { actual, predicted, count: counts.get(actual * size + predicted) ?? 0 };
@@ -105,7 +108,19 @@ function heat(value: number, worst: number): string {
   return value === 0 ? '0%' : `${Math.round(15 + 60 * Math.sqrt(value / worst))}%`;
 }
 
-function shorten(name: string, size: number): string {
-  const room = size <= 4 ? 8 : size <= 12 ? 3 : 2;
-  return name.length <= room ? name : name.slice(0, room);
+/** Names that fit into `room` letters: whole, or cut; cut in the middle where others begin alike. */
+export function abbreviations(names: string[], room: number): string[] {
+  const cut = (name: string) => `${name.slice(0, room - 1).trimEnd()}…`;
+  const inside = (name: string) => `${name.slice(0, room - 3).trimEnd()}…${name.slice(-2)}`;
+  const count = new Map<string, number>();
+  for (const name of names) count.set(cut(name), (count.get(cut(name)) ?? 0) + 1);
+  return names.map((name) => {
+    if (name.length <= room) return name;
+    return (count.get(cut(name)) ?? 0) > 1 && room > 4 ? inside(name) : cut(name);
+  });
+}
+
+/** How many letters a name may have beside the cells. */
+function roomFor(size: number): number {
+  return size <= 12 ? 9 : 7;
 }

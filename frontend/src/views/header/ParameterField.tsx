@@ -37,7 +37,7 @@ function ChoiceField({ parameter, value, onChange }: ParameterFieldProps) {
           { value: 'true', label: 'yes' },
           { value: 'false', label: 'no' },
         ]
-      : parameter.options.map((option) => ({ value: option, label: option }));
+      : parameter.options.map((option) => ({ value: option, label: option.replaceAll('_', ' ') }));
   const auto = parameter.default === null ? [{ value: '', label: 'auto' }] : [];
   return (
     <NativeSelect

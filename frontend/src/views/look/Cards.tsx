@@ -1,6 +1,6 @@
 import { useDidUpdate, useElementSize, useMergedRef } from '@mantine/hooks';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useRef } from 'react';
+import { type RefObject, useEffect, useRef } from 'react';
 import type { Sample } from '../../api/schema';
 import { useQuestion } from '../../state/question';
 import { useReport } from '../../state/report';
@@ -16,11 +16,13 @@ interface CardsProps {
   list: SampleList;
   samples: Sample[];
   selected: number | null;
+  /** Told how many cards are in a row. */
+  inRow: RefObject<number>;
   onSelect: (index: number) => void;
 }
 
 /** A grid of cards of which only those near the screen exist. */
-export function Cards({ list, samples, selected, onSelect }: CardsProps) {
+export function Cards({ list, samples, selected, inRow, onSelect }: CardsProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useElementSize();
   const { model, outcome, predicted, actual, order } = useQuestion().question;
@@ -28,6 +30,9 @@ export function Cards({ list, samples, selected, onSelect }: CardsProps) {
     scroller.current?.scrollTo({ top: 0 });
   }, [model, outcome, String(predicted), String(actual), order]);
   const columns = columnsFor(size.width, samples[0]);
+  useEffect(() => {
+    inRow.current = columns;
+  }, [inRow, columns]);
   const rows = Math.ceil(samples.length / columns);
   const virtual = useVirtualizer({
     count: rows,

@@ -39,7 +39,7 @@ export function JobNote({ explanation }: { explanation: Explanation }) {
 
 function said(job: Job | undefined): string {
   if (!job) return 'Waiting…';
-  if (job.state === 'queued') return job.ahead > 0 ? `Queued, ${count(job.ahead)} before it` : 'Queued';
+  if (job.state === 'queued') return job.ahead > 0 ? `Queued, ${count(job.ahead)} ahead` : 'Queued';
   const left = job.remaining !== null && job.remaining > 1 ? ` · ${seconds(job.remaining)}` : '';
   return job.total ? `${count(job.done)} / ${count(job.total)}${left}` : 'Computing…';
 }

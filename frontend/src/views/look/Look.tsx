@@ -1,3 +1,4 @@
+import type { RefObject } from 'react';
 import { Failure } from '../../api/failure';
 import type { Sample } from '../../api/schema';
 import { newest, useReconnect, type useSamples } from '../../state/data';
@@ -15,12 +16,14 @@ interface LookProps {
   list: SampleList;
   samples: Sample[];
   selected: number | null;
+  /** Told how many cards are in a row. */
+  columns: RefObject<number>;
   onSelect: (index: number) => void;
   onFind: (() => void) | undefined;
 }
 
 /** The samples that match, and how far the data has been read. */
-export function Look({ list, samples, selected, onSelect, onFind }: LookProps) {
+export function Look({ list, samples, selected, columns, onSelect, onFind }: LookProps) {
   const { question } = useQuestion();
   const progress = newest(list.data);
   const { error, refetch, isRefetching } = list;
@@ -41,7 +44,7 @@ export function Look({ list, samples, selected, onSelect, onFind }: LookProps) {
       {progress && samples.length === 0 ? (
         <NothingFound progress={progress} />
       ) : (
-        <Cards list={list} samples={samples} selected={selected} onSelect={onSelect} />
+        <Cards list={list} samples={samples} selected={selected} inRow={columns} onSelect={onSelect} />
       )}
     </>
   );

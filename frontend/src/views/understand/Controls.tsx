@@ -1,4 +1,4 @@
-import { Select, Slider } from '@mantine/core';
+import { Select, Slider, useComputedColorScheme } from '@mantine/core';
 import type { Attribution, Sample } from '../../api/schema';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
@@ -34,7 +34,12 @@ export function Controls({ sample, attribution }: { sample: Sample; attribution:
         onChange={(sign) => change({ sign })}
       />
       {hasImage && <ImageControls attribution={attribution} />}
-      {!hasImage && <Colors />}
+      {!hasImage && (
+        <div className={styles.halves}>
+          <Colors />
+          <Scale />
+        </div>
+      )}
     </div>
   );
 }
@@ -72,25 +77,32 @@ function ImageControls({ attribution }: { attribution: Attribution | undefined }
       <div className={styles.thirds}>
         <Channels attribution={attribution} />
         <Colors />
-        <Select
-          aria-label="Scale"
-          allowDeselect={false}
-          comboboxProps={{ width: 'max-content', position: 'bottom-end' }}
-          data={[
-            { value: 'image', label: 'Own scale' },
-            { value: 'shared', label: 'Shared scale' },
-          ]}
-          renderOption={({ option }) => SCALE_TITLES[option.value as keyof typeof SCALE_TITLES]}
-          value={display.scale}
-          onChange={(scale) => change({ scale: scale as keyof typeof SCALE_TITLES })}
-        />
+        <Scale />
       </div>
     </>
   );
 }
 
+function Scale() {
+  const { display, change } = useDisplay();
+  return (
+    <Select
+      aria-label="Scale"
+      allowDeselect={false}
+      comboboxProps={{ width: 'max-content', position: 'bottom-end' }}
+      data={[
+        { value: 'image', label: 'Own scale' },
+        { value: 'shared', label: 'Shared scale' },
+      ]}
+      renderOption={({ option }) => SCALE_TITLES[option.value as keyof typeof SCALE_TITLES]}
+      value={display.scale}
+      onChange={(scale) => change({ scale: scale as keyof typeof SCALE_TITLES })}
+    />
+  );
+}
+
 const SCALE_TITLES = {
-  image: 'Own scale: each image reaches full colour',
+  image: 'Own scale: each reaches full colour',
   shared: 'Shared scale: the same for all on screen',
 };
 
@@ -137,7 +149,8 @@ function Colors() {
 }
 
 function Swatch({ colors }: { colors: ColorMap }) {
-  const parts = [-0.8, -0.4, 0, 0.4, 0.8].map((t) => css(colorAt(colors, t)));
+  const scheme = useComputedColorScheme('light');
+  const parts = [-0.8, -0.4, 0, 0.4, 0.8].map((t) => css(colorAt(colors, t, scheme)));
   return (
     <i className={styles.swatch} style={{ background: `linear-gradient(90deg, ${parts.join(', ')})` }} />
   );

@@ -5,6 +5,8 @@ import { requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
 import { Section } from '../common/Section';
+import { Methods } from '../compare/Methods';
+import { Models } from '../compare/Models';
 import { FeatureView } from '../feature/FeatureView';
 import { JobNote } from '../look/JobNote';
 import { Answer } from './Answer';
@@ -35,7 +37,12 @@ export function Detail({ sample }: { sample: Sample }) {
             {sample.inputs.map((input, i) => (
               <div key={input.name} className={styles.input}>
                 {sample.inputs.length > 1 && <h3 className={styles.name}>{input.name}</h3>}
-                <FeatureView input={input} attribution={attribution?.inputs[i]} size="panel" />
+                <FeatureView
+                  input={input}
+                  attribution={attribution?.inputs[i]}
+                  size="panel"
+                  target={attribution?.target}
+                />
               </div>
             ))}
           </div>
@@ -47,6 +54,8 @@ export function Detail({ sample }: { sample: Sample }) {
               <Contributions inputs={attribution.inputs} />
             </Section>
           )}
+          {!sample.error && <Methods sample={sample} lead={attribution} />}
+          {!sample.error && <Models sample={sample} lead={attribution} />}
           <Classes sample={sample} explained={attribution?.target.index} />
           {attribution && <Trust attribution={attribution} stale={stale} />}
         </div>

@@ -1,30 +1,28 @@
 import { Button } from '@mantine/core';
-import { useEffect } from 'react';
-import { plural } from '../../render/format';
+import { Failure } from '../../api/failure';
+import type { useSample } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Notice } from '../common/Notice';
-import type { SampleList } from '../look/Look';
 
-const SEARCHED = 1000; // samples
-
-/** A sample that a link names but that is not on the pages loaded: looks on, up to a limit. */
-export function Missing({ index, list }: { index: number; list: SampleList }) {
+/** A sample that a link names but that is not listed: on its way, or why there is none. */
+export function Missing({ index, single }: { index: number; single: ReturnType<typeof useSample> }) {
   const { change } = useQuestion();
-  const { hasNextPage, isFetching, fetchNextPage, error } = list;
-  const loaded = list.data?.pages.reduce((sum, page) => sum + page.samples.length, 0) ?? 0;
-  const searching = hasNextPage && loaded < SEARCHED && !error;
-  useEffect(() => {
-    if (searching && !isFetching) void fetchNextPage();
-  }, [searching, isFetching, fetchNextPage]);
-  if (searching || list.isPending) return <Notice title={`Looking for sample ${index}…`} />;
-  const action = (
-    <Button size="xs" variant="default" onClick={() => change({ sample: null, target: null })}>
-      Show the first match
-    </Button>
+  const { error, isFetching, refetch } = single;
+  if (!error) return <Notice title={`Reading sample ${index}…`} />;
+  const { message, hint } = Failure.from(error);
+  const actions = (
+    <>
+      <Button size="xs" onClick={() => refetch()} loading={isFetching}>
+        Try again
+      </Button>
+      <Button size="xs" variant="default" onClick={() => change({ sample: null, target: null })}>
+        Show the first match
+      </Button>
+    </>
   );
   return (
-    <Notice title={`Sample ${index} is not here`} actions={action}>
-      It is not among the {plural(loaded, 'sample')} that match these filters and are loaded.
+    <Notice title={`Sample ${index} cannot be shown`} actions={actions}>
+      {message} {hint}
     </Notice>
   );
 }

@@ -42,7 +42,7 @@ function CompletenessItem({
   }
   const { total, change, delta } = completeness;
   const error = completenessError(completeness);
-  const good = error !== null && error <= GOOD_BELOW;
+  const good = addsUp(completeness);
   return (
     <Item tone={good || !method?.complete ? (good ? 'good' : 'info') : 'warn'}>
       {good ? 'The attributions add up.' : 'The attributions do not add up.'} They sum to{' '}
@@ -51,6 +51,12 @@ function CompletenessItem({
       {error !== null && ` (${percent(error)})`}.
     </Item>
   );
+}
+
+/** Whether the difference is small beside the change. */
+export function addsUp(completeness: Completeness): boolean {
+  const error = completenessError(completeness);
+  return error !== null && error <= GOOD_BELOW;
 }
 
 /** |difference| as a share of |change|; null where the output did not change. */

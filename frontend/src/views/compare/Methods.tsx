@@ -1,0 +1,89 @@
+import { Button, Checkbox, Popover } from '@mantine/core';
+import { IconChevronDown } from '@tabler/icons-react';
+import type { Attribution, Sample } from '../../api/schema';
+import { useAddress } from '../../state/address';
+import { comparisonParsers } from '../../state/location';
+import { requestFor, useQuestion } from '../../state/question';
+import { useWorkspace } from '../../state/workspace';
+import { Section } from '../common/Section';
+import styles from './Compare.module.css';
+import { Tile } from './Tile';
+import { Tiles } from './Tiles';
+
+interface CompareProps {
+  sample: Sample;
+  lead: Attribution | undefined;
+}
+
+/** The same sample and class explained by the methods chosen; nothing is computed before one is. */
+export function Methods({ sample, lead }: CompareProps) {
+  const { methods } = useWorkspace();
+  const { question, change } = useQuestion();
+  const [{ compare }] = useAddress(comparisonParsers);
+  const chosen = methods.filter(({ name }) => compare.includes(name));
+  if (methods.length < 2) return null;
+  return (
+    <Section title="Methods side by side" aside={<Chooser />}>
+      {chosen.length === 0 ? (
+        <p className={styles.hint}>Do other methods agree? Choose some to see.</p>
+      ) : (
+        <Tiles label="Methods side by side" sample={sample}>
+          {chosen.map((method) => {
+            const current = method.name === question.method.name;
+            const args = current ? question.args : {};
+            return (
+              <Tile
+                key={method.name}
+                sample={sample}
+                request={{ ...requestFor(question, sample.index), method: method.name, arguments: args }}
+                method={method}
+                title={method.title}
+                current={current}
+                lead={lead}
+                onChoose={() => current || change({ method: method.name, args: null })}
+              />
+            );
+          })}
+        </Tiles>
+      )}
+    </Section>
+  );
+}
+
+/** The methods to choose from; the one in use comes along with the first choice, to be compared with. */
+function Chooser() {
+  const { methods } = useWorkspace();
+  const { question } = useQuestion();
+  const [{ compare }, change] = useAddress(comparisonParsers);
+  const choose = (names: string[]) => {
+    const first = compare.length === 0 ? [question.method.name] : [];
+    change({ compare: names.length ? [...new Set([...first, ...names])] : null }, { replace: true });
+  };
+  return (
+    <Popover width={260} position="bottom-end" trapFocus>
+      <Popover.Target>
+        <Button size="compact-xs" variant="default" rightSection={<IconChevronDown size={13} aria-hidden />}>
+          Choose methods
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown aria-label="Methods to compare">
+        <Checkbox.Group value={compare} onChange={choose} aria-label="Methods to compare">
+          <div className={styles.choices}>
+            {methods.map(({ name, title }) => (
+              <Checkbox key={name} size="xs" value={name} label={title} />
+            ))}
+          </div>
+        </Checkbox.Group>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          mt={8}
+          disabled={compare.length === 0}
+          onClick={() => choose([])}
+        >
+          Clear
+        </Button>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}

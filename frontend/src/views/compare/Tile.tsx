@@ -1,0 +1,93 @@
+import { UnstyledButton } from '@mantine/core';
+import type { ReactNode } from 'react';
+import type { Attribution, AttributionRequest, MethodInfo, Sample } from '../../api/schema';
+import { number, seconds } from '../../render/format';
+import { useBound, useMapBound } from '../../render/useBound';
+import { useDisplay } from '../../state/display';
+import { useExplanation, useMapValues } from '../../state/explanation';
+import { FeatureView } from '../feature/FeatureView';
+import { chosenMap } from '../feature/Layers';
+import { byStrength, largest } from '../feature/weights';
+import { JobNote } from '../look/JobNote';
+import { addsUp } from '../understand/Trust';
+import styles from './Compare.module.css';
+
+interface TileProps {
+  sample: Sample;
+  request: AttributionRequest;
+  method: MethodInfo;
+  title: string;
+  /** What is said under the title. */
+  note?: ReactNode;
+  current: boolean;
+  /** The explanation in the panel: tiles of bars keep its order, so that rows can be compared. */
+  lead: Attribution | undefined;
+  onChoose: () => void;
+}
+
+/** One of several explanations of the same sample and class, small; a click shows it everywhere. */
+export function Tile({ sample, request, method, title, note, current, lead, onChoose }: TileProps) {
+  const explanation = useExplanation(request);
+  const { attribution, stale, state } = explanation;
+  return (
+    <li className={styles.tile} data-current={current || undefined}>
+      <UnstyledButton className={styles.choose} aria-pressed={current} onClick={onChoose}>
+        {title}
+      </UnstyledButton>
+      {note}
+      <div className={styles.pending}>
+        <div className={styles.inputs} data-stale={stale || undefined}>
+          {(attribution || state !== 'failed') &&
+            sample.inputs.map((input, i) => (
+              <FeatureView
+                key={input.name}
+                input={input}
+                attribution={attribution?.inputs[i]}
+                size="tile"
+                places={placesOf(lead, i)}
+              />
+            ))}
+        </div>
+        <JobNote explanation={explanation} />
+      </div>
+      {attribution && state === 'done' && <Facts attribution={attribution} method={method} />}
+    </li>
+  );
+}
+
+function placesOf(lead: Attribution | undefined, place: number): number[] | undefined {
+  const input = lead?.inputs[place];
+  return input?.kind === 'general' ? byStrength(input.weights) : undefined;
+}
+
+/** Completeness in a word, how long it took, and how far the colours reach. */
+function Facts({ attribution, method }: { attribution: Attribution; method: MethodInfo }) {
+  const { completeness, inputs } = attribution;
+  const good = completeness && addsUp(completeness);
+  return (
+    <p className={styles.facts}>
+      {completeness && (
+        <>
+          <span data-tone={good ? 'good' : method.complete ? 'warn' : undefined}>
+            {good ? 'adds up' : 'does not add up'}
+          </span>
+          {' · '}
+        </>
+      )}
+      {seconds(attribution.seconds)}
+      {inputs.length === 1 && <Reach input={inputs[0]} />}
+    </p>
+  );
+}
+
+/** The value at which colours and bars are full. */
+function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) {
+  const { channels } = useDisplay().display;
+  const map = input?.kind === 'image' ? chosenMap(input, channels) : undefined;
+  const { data: values } = useMapValues(map);
+  const ofMap = useMapBound(values);
+  const weighed = input?.kind === 'text' || input?.kind === 'general' ? input : undefined;
+  const ofWeights = useBound(weighed?.kind ?? 'text', weighed ? largest(weighed.weights) : 0);
+  if (!weighed && !values) return null;
+  return <span className={styles.reach}>±{number(weighed ? ofWeights : ofMap)}</span>;
+}
