@@ -102,7 +102,7 @@ def test_a_wrong_parameter_is_explained_and_not_sent(dashboard: Page) -> None:
     asked: list[str] = []
     dashboard.on("request", lambda request: asked.append(request.post_data or ""))
     dashboard.get_by_role("button", name="Parameters of the method").click()
-    steps = dashboard.get_by_role("textbox", name="N steps")
+    steps = dashboard.get_by_role("textbox", name="Steps")
     steps.fill("0")
     expect(dashboard.get_by_role("dialog")).to_contain_text("at least 2")
     expect(steps).to_have_attribute("aria-invalid", "true")
