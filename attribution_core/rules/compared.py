@@ -47,6 +47,8 @@ class Comparison(Interception):
 
     def answer(self, call: Call) -> Any:
         """Nonlinear functions of one tensor, also in disguise; others are unknown."""
+        if call.name == "relu":
+            return self.nonlinear(call)
         others = [x for x in (*call.arguments, *call.options.values()) if isinstance(x, Tensor)]
         if call.name in ops.LARGEST and not _of_one_dimension(call):
             with again(self):
@@ -122,8 +124,6 @@ def _known() -> dict[Any, Spelling]:
 
 @lru_cache
 def _linear() -> frozenset[Any]:
-    properties = {
-        getattr(Tensor, name).__get__ for name in ops.PROPERTIES | {"shape", "requires_grad", "dtype", "device"}
-    }
-    queries = {Tensor.__len__, Tensor.dim, Tensor.size, Tensor.is_floating_point, Tensor.numel}
-    return frozenset(spellings(ops.MOVED | (ops.SUMS - ops.QUOTIENTS) | {"dropout"})) | properties | queries
+    properties = {getattr(Tensor, name).__get__ for name in ops.PROPERTIES | ops.QUERIED}
+    linear = spellings(ops.MOVED | (ops.SUMS - ops.QUOTIENTS) | {"dropout"})
+    return frozenset(linear) | properties | {getattr(Tensor, name) for name in ops.QUERIES}

@@ -62,3 +62,7 @@ SUMS = QUOTIENTS | _names(
 
 NORMALISERS = _names("rsqrt norm vector_norm std var")
 """What values are divided by to normalise them."""
+
+QUERIES = _names("__len__ dim size numel is_floating_point is_contiguous stride element_size")
+QUERIED = _names("shape dtype device requires_grad ndim is_cuda grad_fn is_leaf layout")
+"""Methods and properties that only ask."""

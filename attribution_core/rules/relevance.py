@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
@@ -27,7 +27,19 @@ from attribution_core.rules.intercept import Pull, Spelling, again, custom, dire
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
 from attribution_core.rules.parts import PARTS, batch_norm, body, dropout
 from attribution_core.rules.scope import Scope
-from attribution_core.rules.steps import Norm, Seen, Step, Tensors, by_a_constant, unweighted, weighted
+from attribution_core.rules.steps import (
+    Norm,
+    Seen,
+    Step,
+    Tensors,
+    by_a_constant,
+    flattened,
+    restored,
+    unweighted,
+    weighted,
+)
+
+PASSED = ops.ACTIVATIONS | ops.POWERS
 
 
 class Relevance(TorchFunctionMode):
@@ -56,28 +68,27 @@ class Relevance(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        leaves, form = tree_flatten((args, kwargs or {}))
-        leaves = [leaf.detach() if isinstance(leaf, nn.Parameter) else leaf for leaf in leaves]
-        differentiable = [isinstance(x, Tensor) and x.requires_grad and x.is_floating_point() for x in leaves]
-        args, kwargs = tree_unflatten(leaves, form)
-        if not any(differentiable) or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        if func in _moved():
+        args, kwargs = _constant(args), {name: _alone(value) for name, value in (kwargs or {}).items()}
+        if func in _plain() or not torch.is_grad_enabled():
             return func(*args, **kwargs)
         spelling = _known().get(func)
         if spelling is None:
             return self._composed(func, args, kwargs)
-        function, args, kwargs, in_place = direct(spelling, func, args, kwargs)
-        leaves, form = tree_flatten((args, kwargs))
+        function, rest, options, in_place = direct(spelling, func, args, kwargs)
+        leaves, form = flattened(rest, options)
         places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
+        if not places:
+            return func(*args, **kwargs)
         result = self._answer(Seen(spelling.name, function, leaves, form, places))
         return args[0].copy_(result) if in_place else result
 
     def _composed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not any(map(_followed, tree_flatten((args, kwargs))[0])):
+            return func(*args, **kwargs)
         parts = _parts().get(func) or body(func)
         if parts is None:
             result = func(*args, **kwargs)
-            if any(isinstance(x, Tensor) and x.requires_grad for x in tree_flatten(result)[0]):
+            if any(map(_followed, tree_flatten(result)[0])):
                 self._refuse(getattr(func, "__name__", str(func)))
             return result
         with again(self):
@@ -91,7 +102,7 @@ class Relevance(TorchFunctionMode):
         name = seen.name
         if name in ops.NORMALISERS:
             return seen.call(seen.leaves).detach()
-        if name in ops.ACTIVATIONS | ops.POWERS and seen.places == [0]:
+        if name in PASSED and seen.places == [0]:
             result = replaced(lambda x: (seen.call([x, *seen.leaves[1:]]), _unchanged), *seen.values)
             if name in ops.GATES:
                 self.gates[id(result)] = result
@@ -185,7 +196,7 @@ def _softmax(seen: Seen, x: Tensor) -> tuple[Tensor, Pull]:
     """R = x · (R − s ΣR): the first order of Taylor's expansion [achtibat2024]."""
     result = seen.call([x, *seen.leaves[1:]])
     at, share = x.to(wide(x.dtype)), result.detach().to(wide(x.dtype))
-    args, kwargs = tree_unflatten(seen.leaves, seen.form)
+    args, kwargs = restored(seen.leaves, seen.form)
     dim = kwargs.get("dim", args[1] if len(args) > 1 else -1)
 
     def pull(relevance: Tensor) -> Tensor:
@@ -196,15 +207,29 @@ def _softmax(seen: Seen, x: Tensor) -> tuple[Tensor, Pull]:
     return result, pull
 
 
+def _followed(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad
+
+
 def _unchanged(relevance: Tensor) -> Tensor:
     return relevance
 
 
 @lru_cache
-def _moved() -> frozenset[Any]:
-    names = ops.MOVED | ops.SELECTED
-    properties = {getattr(Tensor, name).__get__ for name in ops.PROPERTIES}
-    return frozenset(spellings(names)) | properties
+def _plain() -> frozenset[Any]:
+    properties = {getattr(Tensor, name).__get__ for name in ops.PROPERTIES | ops.QUERIED}
+    return frozenset(spellings(ops.MOVED | ops.SELECTED)) | properties | {getattr(Tensor, name) for name in ops.QUERIES}
+
+
+def _constant(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Parameters without gradients: only what depends on the input is followed."""
+    return tuple([_alone(arg) for arg in args])
+
+
+def _alone(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach() if isinstance(value, nn.Parameter) else value
+    return [_alone(part) for part in value] if isinstance(value, list) else value
 
 
 @lru_cache
@@ -216,5 +241,6 @@ def _known() -> dict[Any, Spelling]:
     return found
 
 
+@lru_cache
 def _parts() -> dict[Any, Callable[..., Any]]:
     return PARTS | {torch.nn.functional.dropout: dropout, torch.dropout: dropout}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._pytree import tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
@@ -29,6 +29,21 @@ WEIGHT_PLACES = dict.fromkeys(ops.WEIGHTED, (0, 1, 2)) | {
 MULTIPLIED = ops.PRODUCTS | ops.SHIFTED | ops.WEIGHTED
 
 
+def flattened(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Any]:
+    """All arguments in a row, and how to put them back; those by name stay together where none is a tensor."""
+    if any(isinstance(arg, list) for arg in args) or any(isinstance(value, Tensor) for value in kwargs.values()):
+        return tree_flatten((args, kwargs))
+    return list(args), kwargs
+
+
+def restored(leaves: list[Any], form: Any) -> tuple[Any, dict[str, Any]]:
+    """The arguments as they were."""
+    if isinstance(form, dict):
+        return tuple(leaves), dict(form)
+    args, kwargs = tree_unflatten(leaves, form)
+    return args, kwargs
+
+
 class Seen(NamedTuple):
     """A call of an operation: its arguments in a row, and at which places there are values that depend on the input."""
 
@@ -45,7 +60,7 @@ class Seen(NamedTuple):
 
     def call(self, leaves: list[Any]) -> Any:
         """The operation's result for other arguments."""
-        args, kwargs = tree_unflatten(leaves, self.form)
+        args, kwargs = restored(leaves, self.form)
         return self.function(*args, **kwargs)
 
 
@@ -117,7 +132,7 @@ def same(value: Tensor) -> Tensor:
 def weighted(seen: Seen) -> Step | None:
     """A linear layer, a convolution, or a product with a constant matrix."""
     places = WEIGHT_PLACES.get(seen.name)
-    args, kwargs = tree_unflatten(seen.leaves, seen.form)
+    args, kwargs = restored(seen.leaves, seen.form)
     args = [*args, *(kwargs.pop(name) for name in ("weight", "bias") if name in kwargs and len(args) > 0)]
     if places is None or len(seen.places) > 1 or len(args) <= places[1]:
         return None
@@ -178,7 +193,7 @@ class Norm(NamedTuple):
     @classmethod
     def of(cls, seen: Seen) -> Norm:
         """The call with its defaults filled in."""
-        args, kwargs = tree_unflatten(seen.leaves, seen.form)
+        args, kwargs = restored(seen.leaves, seen.form)
         return cls(*args, **kwargs)
 
     def step(self) -> Step:

@@ -312,7 +312,7 @@ def test_what_has_no_rule_is_named_with_all_others_before_anything_flows() -> No
         def forward(self, x: Tensor) -> Tensor:
             return torch.log_softmax(self.out(self.rnn(x)[0].sin().sum(1)), 1)
 
-    with pytest.raises(AttributionError, match=r"lstm in 'rnn' \(LSTM\), sin in 'model' \(Odd\), log_softmax in"):
+    with pytest.raises(AttributionError, match=r"sin in 'model' \(Odd\), log_softmax in"):
         LRP(Odd()).attribute(torch.randn(2, 4, 3), 0)
 
 
