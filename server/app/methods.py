@@ -59,10 +59,16 @@ DEFAULTS: dict[tuple[str, str], Argument] = {
 # Names that read better than what `_words` makes of them.
 TITLES = {
     "DeepLift": "DeepLIFT",
+    "GradientShap": "Gradient SHAP",
     "InputXGradient": "Input × Gradient",
+    "KernelShap": "Kernel SHAP",
+    "LRP": "LRP",
+    "Lime": "LIME",
     "abs": "Size without sign",
+    "composite": "Rules",
     "method": "Integration rule",
     "multiply_by_inputs": "Multiply by input − baseline",
+    "n_samples": "Samples",
     "n_steps": "Steps",
 }
 
@@ -181,10 +187,8 @@ def _parameter(name: str, schema: dict[str, Any]) -> Parameter:
 
 
 def _words(name: str) -> str:
-    """`IntegratedGradients` → Integrated Gradients, `n_samples` → Number of samples; or as `TITLES` has it."""
+    """`IntegratedGradients` → Integrated Gradients, `sliding_window` → Sliding window; or as `TITLES` has it."""
     if name in TITLES:
         return TITLES[name]
-    if name.startswith("n_"):
-        return f"Number of {name[2:].replace('_', ' ')}"
     spaced = "".join(f" {c}" if c.isupper() and i else c for i, c in enumerate(name)).replace("_", " ")
     return spaced[:1].upper() + spaced[1:]

@@ -29,6 +29,8 @@ def test_every_method_describes_a_form(make: Make) -> None:
     methods = {m["name"]: m for m in get(make(), "/api/workspace")["methods"]}
     steps = next(p for p in methods["IntegratedGradients"]["parameters"] if p["name"] == "n_steps")
     assert (steps["kind"], steps["default"], steps["minimum"]) == ("integer", 50, 2)
+    assert steps["title"] == "Steps"
+    assert [methods[name]["title"] for name in ("DeepLift", "GuidedBackprop")] == ["DeepLIFT", "Guided Backprop"]
     rule = next(p for p in methods["IntegratedGradients"]["parameters"] if p["name"] == "method")
     assert rule["kind"] == "choice"
     assert "gausslegendre" in rule["options"]
