@@ -154,13 +154,18 @@ def over_dimensions(call: Call) -> Tensor:
 
 
 def smallest(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """`min` and `amin`, over one dimension or all, or of two tensors."""
+    """`min` over one dimension or all, or of two tensors."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
     if dim is None:
         return -(-input).max()
     found = (-input).max(dim, keepdim=keepdim)
     return type(found)((-found.values, found.indices))
+
+
+def least(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """`amin` over one dimension, several or all."""
+    return -(-input).amax(() if dim is None else dim, keepdim)
 
 
 def variance(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, **more: Any) -> Tensor:
@@ -243,7 +248,8 @@ PARTS: dict[Any, Callable[..., Any]] = {
     F.instance_norm: instance_norm,
     F.normalize: normalize,
     F.scaled_dot_product_attention: attention,
-} | RECURRENT
+    **RECURRENT,
+}
 PARTS[F.rms_norm] = PARTS[torch.rms_norm] = rms_norm
 
 
@@ -261,7 +267,7 @@ _HOMES: tuple[Any, ...] = (torch, Tensor)
 for _home in _HOMES:
     for _name in ("addmm", "baddbmm", "addmv", "addcmul"):
         EXACT_PARTS[getattr(_home, _name)] = addition(_name)
-    EXACT_PARTS |= {_home.min: smallest, _home.amin: smallest, _home.var: variance, _home.std: deviation}
+    EXACT_PARTS |= {_home.min: smallest, _home.amin: least, _home.var: variance, _home.std: deviation}
     EXACT_PARTS[_home.logsumexp] = logsumexp
     EXACT_PARTS |= {_home.maximum: maximum, _home.minimum: minimum}
 """Further operations made of parts, for rules that are exact for each of them."""
