@@ -1,17 +1,19 @@
-import { Drawer } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useSample, useSamples, useSummary } from '../state/data';
 import { useHost } from '../state/host';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
 import { type Row, useSelectionKeys } from '../state/selection';
 import { useServices } from '../state/services';
+import { ErrorBoundary } from './common/ErrorBoundary';
 import { Find } from './find/Find';
 import { Header } from './header/Header';
 import { Look } from './look/Look';
 import styles from './Screen.module.css';
 import { Understand } from './understand/Understand';
+
+const FindDrawer = lazy(() => import('./find/FindDrawer'));
 
 /** The three zones: find, look, understand. */
 export function Screen() {
@@ -19,6 +21,11 @@ export function Screen() {
   const { ref, width } = useElementSize();
   const layout = layoutFor(width);
   const [finding, setFinding] = useState(false);
+  const [wantsDrawer, setWantsDrawer] = useState(false); // fetched when first opened
+  const openFind = () => {
+    setWantsDrawer(true);
+    setFinding(true);
+  };
   const list = useSamples(question);
   const summary = useSummary(question);
   const samples = useMemo(() => list.data?.pages.flatMap((page) => page.samples) ?? [], [list.data]);
@@ -76,7 +83,7 @@ export function Screen() {
                 selected={selected}
                 columns={columns}
                 onSelect={select}
-                onFind={layout === 'wide' ? undefined : () => setFinding(true)}
+                onFind={layout === 'wide' ? undefined : openFind}
               />
             </main>
             {(layout !== 'narrow' || over) && (
@@ -95,17 +102,15 @@ export function Screen() {
           </>
         )}
       </div>
-      <Drawer
-        opened={finding && layout !== 'wide'}
-        onClose={() => setFinding(false)}
-        title="Find"
-        size={320}
-        padding={0}
-        closeButtonProps={{ 'aria-label': 'Close' }}
-        classNames={{ header: styles.drawerHead }}
-      >
-        {find}
-      </Drawer>
+      {wantsDrawer && layout !== 'wide' && (
+        <ErrorBoundary fallback={null}>
+          <Suspense>
+            <FindDrawer opened={finding} onClose={() => setFinding(false)}>
+              {find}
+            </FindDrawer>
+          </Suspense>
+        </ErrorBoundary>
+      )}
     </>
   );
 }

@@ -1,7 +1,6 @@
 import {
   type CSSVariablesResolver,
   createTheme,
-  Drawer,
   InputWrapper,
   type MantineColorsTuple,
   Popover,
@@ -60,7 +59,7 @@ export function createAppTheme(root: HTMLElement | null) {
     components: {
       Popover: Popover.extend({ defaultProps: { portalProps, shadow: 'md' } }),
       Tooltip: Tooltip.extend({ defaultProps: { portalProps, openDelay: 300, multiline: true, maw: 280 } }),
-      Drawer: Drawer.extend({ defaultProps: { portalProps, lockScroll: false } }),
+      Drawer: { defaultProps: { portalProps, lockScroll: false } }, // not extend(): it is loaded later
       InputWrapper: InputWrapper.extend({ styles: INPUT_TEXT }),
       Select: Select.extend({ defaultProps: { size: 'xs', comboboxProps: { portalProps } } }),
     },
