@@ -23,6 +23,7 @@ function render({ model, el }: { model: Channel; el: HTMLElement }): () => void 
   let quiet: ReturnType<typeof setTimeout> | undefined;
   const host: Host = {
     address,
+    embedded: true,
     scheme: hostScheme(el),
     rootElement: () => root,
     variablesSelector: `.${ROOT}`,

@@ -66,8 +66,11 @@ class NotebookView:
     def _first(self) -> list[Seen]:
         """The first samples with the default method, as many as a moment allows."""
         deadline = time.monotonic() + FIRST_PICTURE
-        workspace = self._service.workspace()
-        page = self._service.samples(SampleQuery(limit=KEPT // 2, order=workspace.default_order))
+        try:
+            order = self._service.setup.default_order
+            page = self._service.samples(SampleQuery(limit=KEPT // 2, order=order))
+        except Exception:
+            return []  # as below
         found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
         return [seen for seen in found if seen is not None]
 

@@ -36,6 +36,7 @@ export class NotebookTransport implements Transport {
   private readonly waiting = new Map<string, Waiting>();
   private readonly name = crypto.getRandomValues(new Uint32Array(2)).join('-');
   private sent = 0;
+  private suspected = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly channel: Channel) {
@@ -76,6 +77,7 @@ export class NotebookTransport implements Transport {
   }
 
   private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]): void => {
+    this.suspected = false;
     this.state.set('ready');
     if (message.type === 'response') this.answer(message, buffers[0]);
     this.watch();
@@ -109,17 +111,25 @@ export class NotebookTransport implements Transport {
 
   /** The kernel takes messages one after the other: while a cell runs, it answers none. */
   private watch(): void {
+    if (this.suspected) return;
     clearTimeout(this.timer);
-    if (this.waiting.size > 0) this.timer = setTimeout(() => this.ask('busy', REPLY), PATIENCE);
+    if (this.waiting.size > 0) this.timer = setTimeout(() => this.ask(REPLY), PATIENCE);
   }
 
-  private readonly suspect = (): void => this.ask('gone', PATIENCE);
+  private readonly suspect = (): void => {
+    this.suspected = true;
+    this.ask(PATIENCE);
+  };
 
-  private ask(silence: 'busy' | 'gone', patience: number): void {
+  private ask(patience: number): void {
     clearTimeout(this.timer);
-    if (!this.send({ type: 'ping' })) return;
-    this.timer = setTimeout(() => (silence === 'gone' ? this.lose() : this.state.set('busy')), patience);
+    if (this.send({ type: 'ping' })) this.timer = setTimeout(this.conclude, patience);
   }
+
+  private readonly conclude = (): void => {
+    if (this.suspected) this.lose();
+    else this.state.set('busy');
+  };
 
   private lose(): void {
     clearTimeout(this.timer);

@@ -15,6 +15,8 @@ export interface Host {
   keys: () => EventTarget;
   /** An address that shows this very view again; absent where there is none. */
   link?: () => string;
+  /** Whether it is a part of somebody else's page. */
+  embedded?: boolean;
   /** Light or dark as the surroundings are; absent where the person chooses. */
   scheme?: Observable<Scheme>;
   /** Told what is on the screen, and whether all of it has been explained. */

@@ -5,7 +5,7 @@ import type { AttributionRequest } from '../api/schema';
 import { useHost } from './host';
 import { requestFor, useQuestion } from './question';
 
-const SETTLED = 250; // ms
+const SETTLED = 100; // ms
 
 /** What is on the screen, for whoever follows it: the samples in view, and the question asked of the selected one. */
 export interface Seen extends Omit<AttributionRequest, 'sample'> {

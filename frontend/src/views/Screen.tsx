@@ -7,6 +7,7 @@ import { useQuestion } from '../state/question';
 import { type Row, useSelectionKeys } from '../state/selection';
 import { useServices } from '../state/services';
 import { ErrorBoundary } from './common/ErrorBoundary';
+import { Main } from './common/Main';
 import { Find } from './find/Find';
 import { Header } from './header/Header';
 import { Look } from './look/Look';
@@ -76,7 +77,7 @@ export function Screen() {
                 {find}
               </aside>
             )}
-            <main ref={look} className={styles.look} aria-label="Samples" inert={over}>
+            <Main ref={look} className={styles.look} aria-label="Samples" inert={over}>
               <Look
                 list={list}
                 samples={samples}
@@ -85,7 +86,7 @@ export function Screen() {
                 onSelect={select}
                 onFind={layout === 'wide' ? undefined : openFind}
               />
-            </main>
+            </Main>
             {(layout !== 'narrow' || over) && (
               <section className={styles.understand} aria-label="Selected sample">
                 <Understand

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { Component, type ReactNode } from 'react';
+import { Main } from './Main';
 import { Notice } from './Notice';
 
 interface Props {
@@ -26,11 +27,11 @@ export class ErrorBoundary extends Component<Props, { error: Error | null }> {
       </Button>
     );
     return (
-      <main style={{ flex: 1, display: 'grid', placeItems: 'center' }}>
+      <Main style={{ flex: 1, display: 'grid', placeItems: 'center' }}>
         <Notice alone title="The dashboard could not be drawn" actions={again}>
           {error.message}
         </Notice>
-      </main>
+      </Main>
     );
   }
 }

@@ -2,6 +2,7 @@ import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { Failure } from '../../api/failure';
 import type { ApiError } from '../../api/schema';
+import { Main } from './Main';
 import styles from './Notice.module.css';
 
 interface NoticeProps {
@@ -26,21 +27,21 @@ export function Notice({ title, children, actions, alone = false }: NoticeProps)
 
 export function Connecting() {
   return (
-    <main className={styles.whole}>
+    <Main className={styles.whole}>
       <Notice alone title="Connecting…">
         Asking the server what there is to explain.
       </Notice>
-    </main>
+    </Main>
   );
 }
 
 export function NoMethods() {
   return (
-    <main className={styles.whole}>
+    <Main className={styles.whole}>
       <Notice alone title="No attribution method">
         The server offers no method to explain predictions with.
       </Notice>
-    </main>
+    </Main>
   );
 }
 
@@ -53,9 +54,9 @@ interface Retryable {
 /** Nothing can be shown at all. */
 export function Unavailable(props: Retryable) {
   return (
-    <main className={styles.whole}>
+    <Main className={styles.whole}>
       <Failed {...props} alone />
-    </main>
+    </Main>
   );
 }
 

@@ -1,0 +1,151 @@
+"""Drives JupyterLab or Notebook 7 as a person does: write a cell, run it, look."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+STARTING = 60.0
+QUIET = [
+    "--no-browser",
+    "--ServerApp.allow_root=True",
+    "--ServerApp.port=0",
+    "--IdentityProvider.token=test",
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "completer-extension/inline-completer": {"providers": {}},
+}
+SETUP = """
+import os; os.environ["OMP_NUM_THREADS"] = "1"
+import torch; torch.set_num_threads(1)
+from argparse import Namespace
+from app import AttributionVisualizer
+from app.demos import DEMOS
+def digits(**changes):
+    return AttributionVisualizer(**DEMOS["digits"].build(Namespace(device=torch.device("cpu"))) | changes)
+visualizer = digits()
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and where its notebooks lie."""
+
+    host: str
+    address: str
+    folder: Path
+
+    def new_notebook(self, name: str) -> str:
+        """An empty notebook; its address."""
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        cell = {
+            "cell_type": "code",
+            "id": "first",
+            "metadata": {},
+            "source": "",
+            "outputs": [],
+            "execution_count": None,
+        }
+        content = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        (self.folder / f"{name}.ipynb").write_text(json.dumps(content))
+        page = {"jupyterlab": f"doc/tree/{name}.ipynb?reset&", "notebook": f"notebooks/{name}.ipynb?"}[self.host]
+        return f"{self.address}{page}token=test"
+
+
+@contextmanager
+def serving(host: str, home: Path, settings: dict[str, dict[str, Any]]) -> Iterator[Server]:
+    """Run `python -m jupyterlab` or `python -m notebook` with nothing of this machine's own configuration."""
+    folder = home / "notebooks"
+    folder.mkdir(parents=True)
+    for name, values in (SETTINGS | settings).items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    own = {f"JUPYTER_{part}_DIR": str(home / part.lower()) for part in ("CONFIG", "DATA", "RUNTIME")}
+    lab = {f"JUPYTERLAB_{part}_DIR": str(home / part.lower()) for part in ("SETTINGS", "WORKSPACES")}
+    environment = os.environ | own | lab | {"IPYTHONDIR": str(home / "ipython")}
+    command = [sys.executable, "-m", host, *QUIET, f"--ServerApp.root_dir={folder}"]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield Server(host, _address(process, home), folder)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _address(process: subprocess.Popen[bytes], home: Path) -> str:
+    deadline = time.monotonic() + STARTING
+    while time.monotonic() < deadline and process.poll() is None:
+        for file in (home / "runtime").glob("jpserver-*.json"):
+            if text := file.read_text():
+                return f"http://127.0.0.1:{json.loads(text)['port']}/"
+        time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{(home / 'log').read_text()}")
+
+
+class Notebook:
+    """A notebook open in a browser."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        with page.expect_websocket(lambda socket: "/channels" in socket.url, timeout=STARTING * 1000) as kernel:
+            page.goto(address)
+        kernel.value.wait_for_event("framereceived", timeout=STARTING * 1000)
+        expect(page.locator(".jp-Toolbar-kernelName")).to_have_text("Python 3 (ipykernel)")
+        expect(self.cells).to_have_count(1)
+
+    @property
+    def cells(self) -> Locator:
+        """The code cells."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell")
+
+    @property
+    def widgets(self) -> Locator:
+        """The dashboards on the page."""
+        return self.page.locator(".jp-OutputArea-output [data-lm-suppress-shortcuts]")
+
+    def start(self, code: str) -> Locator:
+        """Write code into the last cell, which is empty, and run it; the cell."""
+        cell = self.cells.last
+        expect(cell.locator(".cm-content")).to_have_text("")
+        place = self.cells.count() - 1
+        cell.locator(".cm-content").click()
+        self.page.keyboard.insert_text(code.strip())
+        self.page.keyboard.press("Shift+Enter")
+        expect(self.cells).to_have_count(place + 2)
+        return self.cells.nth(place)
+
+    def run(self, code: str) -> str:
+        """The text below a cell with this code, once it is done."""
+        cell = self.start(code)
+        expect(cell.locator(".jp-InputPrompt")).to_contain_text("]:")
+        expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("*", timeout=STARTING * 1000)
+        expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("[ ]")
+        return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
+
+    def restart(self) -> None:
+        """Restart the kernel, by the keys and the dialog."""
+        self.cells.first.locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("0")
+        self.page.keyboard.press("0")
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+
+    def save(self) -> None:
+        """Save the notebook, and wait until that is done."""
+        with self.page.expect_response(lambda r: r.request.method == "PUT" and "/api/contents/" in r.url):
+            self.page.keyboard.press("Control+s")
