@@ -32,8 +32,8 @@ class PropagationRule(ABC):
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
-    """Away from zero by epsilon, in the direction of its sign (up for zero)."""
-    return z + torch.where(z >= 0, epsilon, -epsilon).to(z.dtype)
+    """Away from zero by epsilon, in the direction of its sign."""
+    return z + torch.copysign(z.new_tensor(epsilon), z)
 
 
 def divided(step: Step, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tensor, epsilon: float) -> Tensors:
