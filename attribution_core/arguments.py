@@ -144,7 +144,9 @@ def _whole(baseline: Tensor, x: Tensor, place: int) -> Tensor:
 
 def as_grad_kwargs(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Further options of `torch.autograd.grad`, checked against its signature."""
-    given = dict(options or {})
+    if not options:
+        return {}
+    given = dict(options)
     known = set(inspect.signature(torch.autograd.grad).parameters) - {"outputs", "inputs", "only_inputs"}
     if set(given) - known:
         raise AttributionError(

@@ -18,10 +18,13 @@ from attribution_core.errors import AttributionError, NotPerExample
 
 Part = TypeVar("Part")
 
-ELEMENTS = {"cpu": 1 << 17}
+ELEMENTS = {"cpu": 100_000}
 MANY_ELEMENTS = 1 << 22
 """Input elements in one forward pass where nobody set a bound: on a CPU as many as its caches like (a photo of 224×224,
-167 digits of 28×28), elsewhere enough to keep the device busy."""
+127 digits of 28×28, 24 sentences of 64 tokens), elsewhere enough to keep the device busy."""
+
+OF_AN_ID = 64
+"""Elements that a token id counts for: the model looks up an embedding at once."""
 
 BYTES = 4096
 """Memory that is thought to go with an input element: what a deep net keeps of it for the backward pass."""
@@ -174,9 +177,14 @@ def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
 
 def _default_rows(inputs: tuple[Tensor, ...]) -> int:
     device = inputs[0].device
-    width = max(1, sum(x.numel() for x in inputs) // max(1, inputs[0].shape[0]))
+    width = max(1, sum(map(_elements, inputs)) // max(1, inputs[0].shape[0]))
     affordable = 1 << max(0, (free_memory(device) // BYTES).bit_length() - 1)  # in coarse steps: chunks seldom change
     return min(ROWS, max(1, min(ELEMENTS.get(device.type, MANY_ELEMENTS), affordable) // width))
+
+
+def _elements(x: Tensor) -> int:
+    ids = not x.is_floating_point() and x.dim() == 2 and x.dtype in (torch.int32, torch.int64)
+    return x.numel() * OF_AN_ID if ids else x.numel()
 
 
 def free_memory(device: torch.device) -> int:
@@ -262,12 +270,32 @@ def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
                     buffer.copy_(value)
 
 
-def same_randomness(inputs: tuple[Tensor, ...]) -> AbstractContextManager[None]:
+@contextmanager
+def same_randomness(inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Afterwards the random state is what it was before."""
-    return torch.random.fork_rng(devices=sorted({x.get_device() for x in inputs if x.is_cuda}))
+    devices = sorted({x.get_device() for x in inputs if x.is_cuda})
+    generators = [torch.default_generator, *(torch.cuda.default_generators[device] for device in devices)]
+    states = [generator.get_state() for generator in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
 
 
 def _updated_buffers(forward: Any) -> list[Tensor]:
     if not isinstance(forward, nn.Module):
         return []
-    return [b for module in forward.modules() if module.training for b in module.buffers(recurse=False)]
+    training = (module for module in submodules(forward) if module.training)
+    return [buffer for module in training for buffer in module._buffers.values() if buffer is not None]
+
+
+def submodules(module: nn.Module) -> set[nn.Module]:
+    """The module and all below it; quicker than `modules()`, which also names them."""
+    found, waiting = set[nn.Module](), [module]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += [below for below in one._modules.values() if below is not None]
+    return found

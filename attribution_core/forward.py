@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from attribution_core.arguments import as_extra
+from attribution_core.evaluate import submodules
 
 
 class Named(nn.Module):
@@ -61,12 +62,17 @@ def device_of(forward: object) -> torch.device | None:
     """The device of a model's parameters, if they all are on one."""
     if not isinstance(forward, nn.Module):
         return None
-    found = {tensor.device for tensor in (*forward.parameters(), *forward.buffers())}
+    found = {
+        tensor.device
+        for module in submodules(forward)
+        for tensor in (*module._parameters.values(), *module._buffers.values())
+        if tensor is not None
+    }
     return found.pop() if len(found) == 1 else None
 
 
 def moved(value: Any, device: torch.device | None) -> Any:
     """Tensors moved to a device, also inside tuples, lists and dicts."""
-    if device is None:
+    if device is None or (type(value) is tuple and all(isinstance(v, Tensor) and v.device == device for v in value)):
         return value
     return tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, value)

@@ -99,11 +99,13 @@ class Attribution(ABC):
         aim = self._aim(target, len(given[0]))
         forward, rest = as_forward(self.forward_func, self._names, extra)
         with undisturbed(self.forward_func, given):
-            rest, xs = tree_map(owned, moved(rest, device)), tuple(owned(x).detach() for x in given)
+            rest = tree_map(owned, moved(rest, device)) if rest else ()
+            xs = tuple(owned(x).detach() for x in given)
             if ids:
                 forward, xs, bases = _with_embeddings(forward, xs, bases, rest, max(1, len(self._targets)))
             kind = Shared if isinstance(aim, Together) else Question
-            aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
+            if isinstance(aim, (Predicted, Together)):
+                aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
             question = kind(forward, aim, site or Inputs(), rest, whole=not copied(), grad_kwargs=options)
             yield question, xs, tuple(owned(b) for b in bases)
             self._warn_of_unused(question)

@@ -22,6 +22,9 @@ from attribution_core.question import stacked
 
 Attribute = Callable[..., Any]
 
+PLAIN = (torch.Tensor, tuple, int, float, str, type(None))
+"""What needs none of this."""
+
 
 def flexible(attribute: Attribute) -> Attribute:
     """`attribute`, taking inputs by name, several baselines and several targets."""
@@ -31,6 +34,8 @@ def flexible(attribute: Attribute) -> Attribute:
 
     @wraps(attribute)
     def asked(self: Any, *args: Any, **options: Any) -> Any:
+        if "targets" not in options and all(isinstance(value, PLAIN) for value in (*args, *options.values())):
+            return attribute(self, *args, **options)
         targets = options.pop("targets", None)
         bound = signature.bind(self, *args, **options)
         given = bound.arguments

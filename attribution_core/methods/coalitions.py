@@ -21,8 +21,11 @@ def pairs(players: int, count: int, random: torch.Generator) -> Tensor:
     are sampled without replacement [covert2021]. A coalition never comes together with its complement. Order: by size,
     the smallest first. `count` is at most 2^(players − 1) − 1; neither empty nor full coalitions are among them.
     """
-    found = [_of_size(players, size, wanted, random) for size, wanted in _shares(players, count).items() if wanted]
-    return torch.cat([torch.zeros(0, players, dtype=torch.bool), *found])
+    shares = _shares(players, count)
+    full = [size for size, wanted in shares.items() if _capacity(players, size, 2 * wanted) < 2 * wanted]
+    sizes = [size for size, wanted in shares.items() if size not in full for _ in range(wanted)]
+    listed = [_listed(players, size, shares[size], random) for size in full]
+    return torch.cat([*listed, _drawn(players, torch.tensor(sizes, dtype=torch.long), random)])
 
 
 def kernel(players: int, size: int) -> float:
@@ -60,23 +63,29 @@ def _capacity(players: int, size: int, limit: int) -> int:
     return min(limit, found // 2 if 2 * size == players else found)
 
 
-def _of_size(players: int, size: int, wanted: int, random: torch.Generator) -> Tensor:
-    halves = 2 * size == players
-    capacity = _capacity(players, size, 4 * wanted + 64)
-    if capacity < 4 * wanted + 64:
-        places = torch.tensor(list(itertools.islice(itertools.combinations(range(players), size), capacity)))
-        order = torch.arange(capacity) if wanted == capacity else torch.randperm(capacity, generator=random)
-        return torch.zeros(wanted, players, dtype=torch.bool).scatter_(1, places[order[:wanted]], True)
+def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Tensor:
+    """Some of the coalitions of a size that has few."""
+    capacity = _capacity(players, size, 2 * wanted)
+    places = torch.tensor(list(itertools.islice(itertools.combinations(range(players), size), capacity)))
+    order = torch.arange(capacity) if wanted == capacity else torch.randperm(capacity, generator=random)
+    return torch.zeros(wanted, players, dtype=torch.bool).scatter_(1, places[order[:wanted]], True)
+
+
+def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
+    """Random coalitions of the given sizes, none twice; those of half the players contain the first player."""
     found = torch.zeros(0, players, dtype=torch.bool)
-    while len(found) < wanted:
-        places = torch.rand(wanted - len(found), players, generator=random).argsort(1)[:, :size]
-        drawn = torch.zeros(len(places), players, dtype=torch.bool).scatter_(1, places, True)
-        drawn = drawn ^ ~drawn[:, :1] if halves else drawn
-        found = _different(torch.cat([found, drawn]))
-    return found
+    while len(sizes):
+        drawn = torch.rand(len(sizes), players, generator=random).argsort(1).argsort(1) < sizes[:, None]
+        drawn ^= (2 * sizes == players)[:, None] & ~drawn[:, :1]
+        both = torch.cat([found, drawn])
+        new = _first(both)
+        sizes = sizes[~new[len(found) :]]
+        found = both[new]
+    return found[found.sum(1).argsort(stable=True)]
 
 
-def _different(coalitions: Tensor) -> Tensor:
-    """Each coalition once, in the order of its first appearance."""
-    seen = {row.tobytes(): place for place, row in reversed(list(enumerate(coalitions.numpy())))}
-    return coalitions[sorted(seen.values())]
+def _first(coalitions: Tensor) -> Tensor:
+    """True where a coalition appears for the first time."""
+    rows = [row.tobytes() for row in coalitions.numpy()]
+    first = {row: place for place, row in reversed(list(enumerate(rows)))}
+    return torch.tensor([first[row] == place for place, row in enumerate(rows)])
