@@ -76,6 +76,7 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
                     data-cell={`${actual} ${predicted}`}
                     data-diagonal={actual === predicted || undefined}
                     data-empty={cell.count === 0 || undefined}
+                    data-long={(upright && cell.count >= 100) || undefined}
                     style={actual === predicted ? undefined : { '--heat': heat(cell.count, worst) }}
                     tabIndex={actual === at.actual && predicted === at.predicted ? 0 : -1}
                     aria-pressed={isSet(cell)}
@@ -84,7 +85,7 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
                     onFocus={() => setAt({ actual, predicted })}
                     onClick={() => onToggle(cell)}
                   >
-                    {size <= COUNTS_UP_TO && cell.count > 0 ? cell.count : ''}
+                    {size <= COUNTS_UP_TO && inCell(cell.count)}
                   </UnstyledButton>
                 </span>
               );
@@ -102,6 +103,12 @@ const MOVES: Record<string, readonly [down: number, across: number]> = {
   ArrowLeft: [0, -1],
   ArrowRight: [0, 1],
 };
+
+/** Three letters at most: 12, 345, 6k. */
+function inCell(count: number): string {
+  if (count === 0) return '';
+  return count < 1000 ? String(count) : `${Math.round(count / 1000)}k`;
+}
 
 /** A square root, so that single mistakes are seen beside common ones. */
 function heat(value: number, worst: number): string {

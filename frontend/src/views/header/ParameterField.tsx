@@ -81,8 +81,8 @@ function NumberField({ parameter, value, onChange }: ParameterFieldProps) {
 }
 
 function range({ minimum, maximum }: Parameter): string {
-  const low = typeof minimum === 'number' ? `at least ${minimum}` : '';
-  const high = typeof maximum === 'number' ? `at most ${maximum}` : '';
-  const both = [low, high].filter(Boolean).join(', ');
-  return both && `(${both})`;
+  const low = typeof minimum === 'number';
+  const high = typeof maximum === 'number';
+  if (low && high) return `From ${minimum} to ${maximum}.`;
+  return low ? `At least ${minimum}.` : high ? `At most ${maximum}.` : '';
 }

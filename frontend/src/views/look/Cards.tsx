@@ -43,7 +43,7 @@ export function Cards({ list, samples, selected, inRow, onSelect }: CardsProps) 
   });
   const items = virtual.getVirtualItems();
   useMore(list, (items.at(-1)?.index ?? 0) >= rows - 2);
-  useReveal(virtual, samples, columns, selected);
+  useReveal(virtual, samples, size.width > 0 ? columns : null, selected);
   const { startIndex, endIndex } = virtual.range ?? { startIndex: 0, endIndex: -1 };
   const inView = samples.slice(startIndex * columns, (endIndex + 1) * columns);
   return (
@@ -103,17 +103,17 @@ function useMore({ hasNextPage, isFetching, fetchNextPage, error }: SampleList, 
   }, [near, hasNextPage, isFetching, error, fetchNextPage]);
 }
 
-/** Keeps the selected card on screen while the selection moves. */
+/** Keeps the selected card on screen while the selection moves; waits until the columns are known. */
 function useReveal(
   virtual: { scrollToIndex: (row: number, options: { align: 'auto' }) => void },
   samples: Sample[],
-  columns: number,
+  columns: number | null,
   selected: number | null,
 ): void {
   const shown = useRef<number | null>(null);
   useEffect(() => {
     const at = samples.findIndex((sample) => sample.index === selected);
-    if (at < 0 || shown.current === selected) return;
+    if (columns === null || at < 0 || shown.current === selected) return;
     shown.current = selected;
     virtual.scrollToIndex(Math.floor(at / columns), { align: 'auto' });
   }, [virtual, samples, columns, selected]);
