@@ -21,7 +21,7 @@ ARGUMENTS: dict[str, str] = {
     "target": 'Which output to explain: an index, a label, "pred", a tuple of indices, one per example, or a function.',
     "additional_forward_args": "Further arguments of the model, which get no attributions.",
     "abs": "Show the size of the gradient without its sign.",
-    "n_steps": "Points on the path from the baseline to the input: more is more exact and slower.",
+    "n_steps": 'Points on the path from baseline to input: more is more exact; "auto" doubles them as needed.',
     "method": "How the path integral is approximated.",
     "internal_batch_size": "Most rows in one pass through the model; chosen from the input's size if not given.",
     "return_convergence_delta": "Also return how far each example's sum of attributions misses the output's change.",
@@ -46,7 +46,7 @@ ARGUMENTS: dict[str, str] = {
     "perm_func": "Own way to shuffle: from an input and the mask of a feature to an input of the same shape.",
     "n_samples": "How much is drawn at random: more is more exact and slower.",
     "estimator": "Estimate from sets of features (the most exact), or from random orders of them as Captum does.",
-    "tolerance": "Stop as soon as the result changes by less than this share of it.",
+    "tolerance": "Go on until the error, or the last change of the result, is below this share of it.",
     "seed": "The same seed gives the same result; without it, the global random state decides (and stays as it is).",
     "n_masks": "Random masks to look through: more is more exact and slower.",
     "grid_size": "Cells of a mask in each dimension: more show finer structures and need more masks.",
@@ -167,6 +167,13 @@ def at_least(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise AttributionError(f"{name}={value!r}: expected an integer ≥ {least}.")
     return value
+
+
+def as_tolerance(tolerance: float | None) -> float | None:
+    """Read `tolerance`."""
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise AttributionError(f"tolerance={tolerance!r}: expected a share between 0 and 1.")
+    return tolerance
 
 
 def as_rows(internal_batch_size: int | None) -> int | None:

@@ -205,9 +205,9 @@ def _available() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
 
 
-def once(compute: Callable[[], Part], batch: int) -> Part:
+def once(compute: Callable[[], Part], batch: int, *, told: bool = True) -> Part:
     """A method of a single step: one batch, in slices if memory runs out."""
-    return next(iter([*over(1, lambda start, stop: compute(), batch, batch)]))  # noqa: ARG005 - a single step
+    return next(iter([*over(1, lambda start, stop: compute(), batch, batch, told=told)]))  # noqa: ARG005 - a single step
 
 
 def over(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ Tensors = tuple[Tensor, ...]
 Quadrature = Literal["gausslegendre", "riemann_right", "riemann_left", "riemann_middle", "riemann_trapezoid"]
 
 
+@lru_cache
 def quadrature(method: Quadrature, steps: int) -> tuple[Tensor, Tensor]:
     """Positions in [0, 1] and weights that sum to 1, each (steps,) in float64."""
     if method not in get_args(Quadrature):

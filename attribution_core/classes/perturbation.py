@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, at_least, packed
+from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
 from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
@@ -46,13 +46,6 @@ def spread(game: Game, values: list[Tensor]) -> Tensors:
         return game.features.spread(values[0])
     parts = [part.features.spread(value) for part, value in zip(game.each(), values, strict=True)]
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
-
-
-def as_tolerance(tolerance: float | None) -> float | None:
-    """Read `tolerance`."""
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise AttributionError(f"tolerance={tolerance!r}: expected a share between 0 and 1.")
-    return tolerance
 
 
 @final

@@ -8,13 +8,14 @@ from typing import Any, Literal, final, overload
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, at_least, packed
+from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.delta import change, total
 from attribution_core.errors import AttributionError
 from attribution_core.evaluate import progress_bar
 from attribution_core.masks import as_groups, as_windows
 from attribution_core.methods import ablation, deeplift, input_x_gradient, integrated_gradients, modified, saliency
+from attribution_core.methods.path import to_tolerance
 from attribution_core.paths import Quadrature, quadrature
 from attribution_core.rules import deconvolution, guided
 from attribution_core.rules.intercept import refuse_compiled
@@ -81,10 +82,12 @@ class IntegratedGradients(GradientAttribution):
         baselines: Baselines = ...,
         target: TargetLike = ...,
         additional_forward_args: Any = ...,
-        n_steps: int = ...,
+        n_steps: int | Literal["auto"] = ...,
         method: Quadrature = ...,
         internal_batch_size: int | None = ...,
         return_convergence_delta: Literal[False] = ...,
+        *,
+        tolerance: float | None = ...,
     ) -> TensorOrTuple: ...
 
     @overload
@@ -94,11 +97,12 @@ class IntegratedGradients(GradientAttribution):
         baselines: Baselines = ...,
         target: TargetLike = ...,
         additional_forward_args: Any = ...,
-        n_steps: int = ...,
+        n_steps: int | Literal["auto"] = ...,
         method: Quadrature = ...,
         internal_batch_size: int | None = ...,
         *,
         return_convergence_delta: Literal[True],
+        tolerance: float | None = ...,
     ) -> tuple[TensorOrTuple, Tensor]: ...
 
     def attribute(
@@ -107,15 +111,26 @@ class IntegratedGradients(GradientAttribution):
         baselines: Baselines = None,
         target: TargetLike = None,
         additional_forward_args: Any = None,
-        n_steps: int = 50,
+        n_steps: int | Literal["auto"] = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,
         return_convergence_delta: bool = False,
+        *,
+        tolerance: float | None = None,
     ) -> TensorOrTuple | tuple[TensorOrTuple, Tensor]:
-        """Attributions shaped like the inputs, and with `return_convergence_delta` the error of their sums, (B,)."""
-        rule = quadrature(method, at_least("n_steps", n_steps, 1))
+        """Attributions shaped like the inputs, and with `return_convergence_delta` the error of their sums, (B,).
+
+        With `tolerance`, or `n_steps="auto"` (0.01), steps are doubled until that error is below this share of the
+        score's change.
+        """
+        first = 8 if n_steps == "auto" else at_least("n_steps", n_steps, 1)
+        share = as_tolerance(0.01 if tolerance is None and n_steps == "auto" else tolerance)
+        rule = quadrature(method, first)
         rows = None if internal_batch_size is None else at_least("internal_batch_size", internal_batch_size, 1)
         with self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases):
+            if share is not None:
+                found, missed = to_tolerance(question, xs, bases, method, first, share, self._multiply, rows)
+                return (packed(found, inputs), missed) if return_convergence_delta else packed(found, inputs)
             found = integrated_gradients(question, xs, bases, rule, self._multiply, rows)
             if not return_convergence_delta:
                 return packed(found, inputs)

@@ -9,9 +9,9 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from attribution_core.arguments import Baselines, TensorOrTuple, at_least, packed
+from attribution_core.arguments import Baselines, TensorOrTuple, as_tolerance, at_least, packed
 from attribution_core.classes.base import PerturbationAttribution
-from attribution_core.classes.perturbation import Mask, as_tolerance, spread
+from attribution_core.classes.perturbation import Mask, spread
 from attribution_core.delta import plain_scores
 from attribution_core.draws import Draws, seeded
 from attribution_core.errors import AttributionError, AttributionWarning

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.delta import plain_scores
-from attribution_core.evaluate import over, rows_that_fit
+from attribution_core.evaluate import once, over, rows_that_fit
 from attribution_core.masks import Features
 from attribution_core.question import Question, Tensors
 
@@ -24,8 +24,8 @@ def ablation(
 
     Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
     """
-    whole = plain_scores(question, tuple(x.clone() for x in inputs))
     batch = len(inputs[0])
+    whole = once(lambda: plain_scores(question, tuple(x.clone() for x in inputs)), batch, told=False)
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start

@@ -124,7 +124,9 @@ def gradient_shap(
         way = (chance[:, 0] + torch.arange(start, stop, device=draws.device)) / count
         starts = tuple(chosen(b, chance[:, 1], batch) for b in distribution)
         asked = question.repeated(stop - start)
-        slopes = asked.gradients(tuple(_between(b, x, way.repeat_interleave(batch)) for b, x in zip(starts, ends, strict=True))).slopes
+        along = way.repeat_interleave(batch)
+        points = tuple(_between(b, x, along) for b, x in zip(starts, ends, strict=True))
+        slopes = asked.gradients(points).slopes
         values, before = asked.values(ends), asked.values(starts)
         check_rows(values, len(ends[0]))
         whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, values, before, strict=True))

@@ -2,26 +2,67 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import reduce
 
 import torch
 from torch import Tensor
 
+from attribution_core.delta import change, total
 from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.paths import straight, wide
+from attribution_core.paths import Quadrature, quadrature, straight, wide
 from attribution_core.question import Question, Tensors
+
+MOST_STEPS = 2048
+"""Where doubling ends."""
 
 
 def integrated_gradients(
     question: Question,
     inputs: Tensors,
     baselines: Tensors,
-    quadrature: tuple[Tensor, Tensor],
+    rule: tuple[Tensor, Tensor],
     multiply_by_inputs: bool = True,
     rows: int | None = None,
 ) -> Tensors:
     """(x − b) · ∫ d score / d x along the straight line from b to x [sundararajan2017]."""
-    positions, weights = quadrature
+    means = _mean_slopes(question, inputs, baselines, rule, rows)
+    return _multiplied(means, inputs, baselines) if multiply_by_inputs else means
+
+
+def to_tolerance(
+    question: Question,
+    inputs: Tensors,
+    baselines: Tensors,
+    method: Quadrature,
+    steps: int,
+    tolerance: float,
+    multiply_by_inputs: bool = True,
+    rows: int | None = None,
+) -> tuple[Tensors, Tensor]:
+    """Integrated gradients of ever twice as many steps, until the sum of an example's attributions misses the change
+    of its score by at most that share of it; and what is missed, (B,)."""
+    rise = change(question, baselines, inputs)
+    slopes = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
+    missed = total(_multiplied(slopes, inputs, baselines)) - rise
+    rounding = 64 * torch.finfo(rise.dtype).eps
+    while (open_ := missed.abs() > tolerance * rise.abs() + rounding).any() and 2 * steps <= MOST_STEPS:
+        steps *= 2
+        finer = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
+        slopes = tuple(torch.where(_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
+        missed = total(_multiplied(slopes, inputs, baselines)) - rise
+    if open_.any():
+        warnings.warn(
+            f"IntegratedGradients: {int(open_.sum())} examples miss the tolerance of {tolerance} after {steps} steps.",
+            stacklevel=4,
+        )
+    return _multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, missed
+
+
+def _mean_slopes(
+    question: Question, inputs: Tensors, baselines: Tensors, rule: tuple[Tensor, Tensor], rows: int | None
+) -> Tensors:
+    positions, weights = rule
     batch = len(inputs[0])
 
     def part(start: int, stop: int) -> Tensors:
@@ -30,10 +71,15 @@ def integrated_gradients(
         return tuple(_weighted(s, weights[start:stop]) for s in slopes)
 
     parts = over(len(positions), part, batch, rows_that_fit(inputs, rows))
-    means = reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
-    if not multiply_by_inputs:
-        return means
-    return tuple(m * (x - b) for m, x, b in zip(means, inputs, baselines, strict=True))
+    return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
+
+
+def _multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:
+    return tuple(m * (x - b) for m, x, b in zip(slopes, inputs, baselines, strict=True))
+
+
+def _rows(chosen: Tensor, like: Tensor) -> Tensor:
+    return chosen.reshape(-1, *[1] * (like.dim() - 1))
 
 
 def _weighted(slopes: Tensor, weights: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
-from attribution_core import AttributionError, Cancelled, observe
+from attribution_core import AttributionError, Cancelled, evaluate, observe
 from attribution_core.errors import NotPerExample
-from attribution_core.evaluate import _observer, over, report, rows_that_fit
+from attribution_core.evaluate import _observer, free_memory, over, report, rows_that_fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
 CALLS: dict[str, dict[str, Any]] = {
@@ -158,6 +158,42 @@ def test_memory_running_out_halves_the_chunk() -> None:
     assert chunks(9, compute, batch=1, rows=9) == [2, 2, 2, 2, 1]
     with pytest.raises(torch.cuda.OutOfMemoryError):
         chunks(2, lambda a, b: compute(0, 9), batch=1, rows=1)
+
+
+class Small(Counting):
+    """A net whose memory holds few rows."""
+
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        self.rows.append(len(x))
+        if len(x) > 3:
+            raise torch.cuda.OutOfMemoryError
+        return self.body(x)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_memory_running_out_halves_single_passes_too(name: str) -> None:
+    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)).double()
+    arguments = {**CALLS[name], "target": [0, 1, 2, 0] * 2}
+    method = getattr(attribution_core, name)
+    expected, model = flat(method(Counting()).attribute(x, **arguments)), Small()
+    torch.testing.assert_close(flat(method(model).attribute(x, **arguments)), expected, rtol=1e-12, atol=1e-12)
+    assert min(model.rows) == 2
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        method(lambda x: Small()(x.repeat(4, 1))).attribute(x, **arguments)
+
+
+def test_the_default_is_chosen_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = (torch.empty(1, 784),)
+    assert free_memory(torch.device("cpu")) > 1 << 20
+    assert rows_that_fit(x) == 127
+    for free, rows in ((1 << 26, 20), (1 << 22, 1), (0, 1)):
+        monkeypatch.setattr(evaluate, "free_memory", lambda device, free=free: free)
+        assert rows_that_fit(x) == rows
+        assert rows_that_fit(x, asked=50) == 50
+
+
+def test_token_ids_count_as_what_they_stand_for() -> None:
+    assert rows_that_fit((torch.zeros(2, 64, dtype=torch.long),)) == rows_that_fit((torch.zeros(2, 64, 64),))
 
 
 def test_other_errors_are_not_retried() -> None:
