@@ -160,8 +160,9 @@ def test_keys_of_the_dashboard_are_not_the_notebooks(notebook: Notebook) -> None
     count = notebook.cells.count()
     detail = cell.get_by_role("region", name="Selected sample")
     title = detail.get_by_role("heading", level=2).first
-    before = title.inner_text()
+    expect(status(cell)).to_contain_text("Scanned 899 of 899")
     cell.get_by_role("button", name=re.compile("show in detail")).first.click()
+    before = title.inner_text()
     for key in ("j", "d", "d", "x", "a", "b"):
         page.keyboard.press(key)
     expect(title).not_to_have_text(before)
@@ -174,7 +175,7 @@ def test_keys_of_the_dashboard_are_not_the_notebooks(notebook: Notebook) -> None
     page.keyboard.type("20")
     page.wait_for_timeout(500)  # until what was typed is sent
     page.keyboard.press("Escape")
-    assert '{"n_steps":20}' in notebook.run("print(visualizer.widget.view)")
+    assert re.search(r"n_steps\D+20", notebook.run("print(visualizer.widget.view)"))
 
 
 def test_a_busy_kernel_answers_on_a_subshell(notebook: Notebook) -> None:

@@ -41,7 +41,7 @@ async ({ module, traits }) => {
       if (content.type !== 'request') return;
       const body = buffers?.length ? new TextDecoder().decode(buffers[0]) : '';
       const [status, headers, data] = await window.kernel(content.method, content.path, content.headers, body);
-      if (host.state === 'gone') return;
+      if (host.state === 'gone' || host.state === 'deaf') return;
       host.emit('msg:custom', { type: 'response', id: content.id, status, headers }, [bytes(data)]);
     },
     recover() { host.state = 'ready'; host.held.splice(0).forEach((each) => host.deliver(...each)); },
@@ -53,7 +53,7 @@ async ({ module, traits }) => {
     send(content, _, buffers) {
       if (host.state === 'gone') throw new Error('Cannot send');
       host.sent.push(content);
-      if (host.state === 'busy') host.held.push([content, buffers]);
+      if (host.state === 'busy' || host.state === 'deaf') host.held.push([content, buffers]);
       else void host.deliver(content, buffers);
     },
     on: (event, listener) => of(event).add(listener),
@@ -162,7 +162,7 @@ def test_a_kernel_that_is_gone_is_said_at_once(cell: Locator, page: Page) -> Non
 
 
 def test_a_kernel_that_no_longer_knows_the_widget_is_gone(cell: Locator, page: Page) -> None:
-    page.evaluate("() => { host.state = 'busy'; host.emit('comm_live_update') }")
+    page.evaluate("() => { host.state = 'deaf'; host.emit('comm_live_update') }")
     expect(cell.get_by_text("The kernel is gone: run the cell again")).to_be_visible(timeout=3000)
     state(page, "recover()")
     expect(cell.get_by_text("The kernel is gone")).to_have_count(0)
