@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, final
 
 import torch
@@ -95,7 +96,7 @@ class _Asker:
     ) -> None:
         self.method, self.options, self.draws, self.inputs = method, dict(options), draws, inputs
         self.batch = len(xs[0])
-        self.stochastic = "seed" in inspect.signature(method.attribute).parameters  # type: ignore[attr-defined]
+        self.stochastic = _takes_seed(type(method))
         self.bases = None
         if drawing:
             self.bases = as_distribution(self.options.pop("baselines", None), xs, isinstance(inputs, Tensor))
@@ -127,6 +128,11 @@ class _Asker:
     def _drawn(self, bases: Tensors, start: int, stop: int) -> Tensors:
         each = [torch.rand((), generator=self.draws.at(-1 - k), device=self.draws.device) for k in range(start, stop)]
         return tuple(chosen(b, torch.stack(each), self.batch) for b in bases)
+
+
+@lru_cache
+def _takes_seed(method: type[Attribution]) -> bool:
+    return "seed" in inspect.signature(method.attribute).parameters  # type: ignore[attr-defined]
 
 
 def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:

@@ -113,6 +113,8 @@ def gradient_shap(
     Points are spread evenly over the way: that of copy k lies in the k-th of `count` equal parts.
     """
     batch = len(inputs[0])
+    chance = torch.rand(count, 2, generator=draws.at(0), device=draws.device)
+    ways = (chance[:, 0] + torch.arange(count, device=draws.device)) / count
 
     def part(start: int, stop: int) -> tuple[Tensors, Tensor | None]:
         copies = range(start, stop)
@@ -120,11 +122,9 @@ def gradient_shap(
             noisy(x, stdev, copies, draws, (place + 1) * count)
             for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
         )
-        chance = torch.stack([torch.rand(2, generator=draws.at(k), device=draws.device) for k in copies])
-        way = (chance[:, 0] + torch.arange(start, stop, device=draws.device)) / count
-        starts = tuple(chosen(b, chance[:, 1], batch) for b in distribution)
+        starts = tuple(chosen(b, chance[start:stop, 1], batch) for b in distribution)
         asked = question.repeated(stop - start)
-        along = way.repeat_interleave(batch)
+        along = ways[start:stop].repeat_interleave(batch)
         points = tuple(_between(b, x, along) for b, x in zip(starts, ends, strict=True))
         slopes = asked.gradients(points).slopes
         values, before = asked.values(ends), asked.values(starts)

@@ -199,7 +199,7 @@ def test_gradient_shap_is_the_mean_over_its_draws(multiply: bool) -> None:
     draws, total, misses = Draws(9, CPU), torch.zeros_like(X), torch.zeros(3, count).double()
     for copy in range(count):
         x = noisy(X, 0.2, range(copy, copy + 1), draws, count)
-        way, which = torch.rand(2, generator=draws.at(copy)).tolist()
+        way, which = torch.rand(count, 2, generator=draws.at(0))[copy].tolist()
         b = rows[int(which * 4)].expand_as(x)
         point = (b + (copy + way) / count * (x - b)).requires_grad_()
         score = model(point)[range(3), range(3)]
