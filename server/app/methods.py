@@ -166,7 +166,8 @@ def _simple(hint: Any) -> Any:
     """The type without what a form cannot ask for."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kept = [arg for arg in typing.get_args(hint) if arg in (bool, int, float, str, types.NoneType)]
-        kept += [arg for arg in typing.get_args(hint) if typing.get_origin(arg) is Literal]
+        if not {int, float} & set(kept):  # a word in place of a number is for those who write code
+            kept += [arg for arg in typing.get_args(hint) if typing.get_origin(arg) is Literal]
         return typing.Union[tuple(kept)]  # noqa: UP007  # built from a list
     return hint
 
