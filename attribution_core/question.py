@@ -125,7 +125,7 @@ class Question:
                 f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
                 "Choose the output of an embedding, or another layer.",
             )
-        columns = scores[:, None].unbind(1) if scores.dim() == 1 else scores.unbind(1)
+        columns = (scores,) if scores.dim() == 1 else scores.unbind(1)
         each = [self._slopes(c, values, last=n == len(columns)) for n, c in enumerate(columns, 1)]
         return each[0] if scores.dim() == 1 else tuple(torch.stack(found, 1) for found in zip(*each, strict=True))
 

@@ -85,7 +85,7 @@ class Output(Target):
         chosen = self._chosen(outputs)
         if chosen.numel() != rows:
             raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs)
-        return chosen.reshape(rows)
+        return chosen if chosen.dim() == 1 else chosen.reshape(rows)
 
     def examples(self, start: int, stop: int) -> Target:
         """The rows of these examples, if each has its own."""
