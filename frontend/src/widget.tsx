@@ -12,12 +12,48 @@ declare const __STYLES__: string; // all of the styles, put here by the build
 
 const ROOT = 'attribution-insights';
 const QUIET = 1000; // ms after which what is seen is worth a picture
+const PATIENCE = 3000; // ms until a kernel is not expected any more
 const FAREWELL = 300; // ms for the last messages: that nobody waits for unfinished work
 
-/** Mounts the dashboard in a notebook's cell, out of reach of its styles and keys; anywidget calls this. */
+/** Puts the dashboard below a notebook's cell once a kernel answers; anywidget calls this. */
 function render({ model, el }: { model: Channel; el: HTMLElement }): () => void {
-  const { shadowHost, root } = place(model, el);
+  const { shadowHost, root } = place(el);
   const transport = new NotebookTransport(model);
+  let close = waiting(root);
+  let closed = false;
+  transport.awake.then(() => {
+    if (closed) return;
+    close();
+    shadowHost.dataset.live = '';
+    shadowHost.style.height = `${model.get('height')}px`;
+    close = live(model, transport, el, root);
+  });
+  transport.tell('ping');
+  return () => {
+    closed = true;
+    close();
+    shadowHost.remove();
+    setTimeout(() => transport.close(), FAREWELL);
+  };
+}
+
+/** A line in place of the dashboard, as in a notebook that is only read. */
+function waiting(root: HTMLElement): () => void {
+  const line = document.createElement('p');
+  line.textContent = 'Connecting to the kernel…';
+  root.append(line);
+  const timer = setTimeout(() => {
+    line.textContent =
+      'No answer from the kernel yet: it is busy with a cell, or gone. If it is gone, run the cell again.';
+  }, PATIENCE);
+  return () => {
+    clearTimeout(timer);
+    line.remove();
+  };
+}
+
+/** The dashboard itself; what it returns takes it away. */
+function live(model: Channel, transport: NotebookTransport, el: HTMLElement, root: HTMLElement): () => void {
   const address = traitAddress(model);
   const picture = hidePicture(String(model.get('snapshot')));
   let quiet: ReturnType<typeof setTimeout> | undefined;
@@ -42,15 +78,12 @@ function render({ model, el }: { model: Channel; el: HTMLElement }): () => void 
     react.unmount();
     address.close();
     picture.show();
-    shadowHost.remove();
-    setTimeout(() => transport.close(), FAREWELL);
   };
 }
 
-/** A shadow root of the wanted height, whose keys are not the notebook's shortcuts. */
-function place(model: Channel, el: HTMLElement) {
+/** A shadow root, out of reach of the notebook's styles, whose keys are not the notebook's shortcuts. */
+function place(el: HTMLElement) {
   const shadowHost = document.createElement('div');
-  shadowHost.style.height = `${model.get('height')}px`;
   const rootSize = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
   shadowHost.style.setProperty('--mantine-scale', String(16 / rootSize));
   shadowHost.dataset.lmSuppressShortcuts = 'true'; // Jupyter's

@@ -27,13 +27,13 @@ HOST = """<!doctype html><html lang="en"><head><title>host</title><style>
   <main><h1>Host</h1><button id="own">own</button><div id="cell"></div></main>
 </body></html>"""
 CHANNEL = """
-async ({ module, traits }) => {
+async ({ module, traits, state }) => {
   const url = URL.createObjectURL(new Blob([module], { type: 'text/javascript' }));
   const listeners = new Map();
   const of = (event) => listeners.get(event) ?? listeners.set(event, new Set()).get(event);
   const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
   const host = (window.host = {
-    state: 'ready', sent: [], held: [], traits,
+    state, sent: [], held: [], traits,
     emit: (event, ...values) => of(event).forEach((each) => each(...values)),
     listening: () => [...listeners.values()].reduce((sum, each) => sum + each.size, 0),
     async deliver(content, buffers) {
@@ -62,6 +62,7 @@ async ({ module, traits }) => {
   host.unmount = (await import(url)).default.render({ model, el: document.getElementById('cell') });
 }
 """
+HIDDEN = "getComputedStyle(document.documentElement).getPropertyValue('--attribution-insights-abc')"
 
 
 @pytest.fixture
@@ -77,9 +78,8 @@ def visualizer() -> Iterator[AttributionVisualizer]:
     visualizer.close()
 
 
-@pytest.fixture
-def cell(page: Page, visualizer: AttributionVisualizer) -> Locator:
-    """The module, mounted over a channel to a real workspace."""
+def mount(page: Page, visualizer: AttributionVisualizer, state: str) -> Locator:
+    """The module, mounted over a channel to a real workspace; the cell it is in."""
 
     def kernel(method: str, path: str, headers: dict[str, str], body: str) -> Any:
         status, answered, data = call(visualizer.app, method, path, headers, body.encode())
@@ -89,8 +89,14 @@ def cell(page: Page, visualizer: AttributionVisualizer) -> Locator:
     page.route("http://host.test/", lambda route: route.fulfill(body=HOST, content_type="text/html"))
     page.goto("http://host.test/")
     traits = {"view": "", "selected": {}, "snapshot": "abc", "height": 640}
-    page.evaluate(CHANNEL, {"module": (STATIC / "widget.js").read_text("utf-8"), "traits": traits})
-    cell = page.locator("#cell")
+    module = (STATIC / "widget.js").read_text("utf-8")
+    page.evaluate(CHANNEL, {"module": module, "traits": traits, "state": state})
+    return page.locator("#cell")
+
+
+@pytest.fixture
+def cell(page: Page, visualizer: AttributionVisualizer) -> Locator:
+    cell = mount(page, visualizer, "ready")
     expect(photos(cell).first).to_be_visible()
     return cell
 
@@ -127,6 +133,18 @@ def test_styles_neither_leak_in_nor_out(cell: Locator, page: Page) -> None:
     assert page.locator("#own").evaluate("e => [getComputedStyle(e).fontSize, getComputedStyle(e).fontFamily]") == own
     assert own[0] == "31px"
     assert page.evaluate("document.querySelectorAll('head style').length") == 1
+
+
+def test_until_a_kernel_answers_the_picture_stays(page: Page, visualizer: AttributionVisualizer) -> None:
+    cell = mount(page, visualizer, "deaf")
+    expect(cell.get_by_text("Connecting to the kernel")).to_be_visible()
+    assert cell.evaluate("e => e.offsetHeight") < 80
+    assert page.evaluate(HIDDEN) == ""
+    expect(cell.get_by_text("run the cell again")).to_be_visible()
+    state(page, "recover()")
+    expect(photos(cell).first).to_be_visible()
+    assert page.evaluate(HIDDEN) == "none"
+    assert cell.evaluate("e => e.offsetHeight") > 600
 
 
 def test_the_view_is_set_from_code(cell: Locator, page: Page) -> None:
@@ -186,15 +204,14 @@ def test_a_request_that_nobody_waits_for_is_aborted(cell: Locator, page: Page) -
 
 
 def test_closing_the_cell_frees_everything(cell: Locator, page: Page) -> None:
-    hidden = "getComputedStyle(document.documentElement).getPropertyValue('--attribution-insights-abc')"
-    assert page.evaluate(hidden) == "none"
+    assert page.evaluate(HIDDEN) == "none"
     page.evaluate("host.state = 'busy'")
     outcome(cell, "Correct").click()
     page.wait_for_function("host.held.some(([each]) => each.type === 'request')")
     state(page, "unmount()")
     expect(cell).to_be_empty()
     page.wait_for_function("host.listening() === 0")
-    assert page.evaluate(hidden) == ""
+    assert page.evaluate(HIDDEN) == ""
     sent = state(page, "sent")
     unanswered = {each[0]["id"] for each in state(page, "held") if each[0]["type"] == "request"}
     assert unanswered <= {each["id"] for each in sent if each["type"] == "abort"}

@@ -33,6 +33,9 @@ export class NotebookTransport implements Transport {
   readonly direct = false;
   private readonly state = new Variable<Connection>('ready');
   readonly connection: Observable<Connection> = this.state;
+  /** Settled once the kernel has sent anything at all. */
+  readonly awake: Promise<void>;
+  private wake!: () => void;
   private readonly waiting = new Map<string, Waiting>();
   private readonly name = crypto.getRandomValues(new Uint32Array(2)).join('-');
   private sent = 0;
@@ -40,6 +43,9 @@ export class NotebookTransport implements Transport {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly channel: Channel) {
+    this.awake = new Promise((resolve) => {
+      this.wake = resolve;
+    });
     channel.on('msg:custom', this.receive);
     channel.on('comm_live_update', this.suspect); // Jupyter: the kernel was restarted, or is back
   }
@@ -77,6 +83,7 @@ export class NotebookTransport implements Transport {
   }
 
   private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]): void => {
+    this.wake();
     this.suspected = false;
     this.state.set('ready');
     if (message.type === 'response') this.answer(message, buffers[0]);

@@ -1,0 +1,132 @@
+"""The dashboard in a marimo notebook."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+NOTEBOOK = """
+import marimo
+app = marimo.App(width="full")
+
+@app.cell
+def _():
+    import torch
+    from argparse import Namespace
+    from app import AttributionVisualizer
+    from app.demos import DEMOS
+    torch.set_num_threads(1)
+    visualizer = AttributionVisualizer(**DEMOS["digits"].build(Namespace(device=torch.device("cpu"))))
+    return (visualizer,)
+
+@app.cell
+def _(visualizer):
+    visualizer.render()
+
+@app.cell
+def _():
+    import marimo as mo
+    ask = mo.ui.button(value=0, on_click=lambda times: times + 1, label="What is selected?")
+    ask
+    return ask, mo
+
+@app.cell
+def _(ask, mo, visualizer):
+    s = visualizer.selected if ask.value else None
+    shape = tuple(visualizer.attributions()[0].shape) if s else None
+    mo.plain_text(f"selected {s.sample} {s.target} {shape} {visualizer.widget.view}" if s else "nothing asked")
+
+@app.cell
+def _(mo, visualizer):
+    def only_correct(_):
+        visualizer.widget.view = "outcome=correct"
+    mo.ui.button(on_click=only_correct, label="Only correct, please")
+
+if __name__ == "__main__":
+    app.run()
+"""
+PATIENT = 60_000
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("marimo")
+    file = home / "notebook.py"
+    file.write_text(NOTEBOOK)
+    address = f"http://127.0.0.1:{free_port()}/"
+    port = str(urlsplit(address).port)
+    command = [sys.executable, "-m", "marimo", "run", str(file), "--headless", "--no-token", "--port", port]
+    environment = os.environ | {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_STATE_HOME": str(home)}
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for(address, process, home / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"marimo did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1100}, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+def maps(within: Page | Locator) -> Locator:
+    return within.get_by_role("img", name="Attribution of Digit")
+
+
+def test_find_look_and_understand_below_a_cell(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(maps(page).first).to_be_visible(timeout=PATIENT)
+    status = page.get_by_role("status").filter(has_text="Scanned")
+    page.get_by_role("group", name="Outcome").get_by_role("button", name="Incorrect").click()
+    expect(status).to_contain_text("12 match")
+
+    card = page.get_by_role("article").first
+    before = maps(card).evaluate("c => c.toDataURL()")
+    card.get_by_role("button", name="Explain", pressed=False).first.click()
+    page.wait_for_function(
+        "([card, before]) => card.querySelector('canvas').toDataURL() !== before", arg=[card.element_handle(), before]
+    )
+    page.wait_for_timeout(500)  # until the kernel has been told
+    page.get_by_role("button", name="What is selected?").click()
+    number = str(card.get_attribute("aria-label")).removeprefix("Sample ")
+    expect(page.get_by_text(f"selected {number} ")).to_contain_text("(1, 32, 32) outcome=incorrect&sample=")
+
+    page.get_by_role("button", name="Only correct, please").click()
+    expect(status).to_contain_text("887 match")
+
+    strangers = {urlsplit(url).netloc for url in asked if url.startswith("http")}
+    assert strangers == {urlsplit(address).netloc}
