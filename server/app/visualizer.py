@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
 THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
 
 
@@ -139,6 +140,8 @@ class AttributionVisualizer:
             self._views.pop(cell).close()
         view = notebook.NotebookView(self.app, self.service, height)
         self._views[cell or view.widget.snapshot] = view
+        while len(self._views) > VIEWS:
+            self._views.pop(next(iter(self._views))).close()
         if cell is None:
             return view.widget
         view.display()

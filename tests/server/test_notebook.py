@@ -6,23 +6,26 @@ import io
 import json
 import re
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from ipywidgets.widgets.widget import _instances as widgets
 from PIL import Image
 from torch import nn
 
-from app import Batch, InsightsError
+from app import AttributionVisualizer, Batch, InsightsError, notebook
 from app.features import GeneralFeature, TextFeature
 from app.notebook import NotebookView
 from app.selection import Selection
 from app.snapshot import as_html, as_png, colours
 from app.widget import DashboardWidget, call
 
-from .conftest import Make
+from .conftest import Make, Net
 
 
 class Sent(DashboardWidget):
@@ -201,3 +204,51 @@ def test_behind_jupyterhub_the_proxied_address_is_said(
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
     port = make().serve().rstrip("/").rsplit(":", 1)[1]
     assert f"/user/ada/proxy/{port}/" in capsys.readouterr().out
+
+
+def held() -> tuple[int, list[str]]:
+    """How many threads run, and which widgets live."""
+    gc.collect()
+    return threading.active_count(), sorted(type(widget).__name__ for widget in widgets.values())
+
+
+def shown(visualizer: AttributionVisualizer) -> None:
+    """Render as a cell does, and ask as its dashboard does."""
+    visualizer.render()
+    widget = visualizer.widget
+    for number in range(8):
+        widget.receive({"type": "request", "id": str(number), "method": "GET", "path": "api/samples"}, [])
+    wait_until(lambda: not widget._awaited)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["same visualizer", "new visualizers"])
+def test_running_a_cell_again_holds_no_more(make: Make, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
+    monkeypatch.setattr(notebook, "cell", lambda: "the cell")
+    model = Net()
+    visualizer = make(models=[model])
+    shown(visualizer)
+    before = held()
+    for _ in range(6):
+        if again:
+            visualizer.close()
+            visualizer = make(models=[model])
+        shown(visualizer)
+    wait_until(lambda: held() == before)
+    assert all(not module._forward_hooks and not module._backward_hooks for module in model.modules())
+
+
+def test_where_cells_have_no_names_old_dashboards_are_closed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "cell", lambda: "")
+    before = held()[1].count("DashboardWidget")
+    visualizer = make()
+    for _ in range(20):
+        visualizer.render()
+    assert len(visualizer._views) == 16
+    assert held()[1].count("DashboardWidget") - before == 16
