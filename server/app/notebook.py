@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEPT = 8
 FIRST_PICTURE = 1.5
+SCANNED = 2000  # samples that the dashboard looks through at first
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
@@ -67,8 +68,11 @@ class NotebookView:
         """The first samples with the default method, as many as a moment allows."""
         deadline = time.monotonic() + FIRST_PICTURE
         try:
-            order = self._service.setup.default_order
-            page = self._service.samples(SampleQuery(limit=KEPT // 2, order=order))
+            query = SampleQuery(limit=KEPT // 2, order=self._service.setup.default_order, scan_to=SCANNED)
+            page = self._service.samples(query)
+            while page.progress.scanning and time.monotonic() < deadline - FIRST_PICTURE / 2:
+                time.sleep(0.05)
+                page = self._service.samples(query)
         except Exception:
             return []  # as below
         found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
@@ -79,7 +83,7 @@ class NotebookView:
         try:
             request = selection.request(sample, self._service.setup.default_method)
             explanation = self._service.answer(request, patience=max(patience, 0))
-            return Seen(f"#{sample} · {explanation.target.name}", self._service.shown(sample), explanation)
+            return Seen(f"#{sample}, for ‘{explanation.target.name}’", self._service.shown(sample), explanation)
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed
 

@@ -40,8 +40,9 @@ def as_html(seen: Sequence[Seen], features: list[BaseFeature], caption: str) -> 
     """A figure of the samples: originals, attributions and words, without scripts."""
     cells = "".join(_cell(item, features) for item in seen)
     return (
-        f'<figure style="margin:0;font:13px system-ui,sans-serif"><figcaption>{html.escape(caption)}</figcaption>'
-        f'<div style="display:flex;flex-wrap:wrap;gap:16px;margin-top:8px">{cells}</div></figure>'
+        '<figure style="margin:0;padding:8px;font:13px system-ui,sans-serif">'
+        f'<figcaption style="font-weight:600">{html.escape(caption)}</figcaption>'
+        f'<div style="display:flex;flex-wrap:wrap;gap:16px 24px;margin-top:8px">{cells}</div></figure>'
     )
 
 
@@ -59,7 +60,7 @@ def as_png(seen: Sequence[Seen]) -> bytes | None:
 def _cell(item: Seen, features: list[BaseFeature]) -> str:
     parts = zip(features, item.shown, item.explanation.inputs, strict=True)
     inside = "".join(_input(feature, shown, part.values) for feature, shown, part in parts)
-    return f"<div><div>{html.escape(item.title)}</div>{inside}</div>"
+    return f'<div><div style="margin-bottom:4px">{html.escape(item.title)}</div>{inside}</div>'
 
 
 def _input(feature: BaseFeature, shown: Shown, values: Floats) -> str:
@@ -101,4 +102,6 @@ def _png(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 def _img(pixels: npt.NDArray[np.uint8], label: str) -> str:
     data = base64.b64encode(_png(_sized(pixels))).decode()
-    return f'<img alt="{html.escape(label)}" width="{SIDE}" height="{SIDE}" src="data:image/png;base64,{data}">'
+    style = "display:inline-block;margin:0 4px 0 0;border-radius:4px"
+    size = f'width="{SIDE}" height="{SIDE}"'
+    return f'<img alt="{html.escape(label)}" style="{style}" {size} src="data:image/png;base64,{data}">'
