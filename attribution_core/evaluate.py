@@ -20,14 +20,17 @@ Part = TypeVar("Part")
 
 ELEMENTS = {"cpu": 100_000}
 MANY_ELEMENTS = 1 << 22
-"""Input elements in one forward pass where nobody set a bound: on a CPU as many as its caches like (a photo of 224×224,
-127 digits of 28×28, 24 sentences of 64 tokens), elsewhere enough to keep the device busy."""
+"""Input elements in one forward pass where nobody set a bound: on a CPU as many as its caches like
+(127 digits of 28×28, 24 sentences of 64 tokens), elsewhere enough to keep the device busy."""
 
 OF_AN_ID = 64
 """Elements that a token id counts for: the model looks up an embedding at once."""
 
 BYTES = 4096
 """Memory that is thought to go with an input element: what a deep net keeps of it for the backward pass."""
+
+FEWEST = 4
+"""Rows in one forward pass, however large they are, if memory allows: a photo alone leaves a net's kernels half idle."""
 
 ROWS = 1024
 """Rows in one forward pass where nobody set a bound, however small they are."""
@@ -179,7 +182,8 @@ def _default_rows(inputs: tuple[Tensor, ...]) -> int:
     device = inputs[0].device
     width = max(1, sum(map(_elements, inputs)) // max(1, inputs[0].shape[0]))
     affordable = 1 << max(0, (free_memory(device) // BYTES).bit_length() - 1)  # in coarse steps: chunks seldom change
-    return min(ROWS, max(1, min(ELEMENTS.get(device.type, MANY_ELEMENTS), affordable) // width))
+    liked = max(FEWEST, ELEMENTS.get(device.type, MANY_ELEMENTS) // width)
+    return min(ROWS, liked, max(1, affordable // width))
 
 
 def _elements(x: Tensor) -> int:

@@ -226,7 +226,7 @@ def test_one_number_for_the_batch_is_detected(forward: Callable[[Tensor], Tensor
 
 
 def test_defaults_bound_rows() -> None:
-    assert rows_that_fit((torch.empty(2, 3, 224, 224),)) == 1
+    assert rows_that_fit((torch.empty(2, 3, 224, 224),)) == 4
     assert rows_that_fit((torch.empty(2, 30),)) == 1024
     assert rows_that_fit((torch.empty(2, 30),), asked=7) == 7
     with observe(max_batch=5):
