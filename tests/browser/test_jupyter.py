@@ -101,6 +101,7 @@ def painted(within: Locator) -> str:
 
 def rendered(notebook: Notebook, code: str = "visualizer.render()") -> Locator:
     cell = notebook.start(code)
+    expect(cell.get_by_role("status").first).to_contain_text("Scanned 899 of 899", timeout=PATIENT)
     expect(maps(cell).first).to_be_visible(timeout=PATIENT)
     return cell
 

@@ -86,7 +86,8 @@ def test_score_cam_weights_maps_by_the_score_of_what_they_show() -> None:
         rises = []
         for channel in range(4):
             shown = F.interpolate(maps[row : row + 1, channel : channel + 1], (6, 6), mode="bilinear")
-            shown = (shown - shown.min()) / (shown.max() - shown.min())
+            spread = shown.max() - shown.min()
+            shown = (shown - shown.min()) / spread if spread > 0 else torch.zeros_like(shown)
             rises.append((net(images[row : row + 1] * shown) - net(torch.zeros(1, 3, 6, 6).double()))[0, 1])
         weights = torch.stack(rises).softmax(0)
         expected[row, 0] = sum(w * m for w, m in zip(weights, maps[row], strict=True)).relu()

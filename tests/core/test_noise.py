@@ -257,12 +257,11 @@ def test_forms_of_distributions(method: Any, baselines: Any) -> None:
 
 
 def test_seeds_and_the_global_state() -> None:
+    net = Net()
     before = torch.get_rng_state()
     for ask in (
-        lambda seed: NoiseTunnel(Saliency(Net())).attribute(X, target=1, seed=seed),
-        lambda seed: GradientShap(Net()).attribute(
-            X, torch.rand(9, 5, generator=torch.Generator()), target=1, seed=seed
-        ),
+        lambda seed: NoiseTunnel(Saliency(net)).attribute(X, target=1, seed=seed),
+        lambda seed: GradientShap(net).attribute(X, torch.rand(9, 5, generator=torch.Generator()), target=1, seed=seed),
     ):
         assert torch.equal(ask(1), ask(1))
         assert not torch.equal(ask(1), ask(2))
