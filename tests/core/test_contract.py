@@ -18,7 +18,8 @@ from attribution_core.arguments import ARGUMENTS
 METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
            "FeatureAblation", "Occlusion"]  # fmt: skip
 LAYERS = ["LayerDeepLiftShap", "LayerFeaturePermutation", "LayerGradientShap", "NeuronDeepLiftShap",
-          "NeuronGradientShap", "InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation",
+          "NeuronGradientShap", "InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift",
+          "LayerFeatureAblation",
           "LayerGradCam", "LayerGradientXActivation", "LayerIntegratedGradients", "GuidedGradCam", "NeuronConductance",
           "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
           "NeuronIntegratedGradients"]  # fmt: skip
