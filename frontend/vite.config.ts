@@ -1,10 +1,14 @@
 /// <reference types="vitest/config" />
+import { createHash } from 'node:crypto';
 import react from '@vitejs/plugin-react';
 import { type BuildOptions, defineConfig, type Plugin } from 'vite';
 
-/** Puts all styles into the module itself, which brings them into its shadow root. */
-const stylesInside: Plugin = {
-  name: 'styles-inside',
+/**
+ * One module with its styles inside. A page that imports it again, for another cell or for a cell run again, gets the
+ * first one: what a browser has once imported it never forgets.
+ */
+const oneModule: Plugin = {
+  name: 'one-module',
   enforce: 'post',
   generateBundle(_, bundle) {
     let styles = '';
@@ -14,12 +18,14 @@ const stylesInside: Plugin = {
       delete bundle[name];
     }
     for (const file of Object.values(bundle)) {
-      if (file.type === 'chunk') file.code = file.code.replace('__STYLES__', () => JSON.stringify(styles));
+      if (file.type !== 'chunk') continue;
+      const code = file.code.replace('__STYLES__', () => JSON.stringify(styles));
+      const key = `attribution-insights ${createHash('sha256').update(code).digest('hex')}`;
+      file.code = `const make = () => {\n${code}\nreturn widget;\n};\nexport default globalThis[Symbol.for('${key}')] ??= make();\n`;
     }
   },
 };
 
-/** React in a file of its own: it stays in the browser's cache when the dashboard changes. */
 const page: BuildOptions = {
   emptyOutDir: true,
   rolldownOptions: {
@@ -39,13 +45,14 @@ const widget: BuildOptions = {
   rolldownOptions: {
     input: 'src/widget.tsx',
     preserveEntrySignatures: 'strict',
-    output: { entryFileNames: 'widget.js', codeSplitting: false },
+    transform: { define: { 'import.meta': '{}' } }, // it has no other files
+    output: { entryFileNames: 'widget.js', format: 'iife', name: 'widget' },
   },
 };
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [react(), ...(mode === 'widget' ? [stylesInside] : [])],
+  plugins: [react(), ...(mode === 'widget' ? [oneModule] : [])],
   build: {
     outDir: '../server/app/static',
     target: 'es2022',
