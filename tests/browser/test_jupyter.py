@@ -88,7 +88,7 @@ def asked(page: Page) -> list[Request]:
 
 
 def maps(within: Locator) -> Locator:
-    return within.get_by_role("img", name="Attribution of Digit")
+    return within.get_by_role("img", name="Attribution of Digit: values")
 
 
 def status(within: Locator) -> Locator:

@@ -102,7 +102,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def maps(within: Page | Locator) -> Locator:
-    return within.get_by_role("img", name="Attribution of Digit")
+    return within.get_by_role("img", name="Attribution of Digit: values")
 
 
 def test_find_look_and_understand_below_a_cell(page: Page, address: str) -> None:
