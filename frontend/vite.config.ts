@@ -1,7 +1,7 @@
 /// <reference types="vitest/config" />
 import { createHash } from 'node:crypto';
 import react from '@vitejs/plugin-react';
-import { type BuildOptions, build, defineConfig, type Plugin } from 'vite';
+import { type BuildOptions, defineConfig, type Plugin } from 'vite';
 
 /**
  * One module with its styles inside. A page that imports it again, for another cell or for a cell run again, gets the
@@ -52,7 +52,7 @@ const widget: BuildOptions = {
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [react(), mode === 'widget' ? oneModule : theOtherToo],
+  plugins: [react(), ...(mode === 'widget' ? [oneModule] : [])],
   build: {
     outDir: '../server/app/static',
     target: 'es2022',
