@@ -1,7 +1,7 @@
 /// <reference types="vitest/config" />
 import { createHash } from 'node:crypto';
 import react from '@vitejs/plugin-react';
-import { type BuildOptions, defineConfig, type Plugin } from 'vite';
+import { type BuildOptions, build, defineConfig, type Plugin } from 'vite';
 
 /**
  * One module with its styles inside. A page that imports it again, for another cell or for a cell run again, gets the
@@ -35,6 +35,15 @@ const page: BuildOptions = {
   },
 };
 
+/** Builds the module after the page, whose build has emptied its folder. */
+const moduleToo: Plugin = {
+  name: 'module-too',
+  apply: 'build',
+  closeBundle: async () => {
+    await build({ mode: 'widget' });
+  },
+};
+
 /** One module that needs nothing else, for notebooks. */
 const widget: BuildOptions = {
   emptyOutDir: false,
@@ -52,7 +61,7 @@ const widget: BuildOptions = {
 
 export default defineConfig(({ mode }) => ({
   base: './',
-  plugins: [react(), ...(mode === 'widget' ? [oneModule] : [])],
+  plugins: [react(), mode === 'widget' ? oneModule : moduleToo],
   build: {
     outDir: '../server/app/static',
     target: 'es2022',
