@@ -154,7 +154,7 @@ def test_the_view_is_set_from_code(cell: Locator, page: Page) -> None:
 
 def test_what_is_on_the_screen_is_said(cell: Locator, page: Page) -> None:
     cell.get_by_role("article").nth(1).get_by_role("button", name="Explain", pressed=False).first.click()
-    page.wait_for_function("host.traits.selected.sample !== null && host.traits.selected.target !== null")
+    page.wait_for_function("host.traits.selected.sample != null && host.traits.selected.target != null")
     selected = state(page, "traits.selected")
     assert set(selected) == {"samples", "sample", "model", "target", "method", "arguments", "baseline"}
     assert selected["method"] == "IntegratedGradients"
