@@ -30,7 +30,7 @@ BYTES = 4096
 """Memory that is thought to go with an input element: what a deep net keeps of it for the backward pass."""
 
 FEWEST = 4
-"""Rows in one forward pass, however large, if memory allows: a photo alone leaves a net's kernels half idle."""
+"""Rows in one forward pass, however large, if memory allows: one photo leaves a net's kernels half idle."""
 
 ROWS = 1024
 """Rows in one forward pass where nobody set a bound, however small they are."""
