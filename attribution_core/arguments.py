@@ -98,15 +98,15 @@ def is_ids(x: Tensor) -> bool:
     return not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool
 
 
-def as_baselines(baselines: Baselines, inputs: Tensors, single: bool) -> Tensors:
+def as_baselines(baselines: Baselines, inputs: Tensors) -> Tensors:
     """A baseline of each input's shape and dtype (expanded, not copied); None is zero."""
-    each = baseline_of_each(baselines, len(inputs), single)
+    each = baseline_of_each(baselines, len(inputs))
     return tuple(as_baseline(b, x, place) for place, (b, x) in enumerate(zip(each, inputs, strict=True)))
 
 
-def baseline_of_each(baselines: Baselines, count: int, single: bool) -> tuple[Any, ...]:
-    """The baselines of `count` inputs as a tuple, None where none is given."""
-    given: Any = (baselines,) if single and not isinstance(baselines, (tuple, list)) else baselines
+def baseline_of_each(baselines: Baselines, count: int) -> tuple[Any, ...]:
+    """The baselines of `count` inputs as a tuple, None where none is given; that of a single input may be bare."""
+    given: Any = (baselines,) if count == 1 and not isinstance(baselines, (tuple, list)) else baselines
     given = (None,) * count if given is None or given == (None,) else given
     if not isinstance(given, (tuple, list)) or len(given) != count:
         entries = len(given) if isinstance(given, (tuple, list)) else 1

@@ -68,9 +68,8 @@ class DataLoaderAttribution(Attribution):
             if function is not None and not callable(function):
                 raise AttributionError(f"{name} is a {type(function).__name__}, which cannot be called.")
         run = _Run(self.forward_func, dataloader, input_roles, reduce, to_metric)
-        single = len(run.samples) == 1
-        bases = as_baselines(baselines, run.samples, single)
-        features = as_groups(_one_row(feature_mask), run.samples, single)
+        bases = as_baselines(baselines, run.samples)
+        features = as_groups(_one_row(feature_mask), run.samples)
         with undisturbed(self.forward_func, run.samples), torch.no_grad(), progress_bar(show_progress, self.get_name()):
             passes = over(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, chosen)
             metrics = torch.cat(list(passes))

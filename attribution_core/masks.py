@@ -144,11 +144,11 @@ def _column(values: Tensor, trailing: int) -> Tensor:
     return values.reshape(-1, *[1] * trailing)
 
 
-def as_groups(masks: Any, inputs: Tensors, single: bool) -> Groups:
+def as_groups(masks: Any, inputs: Tensors) -> Groups:
     """Read `feature_mask`: integer tensors that broadcast to the inputs, numbers shared across inputs."""
     if masks is None:
         return Groups(inputs, None)
-    given = (masks,) if single and isinstance(masks, Tensor) else masks
+    given = (masks,) if len(inputs) == 1 and isinstance(masks, Tensor) else masks
     if not isinstance(given, (tuple, list)) or len(given) != len(inputs):
         count = len(given) if isinstance(given, (tuple, list)) else 1
         raise AttributionError(f"feature_mask has {count} entries for {len(inputs)} inputs.", "Pass a tensor for each.")
@@ -170,13 +170,13 @@ def _as_mask(mask: Any, x: Tensor, place: int) -> Tensor:
         ) from error
 
 
-def as_windows(shapes: Any, strides: Any, inputs: Tensors, single: bool) -> Windows:
+def as_windows(shapes: Any, strides: Any, inputs: Tensors) -> Windows:
     """Read `sliding_window_shapes` and `strides`, one box and step for each input."""
+    single = len(inputs) == 1
     boxes = _for_each(shapes, inputs, single and not _nested(shapes), "sliding_window_shapes")
-    if strides is None or (single and not _nested(strides)):
-        steps: tuple[Any, ...] = (1 if strides is None else strides,) * len(inputs)
-    else:
-        steps = _for_each(strides, inputs, False, "strides")
+    given = (1,) * len(inputs) if strides is None else strides
+    bare = isinstance(given, int) or (len(given) > 1 and not _nested(given))
+    steps = _for_each(given, inputs, single and bare, "strides")
     pairs = [_box_and_step(x, b, s, place) for place, (x, b, s) in enumerate(zip(inputs, boxes, steps, strict=True))]
     return Windows(inputs, tuple(box for box, _ in pairs), tuple(step for _, step in pairs))
 

@@ -62,7 +62,7 @@ def infidelity(
     given = as_inputs(inputs, differentiable=False)
     parts = _as_attributions(attributions, given)
     single = isinstance(inputs, Tensor)
-    as_baselines(baselines, given, single)  # refuses what does not fit
+    as_baselines(baselines, given)  # refuses what does not fit
     aim = as_target(target, len(given[0]))
     _check_callable("perturb_func", perturb_func)
     _check_callable("forward_func", forward_func)
@@ -116,7 +116,7 @@ def infidelity_perturb_func_decorator(
             gone = tuple(x - d for x, d in zip(xs, disturbed, strict=True))
             if not multiply_by_inputs:
                 return gone, disturbed
-            reach = zip(xs, as_baselines(baselines, xs, isinstance(inputs, Tensor)), strict=True)
+            reach = zip(xs, as_baselines(baselines, xs), strict=True)
             shares = tuple(g / torch.where(x == b, 1, x - b) for g, (x, b) in zip(gone, reach, strict=True))
             return shares, disturbed
 

@@ -92,10 +92,10 @@ class Attribution(ABC):
         """
         device, options = device_of(self.forward_func), as_grad_kwargs(grad_kwargs)
         given = moved(as_inputs(inputs, self.differentiates), device)
-        bases = baseline_of_each(baselines, len(given), isinstance(inputs, Tensor))
+        bases = baseline_of_each(baselines, len(given))
         ids = self.differentiates and any(map(is_ids, given))
         if not ids:
-            bases = as_baselines(bases, given, False)
+            bases = as_baselines(bases, given)
         aim = self._aim(target, len(given[0]))
         forward, rest = as_forward(self.forward_func, self._names, extra)
         with undisturbed(self.forward_func, given):

@@ -56,7 +56,7 @@ class LayerGradientShap(MultiplyingLayer):
         count, site = at_least("n_samples", n_samples, 1), self._site(attribute_to_layer_input)
         drawn = made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args, site=site) as (question, xs, _):
-            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs)
             draws = Draws(seed, xs[0].device)
             found = gradient_shap(
                 question, xs, bases, count, deviations, draws, self._multiply, return_convergence_delta
@@ -108,7 +108,7 @@ class LayerDeepLiftShap(LayerAttribution, GradientAttribution):
             return tuple(value for layer in layers for value in combine(*layer))
 
         with self._asking(inputs, target, additional_forward_args, site=site) as (question, xs, _):
-            bases = as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            bases = as_distribution(drawn, xs)
             found = deeplift_shap(question, xs, bases, of_each)
             packed_layers = self._packed(found.attributions, site)
             if not return_convergence_delta or found.deltas is None:
@@ -144,7 +144,7 @@ class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
             values = for_each_example(question.values(xs), len(xs[0]))
             draws, found = Draws(seed, xs[0].device), list[Tensor]()
             for number, asked, own in each_layer(question, values):
-                features = as_groups(masks[number], own, len(own) == 1)
+                features = as_groups(masks[number], own)
                 rows = None if copies == 1 else copies * len(own[0])
                 found += permutation(asked.lifted(xs), own, features, draws, None, rows)
             return self._packed(tuple(found), site)
@@ -172,7 +172,7 @@ class NeuronGradientShap(MultiplyingNeuron):
         count, neuron = at_least("n_samples", n_samples, 1), self._neuron(neuron_selector, attribute_to_neuron_input)
         drawn = made(baselines, inputs)
         with self._asking(inputs, neuron, additional_forward_args) as (question, xs, _):
-            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs)
             draws = Draws(seed, xs[0].device)
             found = gradient_shap(question, xs, bases, count, deviations, draws, self._multiply)
             return packed(found.attributions, inputs)
@@ -210,5 +210,5 @@ class NeuronDeepLiftShap(NeuronAttribution, GradientAttribution):
         combine = combination(custom_attribution_func, self._multiply)
         neuron, drawn = self._neuron(neuron_selector, attribute_to_neuron_input), made(baselines, inputs)
         with self._asking(inputs, neuron, additional_forward_args) as (question, xs, _):
-            bases = as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            bases = as_distribution(drawn, xs)
             return packed(deeplift_shap(question, xs, bases, combine).attributions, inputs)

@@ -291,8 +291,8 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
             values = for_each_example(question.values(xs), len(xs[0]))
             found: list[Tensor] = []
             for number, asked, own in each_layer(question, values):
-                starts = as_baselines(bases[number], own, len(own) == 1)
-                features = as_groups(masks[number], own, len(own) == 1)
+                starts = as_baselines(bases[number], own)
+                features = as_groups(masks[number], own)
                 rows = None if copies == 1 else copies * len(own[0])
                 found += ablation(asked.lifted(xs), own, starts, features, rows)
             return self._packed(tuple(found), site)

@@ -206,6 +206,6 @@ class NeuronFeatureAblation(NeuronAttribution, PerturbationAttribution):
         copies = at_least("perturbations_per_eval", perturbations_per_eval, 1)
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         with self._asking(inputs, neuron, additional_forward_args, baselines) as (question, xs, bs):
-            features = as_groups(feature_mask, xs, isinstance(inputs, Tensor))
+            features = as_groups(feature_mask, xs)
             rows = None if copies == 1 else copies * len(xs[0])
             return packed(ablation(question, xs, bs, features, rows), inputs)

@@ -32,12 +32,10 @@ class Removing(PerturbationAttribution):
         """Always."""
         return True
 
-    def _game(
-        self, asked: tuple[Question, Tensors, Tensors], mask: Any, single: bool, perturbations_per_eval: int
-    ) -> Game:
+    def _game(self, asked: tuple[Question, Tensors, Tensors], mask: Any, perturbations_per_eval: int) -> Game:
         question, xs, bases = asked
         rows = None if perturbations_per_eval == 1 else perturbations_per_eval * len(xs[0])
-        return Game(question, xs, bases, as_groups(mask, xs, single), rows)
+        return Game(question, xs, bases, as_groups(mask, xs), rows)
 
 
 def spread(game: Game, values: list[Tensor]) -> Tensors:
@@ -83,7 +81,7 @@ class FeaturePermutation(PerturbationAttribution):
             self._asking(inputs, target, additional_forward_args) as (question, xs, _),
             progress_bar(show_progress, self.get_name()),
         ):
-            features = as_groups(feature_mask, xs, isinstance(inputs, Tensor))
+            features = as_groups(feature_mask, xs)
             rows = None if copies == 1 else copies * len(xs[0])
             draws = Draws(seed, xs[0].device)
             return packed(permutation(question, xs, features, draws, self.perm_func, rows), inputs)
@@ -111,7 +109,7 @@ class ShapleyValues(Removing):
             self._asking(inputs, target, additional_forward_args, baselines) as asked,
             progress_bar(show_progress, self.get_name()),
         ):
-            game = self._game(asked, feature_mask, isinstance(inputs, Tensor), copies)
+            game = self._game(asked, feature_mask, copies)
             return packed(spread(game, [shapley_values(part) for part in game.each()]), inputs)
 
 
@@ -159,7 +157,7 @@ class ShapleyValueSampling(Removing):
             self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
             progress_bar(show_progress, self.get_name()),
         ):
-            game = self._game((question, xs, bases), feature_mask, isinstance(inputs, Tensor), copies)
+            game = self._game((question, xs, bases), feature_mask, copies)
             return packed(spread(game, [values(part) for part in game.each()]), inputs)
 
 

@@ -289,7 +289,7 @@ class FeatureAblation(PerturbationAttribution):
             self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
             progress_bar(show_progress, self.get_name()),
         ):
-            features = as_groups(feature_mask, xs, isinstance(inputs, Tensor))
+            features = as_groups(feature_mask, xs)
             rows = None if copies == 1 else copies * len(xs[0])
             return packed(ablation(question, xs, bases, features, rows), inputs)
 
@@ -322,6 +322,6 @@ class Occlusion(PerturbationAttribution):
             self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
             progress_bar(show_progress, self.get_name()),
         ):
-            features = as_windows(sliding_window_shapes, strides, xs, isinstance(inputs, Tensor))
+            features = as_windows(sliding_window_shapes, strides, xs)
             rows = None if copies == 1 else copies * len(xs[0])
             return packed(ablation(question, xs, bases, features, rows), inputs)

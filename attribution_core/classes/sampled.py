@@ -99,7 +99,7 @@ class _Asker:
         self.stochastic = _takes_seed(type(method))
         self.bases = None
         if drawing:
-            self.bases = as_distribution(self.options.pop("baselines", None), xs, isinstance(inputs, Tensor))
+            self.bases = as_distribution(self.options.pop("baselines", None), xs)
         if "target" in self.options:
             self.options["target"] = method.aim(inputs, self.options["target"], options.get("additional_forward_args"))
 
@@ -148,11 +148,11 @@ def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:
     return tuple(map(float, given))
 
 
-def as_distribution(baselines: Any, xs: Tensors, single: bool) -> Tensors:
+def as_distribution(baselines: Any, xs: Tensors) -> Tensors:
     """Rows to draw baselines from, as many for each input: (K, …) of the inputs' dtypes."""
     if isinstance(baselines, Mapping):
         raise AttributionError("baselines is a dict, the inputs are not.", "Pass them alike.")
-    each = baseline_of_each(baselines, len(xs), single)
+    each = baseline_of_each(baselines, len(xs))
     rows = tuple(
         b.detach().to(x) if isinstance(b, Tensor) and b.shape[1:] == x.shape[1:] else as_baseline(b, x[:1], place)
         for place, (b, x) in enumerate(zip(each, xs, strict=True))
@@ -212,7 +212,7 @@ class GradientShap(GradientAttribution):
         count = at_least("n_samples", n_samples, 1)
         drawn = made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            deviations, bases = as_deviations(stdevs, xs), as_distribution(drawn, xs)
             draws = Draws(seed, xs[0].device)
             found = gradient_shap(
                 question, xs, bases, count, deviations, draws, self._multiply, return_convergence_delta
@@ -252,5 +252,5 @@ class DeepLiftShap(GradientAttribution):
         combine = combination(custom_attribution_func, self._multiply)
         drawn = made(baselines, inputs)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            bases = as_distribution(drawn, xs, isinstance(inputs, Tensor))
+            bases = as_distribution(drawn, xs)
             return _answered(deeplift_shap(question, xs, bases, combine), inputs, return_convergence_delta)

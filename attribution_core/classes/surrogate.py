@@ -162,7 +162,7 @@ class Lime(_OfFeatures):
             progress_bar(show_progress, self.get_name()),
         ):
             rows = None if copies == 1 else copies * len(xs[0])
-            game = Game(question, xs, bases, as_groups(feature_mask, xs, isinstance(inputs, Tensor)), rows)
+            game = Game(question, xs, bases, as_groups(feature_mask, xs), rows)
             model = self.interpretable_model
             if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
                 draws = Draws(seed, xs[0].device)
@@ -271,7 +271,7 @@ class KernelShap(_OfFeatures):
             progress_bar(show_progress, self.get_name()),
         ):
             rows = None if copies == 1 else copies * len(xs[0])
-            game = Game(question, xs, bases, as_groups(feature_mask, xs, isinstance(inputs, Tensor)), rows)
+            game = Game(question, xs, bases, as_groups(feature_mask, xs), rows)
             draws = Draws(seed, xs[0].device)
             values = [estimated_values(part, count, draws, share) for part in game.each()]
             return self._answered(game, values, inputs, return_input_shape)

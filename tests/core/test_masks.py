@@ -90,10 +90,10 @@ def test_what_is_not_selected_never_leaks(dtype: torch.dtype) -> None:
 
 
 def test_each_position_is_hidden_by_its_own_feature_only() -> None:
-    groups = as_groups(torch.tensor([[4, 9, 4]]), (torch.zeros(2, 3),), single=True)
+    groups = as_groups(torch.tensor([[4, 9, 4]]), (torch.zeros(2, 3),))
     assert groups.count == 2
     assert groups.hidden(0, 2)[0].tolist() == [[[True, False, True]], [[False, True, False]]]
-    windows = as_windows((2,), None, (torch.zeros(1, 4),), single=True)
+    windows = as_windows((2,), None, (torch.zeros(1, 4),))
     assert windows.hidden(1, 3)[0].tolist() == [[[False, True, True, False]], [[False, False, True, True]]]
 
 

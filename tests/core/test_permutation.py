@@ -170,7 +170,7 @@ def test_ablation_takes_baselines_of_each_feature() -> None:
     from attribution_core.methods import ablation  # noqa: PLC0415
     from attribution_core.question import Question  # noqa: PLC0415
 
-    features = as_groups(None, (X,), single=True)
+    features = as_groups(None, (X,))
     (found,) = ablation(Question(score), (X,), lambda a, b: (X.roll(1, 0).expand(b - a, 6, 4),), features)
     torch.testing.assert_close(found, FeatureAblation(score).attribute(X, X.roll(1, 0)))
 
