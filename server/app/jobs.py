@@ -88,6 +88,7 @@ class Job(Generic[Result]):
         self.finished = Event()
         self._started = self._ended = 0.0
         self._waiting: dict[str, float] = {}
+        self._abandoned = False
         self._lock = Lock()
 
     done: int
@@ -104,16 +105,15 @@ class Job(Generic[Result]):
             self._waiting.pop(client, None)
 
     def abandon(self) -> None:
-        """Note that nobody waits any more."""
-        with self._lock:
-            self._waiting.clear()
+        """Give up, whoever waits."""
+        self._abandoned = True
 
     @property
     def unwanted(self) -> bool:
-        """Nobody waits: everyone left, or has not asked for `FORGOTTEN` seconds."""
+        """Given up, or nobody waits: everyone left, or has not asked for `FORGOTTEN` seconds."""
         now = time.monotonic()
         with self._lock:
-            return all(now - seen > FORGOTTEN for seen in self._waiting.values())
+            return self._abandoned or all(now - seen > FORGOTTEN for seen in self._waiting.values())
 
     def report(self, done: int, total: int) -> None:
         """Note how far the work is."""
@@ -161,11 +161,14 @@ class Jobs(Generic[Result]):
         self._ended: LRUCache[str, Job[Result]] = LRUCache(
             KEPT, getsizeof=lambda job: 1024 + (size(job.result) if job.result else 0)
         )
+        self._closed = False
         self._lock = Lock()
 
     def submit(self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, client: str) -> Job[Result]:
         """The job for a question: the one there is, or a new one; failed and cancelled ones start again."""
         with self._lock:
+            if self._closed:
+                raise InsightsError("the visualizer is closed", hint="make a new one")
             job = self._active.get(id) or self._ended.get(id)
             if job is None or job.state in ("failed", "cancelled"):
                 job = self._active[id] = Job(id, work, self._cancelled)
@@ -180,6 +183,8 @@ class Jobs(Generic[Result]):
         job.run()
         with self._lock:
             self._active.pop(job.id, None)
+            if self._closed:
+                return
             try:
                 self._ended[job.id] = job
             except ValueError:  # larger than the whole cache
@@ -211,7 +216,12 @@ class Jobs(Generic[Result]):
             return list(self._active).index(job.id) if job.id in self._active else 0
 
     def close(self) -> None:
-        """Have everything under way stop at its next step."""
+        """Have what is under way stop at its next step, cancel what waits, and keep nothing."""
         with self._lock:
+            self._closed = True
             for job in self._active.values():
                 job.abandon()
+                if job.state == "queued":  # its worker may never come to it
+                    job.end("cancelled")
+            self._active.clear()
+            self._ended.clear()

@@ -104,6 +104,7 @@ class AttributionVisualizer:
         blocking: return only after Ctrl-C. debug: log every failure. port: None or 0 takes a free one.
         bind_all: listen on all network interfaces instead of this machine alone; host: on this one.
         """
+        self._refuse_if_closed()
         if debug:
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("app").setLevel(logging.DEBUG)
@@ -133,6 +134,7 @@ class AttributionVisualizer:
         """
         from app import notebook  # noqa: PLC0415  # ipywidgets is slow to import, and of use only here
 
+        self._refuse_if_closed()
         if debug:
             logging.getLogger("app").setLevel(logging.DEBUG)
         cell = notebook.cell()
@@ -173,6 +175,7 @@ class AttributionVisualizer:
 
         What is not given is as selected in the notebook; without a notebook, as the dashboard shows it first.
         """
+        self._refuse_if_closed()
         chosen = self.selected if self._views else Selection()
         number = sample if sample is not None else chosen.sample
         if number is None:
@@ -185,8 +188,12 @@ class AttributionVisualizer:
         explanation = self.service.answer(request.model_copy(update=changes))
         return tuple(torch.from_numpy(part.values) for part in explanation.inputs)
 
+    def _refuse_if_closed(self) -> None:
+        if not self._free.alive:
+            raise InsightsError("the visualizer is closed", hint="make a new one")
+
     def close(self) -> None:
-        """Stop the server, reading and computing."""
+        """Stop the server, reading and computing, and free what is held; it cannot be opened again."""
         if self._server is not None:
             self._server.close()
             self._server = None

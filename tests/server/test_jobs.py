@@ -1,5 +1,7 @@
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -133,3 +135,39 @@ def test_a_result_that_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch, wor
     while job.state != "failed" and time.monotonic() < deadline:
         time.sleep(0.01)
     assert "too large" in str(jobs.get("a").error)
+
+
+def test_closing_drops_what_is_finished_and_cancels_the_rest(jobs: Jobs[str], worker: Worker) -> None:
+    done = jobs.submit("done", lambda job: "x" * 1000, worker, "me")
+    assert done.finished.wait(5)
+    running = jobs.submit("running", until_unwanted, worker, "me")
+    while running.state != "running":
+        time.sleep(0.005)
+    waiting = jobs.submit("waiting", lambda job: "never", worker, "me")
+    kept = weakref.ref(done)
+    jobs.close()
+    running.seen_by("me")
+    del done
+    gc.collect()
+    assert kept() is None
+    for job in (running, waiting):
+        assert job.finished.wait(5)
+        assert job.state == "cancelled"
+    with pytest.raises(InsightsError, match="no longer"):
+        jobs.get("running")
+    with pytest.raises(InsightsError, match="closed"):
+        jobs.submit("done", lambda job: "again", worker, "me")
+    worker.close()
+
+
+def test_a_result_that_comes_after_closing_is_not_kept(jobs: Jobs[str], worker: Worker) -> None:
+    gate = threading.Event()
+    job = jobs.submit("a", lambda job: str(gate.wait(5)), worker, "me")
+    while job.state != "running":
+        time.sleep(0.005)
+    jobs.close()
+    gate.set()
+    worker.background(lambda: None).result(5)
+    assert job.result == "True"
+    with pytest.raises(InsightsError, match="no longer"):
+        jobs.get("a")

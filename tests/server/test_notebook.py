@@ -144,6 +144,18 @@ def test_a_failure_is_raised_where_attributions_are_asked_for(make: Make) -> Non
         make().attributions(0, target=9)
 
 
+@pytest.mark.parametrize("use", [lambda v: v.attributions(0), lambda v: v.attributions(1), lambda v: v.render()])
+def test_a_closed_visualizer_refuses_instead_of_waiting(
+    make: Make, use: Callable[[AttributionVisualizer], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notebook, "cell", lambda: "the cell")
+    visualizer = make()
+    visualizer.attributions(0)
+    visualizer.close()
+    with pytest.raises(InsightsError, match="the visualizer is closed"):
+        use(visualizer)
+
+
 def test_outside_of_a_notebook_render_says_so(make: Make) -> None:
     with pytest.raises(InsightsError, match="use serve"):
         make().render()
