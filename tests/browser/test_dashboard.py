@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,15 +15,31 @@ def samples(page: Page) -> Locator:
     return page.get_by_role("main").get_by_role("article")
 
 
+PIXELS = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+PATIENCE = 15  # s
+
+
+def wait_until(page: Page, holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within our patience; the page runs on meanwhile."""
+    last = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > last:
+            return False
+        page.wait_for_timeout(50)
+    return True
+
+
 def painted(canvas: Locator) -> list[int]:
-    """The colours of a map's pixels."""
-    pixels: list[int] = canvas.evaluate(
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    )
+    """The colours of a map's pixels, once there are any."""
+    assert wait_until(canvas.page, lambda: any(canvas.evaluate(PIXELS))), "the map stays empty"
+    pixels: list[int] = canvas.evaluate(PIXELS)
     return pixels
 
 
-COLOURS = """c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"""
+def colours(canvas: Locator) -> int:
+    """How many colours a map shows."""
+    pixels = painted(canvas)
+    return len(set(zip(pixels[0::4], pixels[1::4], pixels[2::4], strict=True)))
 
 
 def maps(within: Page | Locator) -> Locator:
@@ -38,8 +56,7 @@ def dashboard(page: Page, address: str) -> Page:
 
 def test_first_attributions_appear(dashboard: Page) -> None:
     for place in range(3):
-        canvas = maps(samples(dashboard).nth(place)).element_handle()
-        dashboard.wait_for_function(f"canvas => ({COLOURS})(canvas) > 20", arg=canvas)
+        assert colours(maps(samples(dashboard).nth(place))) > 20
     expect(dashboard.get_by_role("region", name="Selected sample")).to_contain_text("add up")
 
 
@@ -53,33 +70,34 @@ def test_filtering_to_incorrect_shows_only_incorrect(dashboard: Page) -> None:
     button.click()
     expect(dashboard.get_by_role("status").first).to_contain_text(f"{count} match")
     seen: set[str] = set()
-    for _ in range(20):
+    dashboard.get_by_role("main").hover()
+
+    def all_seen() -> bool:
         for text in samples(dashboard).all_inner_texts():
             assert "Incorrect" in text or "✗" in text, text
             seen.add(text.split()[0])
-        dashboard.get_by_role("main").hover()
         dashboard.mouse.wheel(0, 500)
-        dashboard.wait_for_timeout(50)
+        return len(seen) >= count
+
+    assert wait_until(dashboard, all_seen)
     assert len(seen) == count
 
 
 def test_the_list_grows_as_one_scrolls(dashboard: Page) -> None:
     seen: set[str] = set()
     dashboard.get_by_role("main").hover()
-    for _ in range(40):
-        seen |= {text.split()[0] for text in samples(dashboard).all_inner_texts()}
+
+    def many_seen() -> bool:
+        seen.update(text.split()[0] for text in samples(dashboard).all_inner_texts())
         dashboard.mouse.wheel(0, 900)
-        dashboard.wait_for_timeout(60)
-    assert len(seen) > 60
+        return len(seen) > 60
+
+    assert wait_until(dashboard, many_seen)
 
 
 def repainted(canvas: Locator, before: list[int]) -> bool:
-    """Whether a map changes within a few seconds."""
-    for _ in range(100):
-        if painted(canvas) != before:
-            return True
-        canvas.page.wait_for_timeout(50)
-    return False
+    """Whether a map changes."""
+    return wait_until(canvas.page, lambda: painted(canvas) != before)
 
 
 def test_another_class_gives_another_map(dashboard: Page) -> None:
@@ -110,8 +128,7 @@ def test_a_wrong_parameter_is_explained_and_not_sent(dashboard: Page) -> None:
     assert not any("n_steps" in body for body in asked)
     steps.fill("200")
     expect(dashboard).to_have_url(re.compile("200"))
-    dashboard.wait_for_timeout(500)
-    assert any('"n_steps":200' in body for body in asked)
+    assert wait_until(dashboard, lambda: any('"n_steps":200' in body for body in asked))
 
 
 def test_signs_are_chosen_in_the_browser(dashboard: Page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -97,6 +99,26 @@ def test_several_inputs_each_have_their_view(page: Page, open_page: Open) -> Non
     for word in (*WORDS, "length", "year", "budget"):
         expect(detail.get_by_text(word, exact=True).first).to_be_visible()
     axe_is_silent(page)
+
+
+def test_a_mistake_found_later_comes_first_but_leaves_the_sample_in_use(page: Page, open_page: Open) -> None:
+    go_on = threading.Event()
+
+    def dataset() -> Iterator[Batch]:
+        batch = images(4)
+        predicted = batch.inputs.mean((2, 3)).argmax(1)
+        yield Batch(batch.inputs, predicted)
+        go_on.wait(30)
+        yield Batch(batch.inputs, (predicted + 1) % 3)
+
+    open_page(dataset=dataset(), default_order="mistakes")
+    page.get_by_role("button", name="Choose methods").click()
+    expect(page.get_by_role("checkbox", name="Saliency")).to_be_visible()
+    go_on.set()
+    expect(page.get_by_role("status").first).to_contain_text("Scanned 8 of 8")
+    expect(page.get_by_role("main").get_by_role("article").first).to_have_accessible_name(re.compile("Sample [4-7]"))
+    page.get_by_role("checkbox", name="Saliency").check()
+    expect(page.get_by_role("region", name="Selected sample").get_by_role("heading", name="Sample 0")).to_be_visible()
 
 
 def test_progress_and_cancel(page: Page, open_page: Open) -> None:

@@ -64,6 +64,8 @@ export function Screen() {
     focusSample(look.current, selected);
   }, [over, select, selected]);
   useSelectionKeys(useHost().keys(), step, close);
+  // The first of a list that is still being scanned changes, but not under the hands of who uses it.
+  const hold = () => question.sample === null && change({ sample: selected }, { replace: true });
 
   const find = <Find query={summary} />;
   return (
@@ -88,7 +90,12 @@ export function Screen() {
               />
             </Main>
             {(layout !== 'narrow' || over) && (
-              <section className={styles.understand} aria-label="Selected sample">
+              <section
+                className={styles.understand}
+                aria-label="Selected sample"
+                onPointerDownCapture={hold}
+                onFocusCapture={hold}
+              >
                 <Understand
                   key={selected}
                   index={selected}
