@@ -42,7 +42,10 @@ class NotebookView:
         return Selection.model_validate(self.widget.selected)
 
     def display(self) -> None:
-        """Show the widget, and the picture that a saved notebook keeps; the widget hides it while it lives."""
+        """Show the widget, and the picture that a saved notebook keeps; the widget hides it while it lives.
+
+        A host follows updates of the picture until its page is loaded anew; it keeps nothing of a display's id.
+        """
         from IPython import display as ipython  # noqa: PLC0415  # there only in a notebook
 
         show: Any = ipython.display

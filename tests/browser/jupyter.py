@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,11 +103,15 @@ class Notebook:
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
-        with page.expect_websocket(lambda socket: "/channels" in socket.url, timeout=STARTING * 1000) as kernel:
-            page.goto(address)
-        kernel.value.wait_for_event("framereceived", timeout=STARTING * 1000)
-        expect(page.locator(".jp-Toolbar-kernelName")).to_have_text("Python 3 (ipykernel)")
+        self._open(lambda: page.goto(address))
         expect(self.cells).to_have_count(1)
+
+    def _open(self, go: Callable[[], object]) -> None:
+        socket = self.page.expect_websocket(lambda socket: "/channels" in socket.url, timeout=STARTING * 1000)
+        with socket as kernel:
+            go()
+        kernel.value.wait_for_event("framereceived", timeout=STARTING * 1000)
+        expect(self.page.locator(".jp-Toolbar-kernelName")).to_have_text("Python 3 (ipykernel)")
 
     @property
     def cells(self) -> Locator:
@@ -137,6 +141,16 @@ class Notebook:
         expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("*", timeout=STARTING * 1000)
         expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("[ ]")
         return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
+
+    def again(self, cell: Locator) -> None:
+        """Run a cell again, where it is."""
+        cell.locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def reload(self) -> None:
+        """Save, and load the page again; the kernel lives on."""
+        self.save()
+        self._open(self.page.reload)
 
     def restart(self) -> None:
         """Restart the kernel, by the keys and the dialog."""

@@ -230,6 +230,28 @@ def test_a_saved_notebook_shows_what_was_seen_last(lab: Server, page: Page, tmp_
     expect(shown.get_by_role("img", name="attribution of Digit").first).to_be_visible()
 
 
+def test_after_a_reload_of_the_page_the_dashboard_is_back(server: Server, page: Page) -> None:
+    notebook = Notebook(page, server.new_notebook("reloaded"))
+    notebook.run(SETUP)
+    rendered(notebook)
+    notebook.run('visualizer.widget.view = "method=Saliency&outcome=incorrect"')
+    picture = page.locator(".jp-OutputArea figure")
+    expect(picture).to_contain_text("Saliency, as last seen")
+    notebook.reload()
+
+    cell = notebook.cells.nth(1)
+    expect(status(cell)).to_contain_text("12 match")
+    expect(maps(cell).first).to_be_visible()
+    expect(picture).to_be_hidden()
+    notebook.run('visualizer.widget.view = "outcome=correct"')
+    expect(status(cell)).to_contain_text("887 match")
+
+    notebook.again(cell)  # a page that was loaded again drops updates of the pictures that it found saved
+    expect(status(cell)).to_contain_text("899 match")
+    notebook.run('visualizer.widget.view = "method=InputXGradient"')
+    expect(picture).to_contain_text("InputXGradient, as last seen")
+
+
 def test_widgets_and_visualizers_are_independent(notebook: Notebook) -> None:
     one, two = rendered(notebook), rendered(notebook)
     notebook.run('other = digits(title="Other digits")')
@@ -259,11 +281,9 @@ def test_clearing_an_output_takes_the_dashboard_away(notebook: Notebook) -> None
 
 
 def test_running_a_cell_again_leaves_one_dashboard(notebook: Notebook) -> None:
-    page = notebook.page
     cell = rendered(notebook)
     for _ in range(3):
-        cell.locator(".jp-InputPrompt").click()
-        page.keyboard.press("Control+Enter")
+        notebook.again(cell)
         expect(maps(cell).first).to_be_visible()
         expect(notebook.widgets).to_have_count(1)
     held = "from ipywidgets.widgets.widget import _instances; print([type(w).__name__ for w in _instances.values()])"
