@@ -104,7 +104,7 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return _joined([question.gradients(part) for question, part in parts])
-        leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
+        leaves = tuple(self._leaf(x) for x in inputs)
         with torch.enable_grad(), self.site.watched(leaves) as watched:
             scores = self.scores(_fresh(leaves))
         values = watched()
@@ -117,6 +117,10 @@ class Question:
         slopes = self._differentiated(scores, values)
         kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
         return Gradients(kept, slopes, scores.detach())
+
+    def _leaf(self, x: Tensor) -> Tensor:
+        kept = x.requires_grad and self.grad_kwargs.get("create_graph")
+        return x if kept else x.detach().requires_grad_(x.is_floating_point())
 
     def _differentiated(self, scores: Tensor, values: Tensors) -> Tensors:
         places = [place for place, value in enumerate(values) if value.is_floating_point()]

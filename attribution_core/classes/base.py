@@ -100,7 +100,7 @@ class Attribution(ABC):
         forward, rest = as_forward(self.forward_func, self._names, extra)
         with undisturbed(self.forward_func, given):
             rest = tree_map(owned, moved(rest, device)) if rest else ()
-            xs = tuple(owned(x).detach() for x in given)
+            xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in given)
             if ids:
                 forward, xs, bases = _with_embeddings(forward, xs, bases, rest, max(1, len(self._targets)))
             kind = Shared if isinstance(aim, Together) else Question

@@ -25,6 +25,7 @@ from attribution_core.classes.internal import (
 )
 from attribution_core.classes.primary import combination
 from attribution_core.delta import change, total
+from attribution_core.errors import AttributionError
 from attribution_core.masks import as_groups
 from attribution_core.methods import ablation, deeplift, integrated_gradients
 from attribution_core.methods.conductance import conductance, internal_influence
@@ -249,6 +250,11 @@ class LayerDeepLift(LayerAttribution, GradientAttribution):
     ) -> Any:
         """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,)."""
         refuse_compiled(self.model)
+        if grad_kwargs and grad_kwargs.get("create_graph"):
+            raise AttributionError(
+                "LayerDeepLift: multipliers have no gradients; grad_kwargs has create_graph.",
+                "Use LayerIntegratedGradients or LayerGradientXActivation where attributions are trained.",
+            )
         combine = combination(custom_attribution_func, self._multiply)
         site = self._site(attribute_to_layer_input)
         with self._asking(inputs, target, additional_forward_args, baselines, site, grad_kwargs) as (question, xs, bs):

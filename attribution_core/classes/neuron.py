@@ -12,7 +12,7 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_grad_kwargs, as_rows, at_least, packed
+from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_rows, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import LayerLike, MultiplyingNeuron, NeuronAttribution
 from attribution_core.classes.primary import combination
@@ -89,9 +89,12 @@ class NeuronConductance(MultiplyingNeuron):
     ) -> TensorOrTuple:
         """Shapes of the inputs; a function as selector is applied to the neurons' gradients as well."""
         rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
-        neuron, options = self._neuron(neuron_selector, attribute_to_neuron_input), as_grad_kwargs(grad_kwargs)
-        with self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bs):
-            flow = replace(question, target=Through(question.target, neuron, options))
+        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
+        asked = self._asking(inputs, target, additional_forward_args, baselines, grad_kwargs=grad_kwargs)
+        with asked as (question, xs, bs):
+            options = question.grad_kwargs
+            outer = {"create_graph": bool(options.get("create_graph"))}
+            flow = replace(question, target=Through(question.target, neuron, options), grad_kwargs=outer)
             return packed(integrated_gradients(flow, xs, bs, rule, self._multiply, rows), inputs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -82,24 +82,40 @@ class Through(Target):
 
     target: Target
     neuron: Neuron
-    grad_kwargs: dict[str, Any]
+    grad_kwargs: Mapping[str, Any]
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
-        """Run the model once; the gradient at the neuron counts as a constant."""
+        """Run the model once; the gradient at the neuron weighs the neuron and is not differentiated with it."""
         neuron = self.neuron
         with Tap(neuron.layer, neuron.of_input, neuron.call) as tap:
             scores = self.target.scores(run, copies)
         values = tap.kept()
-        options = {"retain_graph": True, "allow_unused": True, **self.grad_kwargs}
-        found = torch.autograd.grad(scores, values, torch.ones_like(scores), **options)
-        slopes = tuple(torch.zeros_like(v) if s is None else s.detach() for v, s in zip(values, found, strict=True))
+        defaults = {"grad_outputs": torch.ones_like(scores), "retain_graph": True, "allow_unused": True}
+        found = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
+        slopes = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, found, strict=True))
         if callable(neuron.selector):
-            return neuron.chosen(values, copies) * neuron.chosen(slopes, copies)
-        return sum(
-            (neuron.chosen((v * s,), copies) for v, s in zip(values[1:], slopes[1:], strict=True)),
-            neuron.chosen((values[0] * slopes[0],), copies),
-        )
+            return _weighed(neuron.chosen(values, copies), neuron.chosen(slopes, copies))
+        each = [neuron.chosen((_weighed(v, s),), copies) for v, s in zip(values, slopes, strict=True)]
+        return reduce(torch.add, each)
 
     def examples(self, start: int, stop: int) -> Target:
         """The same for these examples."""
         return Through(self.target.examples(start, stop), self.neuron, self.grad_kwargs)
+
+
+class _Weighed(torch.autograd.Function):
+    """v · w with slope w by v and none by w; the slope itself can be differentiated by all that w is made of."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(weights)
+        return values * weights
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.saved_tensors[0], None
+
+
+def _weighed(values: Tensor, weights: Tensor) -> Tensor:
+    found: Tensor = _Weighed.apply(values, weights)
+    return found
