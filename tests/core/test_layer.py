@@ -39,50 +39,6 @@ def ask(name: str, model: Any, layer: Any, x: Any, **more: Any) -> Any:
     return getattr(attribution_core, name)(model, layer).attribute(x, **{**target, **more})
 
 
-class Twice(nn.Module):
-    """One module called twice in a forward pass."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shared, self.out = nn.Linear(3, 3), nn.Linear(3, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.shared(self.shared(x).tanh()))
-
-
-class Unrolled(nn.Module):
-    """The same, with a module for each call."""
-
-    def __init__(self, twice: Twice) -> None:
-        super().__init__()
-        self.first, self.second, self.out = nn.Linear(3, 3).double(), nn.Linear(3, 3).double(), twice.out
-        self.first.load_state_dict(twice.shared.state_dict())
-        self.second.load_state_dict(twice.shared.state_dict())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.second(self.first(x).tanh()))
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_wrong_in_captum_5_a_layer_called_twice_is_selected_or_summed_never_silently_the_last(name: str) -> None:
-    twice = Twice().double()
-    unrolled = Unrolled(twice)
-    with pytest.raises(AttributionError, match=r"called 2 times.*call=0.*call=1.*call='sum'"):
-        ask(name, twice, twice.shared, X)
-    each = [ask(name, unrolled, layer, X) for layer in (unrolled.first, unrolled.second)]
-    for call in (0, 1):
-        torch.testing.assert_close(ask(name, twice, Layer(twice.shared, call=call), X), each[call])
-    torch.testing.assert_close(ask(name, twice, Layer(twice.shared, call="sum"), X), each[0] + each[1])
-    with pytest.raises(AttributionError, match=r"call=2 is not among them"):
-        ask(name, twice, Layer(twice.shared, call=2), X)
-
-
-def test_captum_takes_the_last_call() -> None:
-    twice = Twice().double()
-    theirs = captum.attr.LayerActivation(twice, twice.shared).attribute(X)
-    torch.testing.assert_close(theirs, LayerActivation(twice, Layer(twice.shared, call=1)).attribute(X))
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_a_list_of_layers_equals_separate_calls(name: str) -> None:
     layers = [NET[0], Layer(NET[3], of_input=True), NET[3]]

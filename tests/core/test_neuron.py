@@ -12,7 +12,6 @@ from torch import Tensor, nn
 import attribution_core
 from attribution_core import (
     AttributionError,
-    Layer,
     NeuronConductance,
     NeuronDeepLift,
     NeuronFeatureAblation,
@@ -85,26 +84,6 @@ def test_gradient_and_ablation_by_hand() -> None:
     assert found[:, 0, 3:].abs().max() == 0
     fall = NeuronFeatureAblation(NET, NET[0]).attribute(X, (0, 0, 0), attribute_to_neuron_input=False)
     torch.testing.assert_close(fall[:, 0, :3, :3], (NET[0].weight[0, 0] * X[:, 0, :3, :3]).detach())
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_layer_called_twice(name: str) -> None:
-    relu, one = nn.ReLU(), nn.Linear(3, 3).double()
-
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one, self.relu = one, relu
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.one(self.relu(self.one(x)))
-
-    net, x = Twice(), torch.randn(4, 3).double()
-    with pytest.raises(AttributionError, match="called 2 times"):
-        ask(name, 1, net, one, x)
-    each = [ask(name, 1, net, Layer(one, call=call), x) for call in (0, 1)]
-    assert not torch.allclose(each[0], each[1])
-    torch.testing.assert_close(ask(name, 1, net, Layer(one, call="sum"), x), each[0] + each[1])
 
 
 @pytest.mark.parametrize("name", METHODS)

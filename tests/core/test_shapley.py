@@ -39,21 +39,6 @@ def by_definition(f: Callable[[Tensor], Tensor], x: Tensor, b: Tensor) -> Tensor
     return found / len(orders)
 
 
-def by_enumeration(f: Callable[[Tensor], Tensor], x: Tensor, b: Tensor) -> Tensor:
-    """The same from all coalitions, for more features than have countable orders."""
-    n = x.shape[1]
-    found = torch.zeros_like(x, dtype=torch.double)
-    for coalition in itertools.product([False, True], repeat=n):
-        inside = torch.tensor([coalition])
-        value = float(f(torch.where(inside, x, b))[0])
-        size = sum(coalition)
-        for feature in range(n):
-            others = size - coalition[feature]
-            weight = math.factorial(others) * math.factorial(n - 1 - others) / math.factorial(n)
-            found[0, feature] += weight * value * (1 if coalition[feature] else -1)
-    return found
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_definition(method: Any) -> None:
     x, b = torch.randn(3, 5).double(), torch.randn(3, 5).double()
@@ -62,42 +47,6 @@ def test_definition(method: Any) -> None:
     for row in range(3):
         one = slice(row, row + 1)
         torch.testing.assert_close(found[one], by_definition(score, x[one], b[one]))
-
-
-@pytest.mark.parametrize("features", range(1, 11))
-@pytest.mark.parametrize("method", METHODS)
-def test_exact_enumeration_where_captum_degenerates(method: Any, features: int) -> None:
-    """Captum's KernelShap raises for one feature, and is random for few."""
-    torch.manual_seed(features)
-    x, b = torch.randn(1, features).double(), torch.randn(1, features).double()
-    options = {} if method is ShapleyValues else {"n_samples": 1024}
-    torch.testing.assert_close(method(score).attribute(x, b, **options), by_enumeration(score, x, b))
-
-
-@pytest.mark.parametrize("features", [1, 2, 3, 7, 30, 200])
-@pytest.mark.parametrize("n_samples", [1, 2, 25, 60])
-@pytest.mark.parametrize("method", [ShapleyValueSampling, KernelShap])
-def test_finite_and_adding_up_for_any_number_of_features(method: Any, n_samples: int, features: int) -> None:
-    x, b = torch.rand(2, features).double(), torch.rand(2, features).double()
-    found = method(score).attribute(x, b, n_samples=n_samples)
-    assert found.isfinite().all()
-    torch.testing.assert_close(found.sum(1), score(x) - score(b))
-
-
-@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.uint8, torch.float16])
-@pytest.mark.parametrize("method", METHODS)
-def test_any_dtype(method: Any, dtype: torch.dtype) -> None:
-    x = torch.tensor([[1, 0, 1, 1]]).to(dtype)
-    options = {} if method is ShapleyValues else {"n_samples": 16}
-    found = method(lambda x: x.float() @ torch.tensor([1.0, 2, 4, 8])).attribute(x, **options)
-    torch.testing.assert_close(found, torch.tensor([[1.0, 0, 4, 8]]))
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_what_is_not_finite_elsewhere_stays_there(method: Any) -> None:
-    x, b = torch.tensor([[1.0, torch.nan, 3.0]]), torch.tensor([[0.0, 0.0, torch.inf]])
-    found = method(lambda x: 2 * x[:, 0]).attribute(x, b)
-    torch.testing.assert_close(found, torch.tensor([[2.0, 0, 0]]))
 
 
 def test_dummies_are_exactly_zero_and_twins_alike() -> None:
