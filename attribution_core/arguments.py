@@ -15,6 +15,9 @@ TensorOrTuple = TypeVar("TensorOrTuple", Tensor, tuple[Tensor, ...])
 Baselines = Tensor | int | float | tuple[Tensor | int | float, ...] | None
 Tensors = tuple[Tensor, ...]
 
+UNUSED: Any = object()
+"""The baselines of a method that has none."""
+
 ARGUMENTS: dict[str, str] = {
     "inputs": "Input tensor, or tuple of tensors, with one row per example.",
     "baselines": "What an absent feature looks like: a number or a tensor for each input; zero if not given.",

@@ -264,7 +264,8 @@ def _out_of_memory(error: RuntimeError) -> bool:
 def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Leave inference mode, and restore random state and the buffers that training modules update in forward."""
     buffers = _updated_buffers(forward)
-    with torch.inference_mode(False), same_randomness(inputs):
+    usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+    with usual, same_randomness(inputs):
         kept = [(buffer, buffer.detach().clone()) for buffer in buffers]
         try:
             yield
@@ -277,8 +278,9 @@ def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
 @contextmanager
 def same_randomness(inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Afterwards the random state is what it was before."""
-    devices = sorted({x.get_device() for x in inputs if x.is_cuda})
-    generators = [torch.default_generator, *(torch.cuda.default_generators[device] for device in devices)]
+    generators = [torch.default_generator]
+    for device in {x.get_device() for x in inputs if x.is_cuda}:
+        generators.append(torch.cuda.default_generators[device])
     states = [generator.get_state() for generator in generators]
     try:
         yield

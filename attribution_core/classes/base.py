@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.arguments import (
+    UNUSED,
     Baselines,
     Tensors,
     as_baseline,
@@ -82,7 +83,7 @@ class Attribution(ABC):
         inputs: Any,
         target: TargetLike | Target,
         extra: Any,
-        baselines: Baselines = None,
+        baselines: Baselines = UNUSED,
         site: Site | None = None,
         grad_kwargs: Mapping[str, Any] | None = None,
     ) -> Iterator[tuple[Question, Tensors, Tensors]]:
@@ -92,9 +93,9 @@ class Attribution(ABC):
         """
         device, options = device_of(self.forward_func), as_grad_kwargs(grad_kwargs)
         given = moved(as_inputs(inputs, self.differentiates), device)
-        bases = baseline_of_each(baselines, len(given))
+        bases = () if baselines is UNUSED else baseline_of_each(baselines, len(given))
         ids = self.differentiates and any(map(is_ids, given))
-        if not ids:
+        if bases and not ids:
             bases = as_baselines(bases, given)
         aim = self._aim(target, len(given[0]))
         forward, rest = as_forward(self.forward_func, self._names, extra)

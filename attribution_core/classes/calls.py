@@ -22,7 +22,7 @@ from attribution_core.question import stacked
 
 Attribute = Callable[..., Any]
 
-PLAIN = (torch.Tensor, tuple, int, float, str, type(None))
+PLAIN = frozenset((torch.Tensor, tuple, int, bool, float, str, type(None)))
 """What needs none of this."""
 
 
@@ -32,9 +32,11 @@ def flexible(attribute: Attribute) -> Attribute:
     own_baselines = "baselines" in signature.parameters
     own_baselines = own_baselines and signature.parameters["baselines"].default is inspect.Parameter.empty
 
+    passes_on = "target" not in signature.parameters and "kwargs" in signature.parameters
+
     @wraps(attribute)
     def asked(self: Any, *args: Any, **options: Any) -> Any:
-        if "targets" not in options and all(isinstance(value, PLAIN) for value in (*args, *options.values())):
+        if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, options.values())) and "targets" not in options:
             return attribute(self, *args, **options)
         targets = options.pop("targets", None)
         bound = signature.bind(self, *args, **options)
@@ -45,7 +47,12 @@ def flexible(attribute: Attribute) -> Attribute:
         if not own_baselines and (callable(baselines) or isinstance(baselines, list)):
             return _over_baselines(asked, bound, targets)
         if targets is not None:
-            return _of_targets(asked, bound, targets)
+            _check(targets)
+            return (
+                attribute(*bound.args, **bound.kwargs, targets=targets)
+                if passes_on
+                else _of_targets(asked, bound, targets)
+            )
         return attribute(*bound.args, **bound.kwargs)
 
     return asked
@@ -99,10 +106,13 @@ def _asked(targets: Any) -> dict[str, Any]:
     return {} if targets is None else {"targets": targets}
 
 
-def _of_targets(attribute: Attribute, bound: inspect.BoundArguments, targets: Any) -> list[Any]:
-    method, parameters = bound.arguments["self"], bound.signature.parameters
+def _check(targets: Any) -> None:
     if not isinstance(targets, (list, tuple)) or not targets:
         raise AttributionError(f"targets={targets!r}: expected a list of targets, each as `target` takes them.")
+
+
+def _of_targets(attribute: Attribute, bound: inspect.BoundArguments, targets: Any) -> list[Any]:
+    method, parameters = bound.arguments["self"], bound.signature.parameters
     if "target" not in parameters or bound.arguments.get("target") is not None:
         raise AttributionError(f"{type(method).__name__}.attribute takes targets in place of `target` only.")
     if method.shares_targets and "seed" not in parameters:

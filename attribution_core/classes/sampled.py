@@ -82,8 +82,8 @@ class NoiseTunnel(Attribution):
             asker = _Asker(method, xs, kwargs, Draws(seed, xs[0].device), draw_baseline_from_distrib, inputs)
             limit = 1 if asker.stochastic else rows
             found = smoothed(asker.explain, xs, deviations, count, kind, asker.draws, limit and limit * len(xs[0]))
-        attributions = tree_unflatten(list(found.attributions), asker.form)
-        return attributions if found.deltas is None else (attributions, found.deltas.T.reshape(-1))
+        results = asker.results(found)
+        return results if "targets" in kwargs else results[0]
 
 
 class _Asker:
@@ -100,11 +100,14 @@ class _Asker:
         self.bases = None
         if drawing:
             self.bases = as_distribution(self.options.pop("baselines", None), xs)
+        extra = options.get("additional_forward_args")
         if "target" in self.options:
-            self.options["target"] = method.aim(inputs, self.options["target"], options.get("additional_forward_args"))
+            self.options["target"] = method.aim(inputs, options["target"], extra)
+        if "targets" in self.options:
+            self.options["targets"] = [method.aim(inputs, target, extra) for target in options["targets"]]
 
     def explain(self, points: Tensors, start: int, stop: int) -> tuple[Tensors, Tensor | None]:
-        """Attributions, one after the other, to the copies start…stop, and the delta if there is one."""
+        """Attributions of each target, one after the other, to the copies start…stop, and the deltas if there are."""
         copies = stop - start
         options = {key: self._copied(key, value, copies) for key, value in self.options.items()}
         if self.stochastic:
@@ -112,13 +115,23 @@ class _Asker:
         if self.bases is not None:
             options["baselines"] = packed(self._drawn(self.bases, start, stop), self.inputs)
         found = self.method.attribute(packed(points, self.inputs), **options)  # type: ignore[attr-defined]
-        delta = None
+        each, delta = found if "targets" in options else [found], None
         if options.get("return_convergence_delta"):
-            found, delta = found
-        leaves, self.form = tree_flatten(found)
+            each, deltas = zip(*each, strict=True)
+            delta = torch.cat([d.reshape(copies, -1) for d in deltas], 1)
+        leaves, self.form = tree_flatten(list(each))
         return tuple(leaves), delta
 
+    def results(self, found: Expected) -> list[Any]:
+        """What the other method would return for each target."""
+        each: list[Any] = tree_unflatten(list(found.attributions), self.form)
+        if found.deltas is None:
+            return each
+        return [(a, d.T.reshape(-1)) for a, d in zip(each, found.deltas.chunk(len(each), 1), strict=True)]
+
     def _copied(self, key: str, value: Any, copies: int) -> Any:
+        if key == "targets":
+            return [self._copied("target", target, copies) for target in value]
         if key == "target":
             return Copied(value, copies) if copies > 1 else value
         if self.batch == 1 and key != "additional_forward_args":

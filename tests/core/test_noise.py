@@ -160,6 +160,37 @@ def test_pred_is_what_is_predicted_without_noise() -> None:
     torch.testing.assert_close(found, method.attribute(X, nt_samples=5, stdevs=5.0, seed=1, target=model(X).argmax(1)))
 
 
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize("bound", [None, 2])
+def test_several_targets_equal_separate_calls(name: str, bound: int | None) -> None:
+    method = NoiseTunnel(getattr(attribution_core, name)(Net()))
+    options = {**INNER[name], "nt_samples": 3, "stdevs": 0.2, "seed": 1, "nt_samples_batch_size": bound}
+    if method.has_convergence_delta():
+        options["return_convergence_delta"] = True
+    together = quiet(method.attribute, inputs=X, targets=TARGETS, **options)
+    assert isinstance(together, list)
+    torch.testing.assert_close(together, [quiet(method.attribute, inputs=X, target=t, **options) for t in TARGETS])
+
+
+def test_several_targets_share_the_forward() -> None:
+    model = Net()
+    method = NoiseTunnel(Saliency(model))
+    found = method.attribute({"x": X}, nt_samples=3, targets=[0, 1, "pred"], seed=1)
+    rows = sum(model.rows)
+    torch.testing.assert_close(
+        [part["x"] for part in found], method.attribute(X, nt_samples=3, targets=[0, 1, "pred"], seed=1)
+    )
+    assert rows == 3 + 9  # one look at what is predicted, and the noisy copies
+    for wrong in (3, []):
+        with pytest.raises(AttributionError, match="expected a list of targets"):
+            method.attribute(X, targets=wrong)
+    with pytest.raises(AttributionError, match="in place of `target`"):
+        method.attribute(X, targets=[0], target=1)
+    with pytest.raises(AttributionError, match="in place of `target`"):
+        neuron = attribution_core.NeuronGradient(model, model.body[0])
+        NoiseTunnel(neuron).attribute(X, neuron_selector=1, targets=[0])
+
+
 def test_layers_neurons_and_named_inputs() -> None:
     model = Net()
     layer = NoiseTunnel(attribution_core.LayerActivation(model, model.body[0]))
