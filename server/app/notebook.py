@@ -6,7 +6,7 @@ import base64
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.errors import InsightsError
 from app.schema import SampleQuery
@@ -25,11 +25,19 @@ SCANNED = 2000  # samples that the dashboard looks through at first
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
+class Cell(NamedTuple):
+    """The running cell: its id ("" where the host names none), which run it is, and whether it displays."""
+
+    id: str
+    run: str
+    displays: bool  # marimo shows what a cell ends with instead
+
+
 class NotebookView:
     """One rendered dashboard: a live widget and, below it, a still picture for the saved notebook."""
 
-    def __init__(self, app: OpenAPI, service: InsightsService, height: int) -> None:
-        self._service = service
+    def __init__(self, app: OpenAPI, service: InsightsService, cell: Cell, height: int) -> None:
+        self._service, self._cell = service, cell
         self._picture = uuid.uuid4().hex
         self._handle: Any = None
         self._shown: dict[str, Any] = {}
@@ -52,6 +60,11 @@ class NotebookView:
         show(self.widget)
         self._shown = self._bundle(self._first())
         self._handle = show(self._shown, raw=True, display_id=self._picture)
+
+    def replaced_by(self, cell: Cell) -> bool:
+        """Whether the host has closed this, or takes it away for what a new run of its cell shows."""
+        again = bool(cell.id) and cell.id == self._cell.id and cell.run != self._cell.run
+        return again or self.widget.closed
 
     def close(self) -> None:
         """Take the widget off the screen and free what it holds."""
@@ -101,17 +114,15 @@ class NotebookView:
         return bundle | ({"image/png": base64.b64encode(png).decode()} if png else {})
 
 
-def cell() -> str | None:
-    """The running cell of a Jupyter notebook ("" where the host does not name its cells); None in a marimo notebook.
-
-    Raises `InsightsError` outside of a notebook.
-    """
+def cell() -> Cell:
+    """The running cell of a notebook; raises `InsightsError` outside of one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is not None:
         parent = getattr(shell, "parent_header", None) or {}
-        return str(parent.get("metadata", {}).get("cellId", ""))
+        run = str(parent.get("header", {}).get("msg_id", ""))
+        return Cell(str(parent.get("metadata", {}).get("cellId", "")), run, displays=True)
     marimo = sys.modules.get("marimo")
     if marimo is not None and marimo.running_in_notebook():
-        return None
+        return Cell("", "", displays=False)
     raise InsightsError("render() shows the dashboard in a notebook", hint="use serve() outside of one")

@@ -86,7 +86,7 @@ class AttributionVisualizer:
         self.app: OpenAPI = create_app(self.service)
         self._server: _Server | None = None
         # Threads that outlive the interpreter would hold what is freed after it; garbage collection closes too.
-        self._views: dict[str, NotebookView] = {}
+        self._views: list[NotebookView] = []
         self._free = weakref.finalize(self, _close, self.service, self._views)
 
     def serve(
@@ -138,13 +138,12 @@ class AttributionVisualizer:
         if debug:
             logging.getLogger("app").setLevel(logging.DEBUG)
         cell = notebook.cell()
-        if cell and cell in self._views:
-            self._views.pop(cell).close()
-        view = notebook.NotebookView(self.app, self.service, height)
-        self._views[cell or view.widget.snapshot] = view
-        while len(self._views) > VIEWS:
-            self._views.pop(next(iter(self._views))).close()
-        if cell is None:
+        view = notebook.NotebookView(self.app, self.service, cell, height)
+        live = [*(old for old in self._views if not old.replaced_by(cell)), view][-VIEWS:]
+        for old in set(self._views) - set(live):
+            old.close()
+        self._views[:] = live
+        if not cell.displays:
             return view.widget
         view.display()
         return None
@@ -154,7 +153,7 @@ class AttributionVisualizer:
         """The dashboard rendered last: observe its `selected`, or set its `view`."""
         if not self._views:
             raise InsightsError("nothing has been rendered yet", hint="call render() first")
-        return list(self._views.values())[-1].widget
+        return self._views[-1].widget
 
     @property
     def selected(self) -> Selection:
@@ -200,8 +199,8 @@ class AttributionVisualizer:
         self._free()
 
 
-def _close(service: InsightsService, views: dict[str, NotebookView]) -> None:
-    for view in views.values():
+def _close(service: InsightsService, views: list[NotebookView]) -> None:
+    for view in views:
         view.close()
     service.close()
 

@@ -59,6 +59,11 @@ class DashboardWidget(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return "Attribution Insights"
 
+    @property
+    def closed(self) -> bool:
+        """Nobody can reach this any more: it was closed here, or by the host."""
+        return self.comm is None or bool(getattr(self.comm, "_closed", False))
+
     def close(self) -> None:
         """Stop answering."""
         self._awaited.clear()

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,20 @@ from torch import nn
 
 from app import AttributionVisualizer, Batch, InsightsError, notebook
 from app.features import GeneralFeature, TextFeature
-from app.notebook import NotebookView
+from app.notebook import Cell, NotebookView
 from app.selection import Selection
 from app.snapshot import as_html, as_png, colours
 from app.widget import THREADS, DashboardWidget, call
 
 from .conftest import Make, Net
+
+CELL = Cell("", "", displays=False)
+
+
+def runs(cell: str) -> Callable[[], Cell]:
+    """One run of a cell after the other."""
+    number = count()
+    return lambda: Cell(cell, str(next(number)), displays=False)
 
 
 class Sent(DashboardWidget):
@@ -106,8 +115,8 @@ def test_an_idle_kernel_says_that_it_is_there(make: Make) -> None:
 
 def test_a_widget_does_not_outlive_its_visualizer(make: Make) -> None:
     visualizer = make()
-    view = NotebookView(visualizer.app, visualizer.service, 400)
-    visualizer._views["cell"] = view
+    view = NotebookView(visualizer.app, visualizer.service, CELL, 400)
+    visualizer._views.append(view)
     gone = weakref.ref(view.widget)
     visualizer.close()
     del view
@@ -118,8 +127,8 @@ def test_a_widget_does_not_outlive_its_visualizer(make: Make) -> None:
 
 def test_attributions_are_those_on_the_screen(make: Make) -> None:
     visualizer = make()
-    view = NotebookView(visualizer.app, visualizer.service, 400)
-    visualizer._views["cell"] = view
+    view = NotebookView(visualizer.app, visualizer.service, CELL, 400)
+    visualizer._views.append(view)
     view.widget.selected = {"samples": [1, 2], "sample": 2, "method": "InputXGradient", "target": 1}
     assert visualizer.selected == Selection(samples=[1, 2], sample=2, method="InputXGradient", target=1)
     (found,) = visualizer.attributions()
@@ -148,7 +157,7 @@ def test_a_failure_is_raised_where_attributions_are_asked_for(make: Make) -> Non
 def test_a_closed_visualizer_refuses_instead_of_waiting(
     make: Make, use: Callable[[AttributionVisualizer], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notebook, "cell", lambda: "the cell")
+    monkeypatch.setattr(notebook, "cell", runs("the cell"))
     visualizer = make()
     visualizer.attributions(0)
     visualizer.close()
@@ -163,8 +172,8 @@ def test_outside_of_a_notebook_render_says_so(make: Make) -> None:
 
 def test_the_saved_picture_shows_what_was_seen(make: Make) -> None:
     visualizer = make(title="<Colours>")
-    bundle = NotebookView(visualizer.app, visualizer.service, 400)._bundle(
-        NotebookView(visualizer.app, visualizer.service, 400)._first()
+    bundle = NotebookView(visualizer.app, visualizer.service, CELL, 400)._bundle(
+        NotebookView(visualizer.app, visualizer.service, CELL, 400)._first()
     )
     assert "&lt;Colours&gt;" in bundle["text/html"]
     pictures = re.findall(r"base64,([^\"]+)", bundle["text/html"])
@@ -194,7 +203,7 @@ def test_the_saved_picture_has_words_and_numbers(make: Make) -> None:
         ],
         dataset=[Batch((torch.randint(0, 5, (2, 3)), torch.rand(2, 2)))],
     )
-    view = NotebookView(visualizer.app, visualizer.service, 400)
+    view = NotebookView(visualizer.app, visualizer.service, CELL, 400)
     seen = view._first()
     text = as_html(seen, visualizer.service.setup.features, "caption")
     assert "&lt;b&gt;" in text
@@ -242,7 +251,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("again", [False, True], ids=["same visualizer", "new visualizers"])
 def test_running_a_cell_again_holds_no_more(make: Make, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
-    monkeypatch.setattr(notebook, "cell", lambda: "the cell")
+    monkeypatch.setattr(notebook, "cell", runs("the cell"))
     model = Net()
     visualizer = make(models=[model])
     shown(visualizer)
@@ -258,10 +267,30 @@ def test_running_a_cell_again_holds_no_more(make: Make, monkeypatch: pytest.Monk
 
 
 def test_where_cells_have_no_names_old_dashboards_are_closed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notebook, "cell", lambda: "")
+    monkeypatch.setattr(notebook, "cell", runs(""))
     before = held()[1].count("DashboardWidget")
     visualizer = make()
     for _ in range(20):
         visualizer.render()
     assert len(visualizer._views) == 16
     assert held()[1].count("DashboardWidget") - before == 16
+
+
+def test_what_the_host_has_closed_is_freed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "cell", runs(""))
+    visualizer = make()
+    visualizer.render()
+    first = visualizer.widget
+    first.comm.close()
+    visualizer.render()
+    assert [view.widget for view in visualizer._views] == [visualizer.widget]
+    assert first.comm is None
+
+
+def test_a_cell_may_show_several(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "cell", lambda: Cell("the cell", "its only run", displays=False))
+    visualizer = make()
+    visualizer.render()
+    visualizer.render()
+    assert not any(view.widget.closed for view in visualizer._views)
+    assert len(visualizer._views) == 2

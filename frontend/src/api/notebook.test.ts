@@ -8,6 +8,7 @@ class Kernel implements Channel {
   readonly sent: Sent[] = [];
   readonly bodies: (ArrayBuffer | undefined)[] = [];
   dead = false;
+  deliver: (() => Promise<void>) | undefined;
   private receive: ((...values: never[]) => void) | undefined;
   private live: ((...values: never[]) => void) | undefined;
 
@@ -18,6 +19,7 @@ class Kernel implements Channel {
     if (this.dead) throw new Error('Cannot send');
     this.sent.push(content as Sent);
     this.bodies.push(buffers?.[0]);
+    return this.deliver?.();
   }
   on(event: string, listener: (...values: never[]) => void) {
     if (event === 'msg:custom') this.receive = listener;
@@ -117,6 +119,12 @@ describe('connection', () => {
 
   it('is gone when nothing can be sent', async () => {
     kernel.dead = true;
+    await expect(ask('a')).rejects.toThrow('The kernel is gone.');
+    expect(state()).toBe('gone');
+  });
+
+  it('is gone when it turns out that a message did not arrive', async () => {
+    kernel.deliver = () => Promise.reject(new Error('Forbidden'));
     await expect(ask('a')).rejects.toThrow('The kernel is gone.');
     expect(state()).toBe('gone');
   });

@@ -7,7 +7,8 @@ export interface Channel {
   get(trait: string): unknown;
   set(trait: string, value: unknown): void;
   save_changes(): void;
-  send(content: unknown, callbacks?: undefined, buffers?: ArrayBuffer[]): void;
+  /** marimo returns a promise that is rejected where there is no kernel. */
+  send(content: unknown, callbacks?: undefined, buffers?: ArrayBuffer[]): unknown;
   on(event: string, listener: (...values: never[]) => void): void;
   off(event: string, listener: (...values: never[]) => void): void;
 }
@@ -108,7 +109,8 @@ export class NotebookTransport implements Transport {
 
   private send(content: object, body?: ArrayBuffer): boolean {
     try {
-      this.channel.send(content, undefined, body?.byteLength ? [body] : []);
+      const sent = this.channel.send(content, undefined, body?.byteLength ? [body] : []);
+      if (sent instanceof Promise) sent.catch(this.lose);
       return true;
     } catch {
       this.lose();
@@ -138,11 +140,11 @@ export class NotebookTransport implements Transport {
     else this.state.set('busy');
   };
 
-  private lose(): void {
+  private readonly lose = (): void => {
     clearTimeout(this.timer);
     this.state.set('gone');
     const lost = [...this.waiting.values()];
     this.waiting.clear();
     for (const { reject } of lost) reject(Failure.kernelGone());
-  }
+  };
 }
