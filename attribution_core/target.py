@@ -78,26 +78,26 @@ class Output(Target):
 
     index: tuple[tuple[int, ...], ...] | None = None
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:  # noqa: ARG002 - rows tell the copies
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Select the element of each row; an output that is one number stays one number."""
         outputs = as_tensor(run())
         rows = len(outputs) if outputs.dim() else 1
-        chosen = self._chosen(outputs)
+        chosen = self._chosen(outputs, copies)
         if chosen.numel() != rows:
-            raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs)
+            raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs, copies)
         return chosen if chosen.dim() == 1 else chosen.reshape(rows)
 
     def examples(self, start: int, stop: int) -> Target:
         """The rows of these examples, if each has its own."""
         return self if self.index is None or len(self.index) == 1 else Output(self.index[start:stop])
 
-    def _chosen(self, outputs: Tensor) -> Tensor:
+    def _chosen(self, outputs: Tensor, copies: int) -> Tensor:
         if self.index is None or (outputs.dim() == 1 and set(self.index) == {(0,)}):
             return outputs
         sizes = outputs.shape[1:]
         inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
         if not inside or len(outputs) % len(self.index):
-            raise wrong_target(f"{self} does not select from it", outputs)
+            raise wrong_target(f"{self} does not select from it", outputs, copies)
         if len(self.index) == 1:
             every: list[Any] = [slice(None), *self.index[0]]
             return outputs[tuple(every)]
@@ -134,11 +134,11 @@ class Score(Target):
 class Predicted(Target):
     """The class with the highest score, as a number: what "pred" stands for on the original inputs."""
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:  # noqa: ARG002 - rows tell the copies
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """The index of the largest output of each row."""
         outputs = as_tensor(run())
         if outputs.dim() != 2:
-            raise wrong_target("target='pred' needs one score per class, (B, classes)", outputs)
+            raise wrong_target("target='pred' needs one score per class, (B, classes)", outputs, copies)
         return outputs.argmax(1)
 
 
@@ -250,14 +250,15 @@ def _batches(outputs: Any, copies: int) -> list[Any]:
     return [tree_unflatten([part(leaf, copy) for leaf in leaves], form) for copy in range(copies)]
 
 
-def wrong_target(what: str, outputs: Any) -> AttributionError:
-    """Say what the output looks like, and three targets that would work."""
+def wrong_target(what: str, outputs: Any, copies: int = 1) -> AttributionError:
+    """Say what the output of one batch looks like, and three targets that would work."""
     if not isinstance(outputs, Tensor):
         shapes = _listed(_named(outputs))
         return AttributionError(
             f"The model's output is a {type(outputs).__name__}{f' with {shapes}' if shapes else ''}; {what}."
         )
     sizes = outputs.shape[1:]
+    shape = (outputs.shape[0] // copies, *sizes) if outputs.dim() else ()
     last = tuple(n - 1 for n in sizes)
     if not sizes:
         examples = ["target=None", "target=0", "target=lambda outputs: outputs"]
@@ -275,7 +276,7 @@ def wrong_target(what: str, outputs: Any) -> AttributionError:
             f"target=lambda outputs: outputs[:, {places}]",
         ]
     return AttributionError(
-        f"The model's output has shape {tuple(outputs.shape)}; {what}.", f"Valid here: {'; '.join(examples)}."
+        f"The model's output has shape {shape}; {what}.", f"Valid here: {'; '.join(examples)}."
     )
 
 

@@ -1,0 +1,167 @@
+"""What holds for every class: half precision, several targets, seeds, unused inputs, wrong targets."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import attribution_core
+from attribution_core import Attribution, AttributionError, GradientAttribution, NoiseTunnel, Saliency
+
+Options = dict[str, Any]
+MASK = torch.arange(72).reshape(1, 2, 6, 6) // 12
+TARGET: Options = {"target": 1}
+SEED: Options = {"target": 1, "seed": 1}
+DRAWN: Options = {"baselines": 0.5}
+NEURON: Options = {"neuron_selector": (slice(0, 3), slice(0, 2), slice(0, 2))}
+GROUPS: Options = {"feature_mask": MASK}
+PRIMARY: dict[str, Options] = {
+    "Saliency": TARGET, "InputXGradient": TARGET, "GuidedBackprop": TARGET, "Deconvolution": TARGET,
+    "IntegratedGradients": {**TARGET, "n_steps": 8}, "DeepLift": TARGET, "LRP": TARGET, "GuidedGradCam": TARGET,
+    "FeatureAblation": {**TARGET, **GROUPS}, "FeaturePermutation": {**SEED, **GROUPS},
+    "Occlusion": {**TARGET, "sliding_window_shapes": (2, 3, 3), "strides": (2, 3, 3)},
+    "ShapleyValues": {**TARGET, **GROUPS}, "ShapleyValueSampling": {**SEED, **GROUPS, "n_samples": 2},
+    "KernelShap": {**SEED, **GROUPS, "n_samples": 6}, "Lime": {**SEED, **GROUPS, "n_samples": 6},
+    "GradientShap": {**SEED, **DRAWN, "stdevs": 0.1}, "DeepLiftShap": {**TARGET, **DRAWN},
+    "RISE": {**SEED, "n_masks": 16, "grid_size": 3}, "NoiseTunnel": {**SEED, "stdevs": 0.1},
+}  # fmt: skip
+LAYER: dict[str, Options] = {
+    **dict.fromkeys((
+        "InternalInfluence", "LayerCam", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation", "LayerGradCam",
+        "LayerGradCamPlusPlus", "LayerGradientXActivation", "LayerIntegratedGradients", "LayerLRP", "LayerScoreCam",
+    ), TARGET),
+    "LayerActivation": {}, "LayerDeepLiftShap": {**TARGET, **DRAWN}, "LayerFeaturePermutation": SEED,
+    "LayerGradientShap": {**SEED, **DRAWN, "stdevs": 0.1},
+}  # fmt: skip
+NEURONS: dict[str, Options] = {
+    **dict.fromkeys((
+        "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
+        "NeuronIntegratedGradients",
+    ), NEURON),
+    "NeuronConductance": {**NEURON, **TARGET}, "NeuronDeepLiftShap": {**NEURON, **DRAWN},
+    "NeuronGradientShap": {**NEURON, **DRAWN, "seed": 1, "stdevs": 0.1},
+}  # fmt: skip
+CALLS = {**PRIMARY, **LAYER, **NEURONS}
+APART = {"AttentionRollout", "DataLoaderAttribution", "LimeBase"}
+"""Tested where they are: other models, other inputs, functions of one's own."""
+
+pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv, self.relu, self.pool = nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2)
+        self.fc = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor, unused: Tensor | None = None) -> Tensor:
+        return self.fc(self.pool(self.relu(self.conv(x))).flatten(1))
+
+
+def method_of(name: str, net: Net) -> Any:
+    if name == "NoiseTunnel":
+        return NoiseTunnel(Saliency(net))
+    inside = {"GuidedGradCam": (net.relu,)}.get(name, () if name in PRIMARY else (net.conv,))
+    return getattr(attribution_core, name)(net, *inside)
+
+
+def inputs() -> Tensor:
+    return torch.randn(3, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def takes(name: str, argument: str) -> bool:
+    parameters = inspect.signature(getattr(attribution_core, name).attribute).parameters
+    return argument in parameters or (name == "NoiseTunnel" and argument == "target")
+
+
+def test_every_class_is_here() -> None:
+    found = {
+        name
+        for name in attribution_core.__all__
+        if inspect.isclass(cls := getattr(attribution_core, name))
+        if issubclass(cls, Attribution) and hasattr(cls, "attribute")
+    }
+    assert found == CALLS.keys() | APART
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", CALLS)
+def test_half_precision_is_near_to_single(name: str, dtype: torch.dtype) -> None:
+    x = inputs().to(dtype)
+    expected = method_of(name, Net().to(dtype).float()).attribute(x.float(), **CALLS[name])
+    found = method_of(name, Net().to(dtype)).attribute(x, **CALLS[name])
+    assert found.isfinite().all()
+    assert found.dtype in (dtype, torch.float32)
+    assert (found.float() - expected).abs().mean() < 0.02 * expected.abs().mean()
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+def test_several_targets_equal_separate_calls(name: str) -> None:
+    method, x = method_of(name, Net()), inputs()
+    options = {key: value for key, value in CALLS[name].items() if key != "target"}
+    targets = [0, "pred", [3, 1, 2], lambda outputs: outputs[:, 1] - outputs[:, 2]]
+    together = method.attribute(x, targets=targets, **options)
+    assert isinstance(together, list)
+    for target, found in zip(targets, together, strict=True):
+        torch.testing.assert_close(found, method.attribute(x, target=target, **options), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+def test_wrong_targets_show_the_outputs_shape_and_three_that_would_work(name: str) -> None:
+    method = method_of(name, Net())
+    for wrong in (4, [0, 1, 9], (0, 1), None):
+        with pytest.raises(AttributionError, match=r"shape \(3, 4\).*Valid here: .*; .*; .*") as caught:
+            method.attribute(inputs(), **{**CALLS[name], "target": wrong})
+        assert str(caught.value).count("target=") == 4  # what arrived, and three examples
+    for wrong in (-1, [0, 1, -1], 1.5, True, [0, 1]):
+        with pytest.raises(AttributionError, match="target="):
+            method.attribute(inputs(), **{**CALLS[name], "target": wrong})
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "seed")])
+def test_the_same_seed_gives_the_same_bits_and_the_global_state_stays(name: str) -> None:
+    method, x, before = method_of(name, Net()), inputs(), torch.get_rng_state()
+    first, again, other = (method.attribute(x, **{**CALLS[name], "seed": seed}) for seed in (5, 5, 7))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    torch.manual_seed(11)
+    unseeded = method.attribute(x, **{**CALLS[name], "seed": None})
+    torch.manual_seed(11)
+    assert torch.equal(method.attribute(x, **{**CALLS[name], "seed": None}), unseeded)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if not takes(name, "seed")])
+def test_what_takes_no_seed_does_not_draw(name: str) -> None:
+    method, x = method_of(name, Net()), inputs()
+    torch.manual_seed(1)
+    one = method.attribute(x, **CALLS[name])
+    torch.manual_seed(2)
+    assert torch.equal(method.attribute(x, **CALLS[name]), one)
+
+
+@pytest.mark.parametrize("name", [*PRIMARY, *NEURONS])
+def test_an_unused_input_gets_zeros_and_gradients_warn_of_it_by_name(name: str) -> None:
+    method, x = method_of(name, Net()), inputs()
+    own = {
+        "feature_mask": (MASK // 2, MASK // 2 + 3), "baselines": (0.5, 0.5),
+        "sliding_window_shapes": ((2, 3, 3), (2, 3, 3)),
+        "strides": ((2, 3, 3), (2, 3, 3)),
+    }  # fmt: skip
+    enough = {"n_samples": 64} if name in ("ShapleyValueSampling", "KernelShap") else {}
+    if name in ("Lime", "RISE"):  # whose values depend on all inputs
+        return
+    options = {key: own.get(key, value) for key, value in {**CALLS[name], **enough}.items()}
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        used, unused = method.attribute((x, x + 1), **options)
+    assert unused.abs().max() < 1e-6 < used.abs().max()
+    differentiates = name == "NoiseTunnel" or issubclass(getattr(attribution_core, name), GradientAttribution)
+    said = "The score does not depend on inputs[1]: attributions are zero."
+    assert [str(warning.message) for warning in warned] == [said] * differentiates
