@@ -6,13 +6,17 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import captum.attr
+import captum.metrics
 import pytest
 
 import attribution_core
+from attribution_core import metrics, visualization
 from attribution_core.arguments import ARGUMENTS
 
 METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
@@ -48,6 +52,56 @@ def test_names_order_and_defaults_are_captums(name: str, function: str) -> None:
             for f in (ours, theirs)
         ]
         assert [p for p in shapes[0] if p[1] != inspect.Parameter.KEYWORD_ONLY] == shapes[1]  # ours may be added
+
+
+OF_LANGUAGE_MODELS = {"LLMAttribution", "LLMAttributionResult", "LLMGradientAttribution", "RemoteLLMAttribution",
+                      "RemoteLLMProvider", "VLLMProvider", "ImageMaskInput"}  # fmt: skip
+"""Not here yet."""
+TYPES = {"StatValue"}
+"""Names for annotations."""
+ADDED: dict[str, set[str]] = {
+    "FeaturePermutation": {"seed"}, "GradientShap": {"seed"}, "IntegratedGradients": {"tolerance"},
+    "KernelShap": {"seed", "tolerance"}, "LRP": {"composite"}, "LayerFeaturePermutation": {"seed"},
+    "LayerGradientShap": {"seed"}, "LayerLRP": {"composite"}, "Lime": {"seed"}, "LimeBase": {"seed"},
+    "NeuronGradientShap": {"seed"}, "NoiseTunnel": {"seed"}, "ProductBaselines": {"seed"},
+    "ShapleyValueSampling": {"seed", "tolerance", "estimator"}, "infidelity": {"seed"}, "sensitivity_max": {"seed"},
+}  # fmt: skip
+"""All that is taken beyond Captum's arguments, apart from `targets`, which is everywhere."""
+
+
+def public() -> Iterator[tuple[str, Any, Any]]:
+    """Name, Captum's and ours."""
+    homes = [(captum.attr, attribution_core), (captum.metrics, metrics), (captum.attr.visualization, visualization)]
+    for theirs, ours in homes:
+        for name in dir(theirs):
+            if name in getattr(ours, "__all__", ()) or (theirs is captum.metrics and name[0].islower()):
+                yield name, getattr(theirs, name), getattr(ours, name)
+
+
+def test_every_name_of_captum_is_here() -> None:
+    names = {name for name in dir(captum.attr) if not name.startswith("_") and name != "visualization"}
+    assert names - set(attribution_core.__all__) == OF_LANGUAGE_MODELS | TYPES
+    assert {name for name in dir(captum.metrics) if not name.startswith("_")} <= set(dir(metrics))
+    drawn = {name for name in dir(captum.attr.visualization) if name.startswith(("visualize_", "format_", "draw_"))}
+    assert drawn <= set(visualization.__all__)
+
+
+@pytest.mark.parametrize(("name", "theirs", "ours"), [*public()], ids=[name for name, _, _ in public()])
+def test_what_is_taken_beyond_captums_arguments_is_on_the_list(name: str, theirs: Any, ours: Any) -> None:
+    functions = ("__init__", "attribute", "interpolate", "update", "to_tensor", "to_model_input",
+                 "format_attr", "generate_reference", "indices_to_embeddings")  # fmt: skip
+    pairs = [(theirs, ours)]
+    if inspect.isclass(theirs):
+        pairs = [(getattr(theirs, f), getattr(ours, f)) for f in functions if hasattr(theirs, f)]
+    if inspect.isclass(theirs) and issubclass(theirs, (Enum, tuple)):
+        assert getattr(theirs, "_fields", [m.name for m in theirs]) == getattr(ours, "_fields", [m.name for m in ours])
+        return
+    added = set()
+    for other, mine in pairs:
+        wanted, found = inspect.signature(other).parameters, inspect.signature(mine).parameters
+        assert [*wanted] == [parameter for parameter in found if parameter in wanted]
+        added |= found.keys() - wanted.keys()
+    assert added == ADDED.get(name, set())
 
 
 @pytest.mark.parametrize("name", COMPOSED)
