@@ -154,3 +154,14 @@ def test_import_brings_torch_and_numpy_only() -> None:
 def test_everything_public_is_documented() -> None:
     for name in attribution_core.__all__:
         assert inspect.getdoc(getattr(attribution_core, name)), name
+
+
+def test_the_table_of_methods_has_every_method_in_its_column() -> None:
+    rows = [line.split("|")[2:5] for line in (ROOT / "README.md").read_text().splitlines() if line.count("|") == 7]
+    columns = [set(re.findall(r"[A-Z]\w+", " ".join(column))) for column in zip(*rows[2:], strict=True)]
+    found: list[set[str]] = [set(), set(), set()]
+    for name in attribution_core.__all__:
+        cls = getattr(attribution_core, name)
+        if inspect.isclass(cls) and issubclass(cls, attribution_core.Attribution) and hasattr(cls, "attribute"):
+            found[1 if name.startswith(("Layer", "Internal")) else 2 if name.startswith("Neuron") else 0].add(name)
+    assert columns == found
