@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from attribution_core.arguments import as_extra, as_inputs, is_ids, owned
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import undisturbed
+from attribution_core.evaluate import submodules, undisturbed
 from attribution_core.question import stacked
 
 Tensors = tuple[Tensor, ...]
@@ -48,7 +48,7 @@ def embedded(model: Callable[..., Any], inputs: Tensor | Tensors, additional_for
     """
     given = tuple(owned(x) for x in as_inputs(inputs, differentiable=False))
     extra = tuple(map(owned, as_extra(additional_forward_args)))
-    with undisturbed(model, given), torch.no_grad():
+    with undisturbed(submodules(model), given), torch.no_grad():
         calls = _certain(model, given, extra)
         module = EmbeddedModel(model, tuple(x if is_ids(x) else None for x in given), calls)
         return Embedded(module, tuple(module.embed(place, x) for place, x in enumerate(given)))

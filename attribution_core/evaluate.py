@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -261,26 +261,30 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 @contextmanager
-def undisturbed(forward: object, inputs: tuple[Tensor, ...]) -> Iterator[None]:
+def undisturbed(modules: Iterable[nn.Module], inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Leave inference mode, and restore random state and the buffers that training modules update in forward."""
-    buffers = _updated_buffers(forward)
+    buffers = [b for m in modules if m.training for b in m._buffers.values() if b is not None]
     usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
     with usual, same_randomness(inputs):
         kept = [(buffer, buffer.detach().clone()) for buffer in buffers]
         try:
             yield
         finally:
-            with torch.no_grad():
-                for buffer, value in kept:
-                    buffer.copy_(value)
+            if kept:
+                _restore(kept)
+
+
+def _restore(kept: list[tuple[Tensor, Tensor]]) -> None:
+    with torch.no_grad():
+        for buffer, value in kept:
+            buffer.copy_(value)
 
 
 @contextmanager
 def same_randomness(inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Afterwards the random state is what it was before."""
-    generators = [torch.default_generator]
-    for device in {x.get_device() for x in inputs if x.is_cuda}:
-        generators.append(torch.cuda.default_generators[device])
+    devices = {x.get_device() for x in inputs if x.is_cuda}
+    generators = [torch.default_generator, *(torch.cuda.default_generators[device] for device in devices)]
     states = [generator.get_state() for generator in generators]
     try:
         yield
@@ -289,19 +293,13 @@ def same_randomness(inputs: tuple[Tensor, ...]) -> Iterator[None]:
             generator.set_state(state)
 
 
-def _updated_buffers(forward: Any) -> list[Tensor]:
-    if not isinstance(forward, nn.Module):
-        return []
-    training = (module for module in submodules(forward) if module.training)
-    return [buffer for module in training for buffer in module._buffers.values() if buffer is not None]
-
-
-def submodules(module: nn.Module) -> set[nn.Module]:
-    """The module and all below it; quicker than `modules()`, which also names them."""
-    found, waiting = set[nn.Module](), [module]
+def submodules(forward: object) -> list[nn.Module]:
+    """A model and all modules below it, none of a function; quicker than `modules()`, which also names them."""
+    found: dict[nn.Module, None] = {forward: None} if isinstance(forward, nn.Module) else {}
+    waiting = list(found)
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [below for below in one._modules.values() if below is not None]
-    return found
+        for below in waiting.pop()._modules.values():
+            if below is not None and below not in found:
+                found[below] = None
+                waiting.append(below)
+    return list(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from attribution_core.arguments import as_extra
-from attribution_core.evaluate import submodules
 
 
 class Named(nn.Module):
@@ -58,16 +57,13 @@ def binds(function: Callable[..., Any], *arguments: Any, **named: Any) -> bool:
     return True
 
 
-def device_of(forward: object) -> torch.device | None:
-    """The device of a model's parameters, if they all are on one."""
-    if not isinstance(forward, nn.Module):
-        return None
-    found = {
-        tensor.device
-        for module in submodules(forward)
-        for tensor in (*module._parameters.values(), *module._buffers.values())
-        if tensor is not None
-    }
+def device_of(modules: Iterable[nn.Module]) -> torch.device | None:
+    """The device of the modules' parameters, if they all are on one."""
+    found = set()
+    for module in modules:
+        found |= {tensor.device for tensor in module._parameters.values() if tensor is not None}
+        if module._buffers:
+            found |= {tensor.device for tensor in module._buffers.values() if tensor is not None}
     return found.pop() if len(found) == 1 else None
 
 

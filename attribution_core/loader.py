@@ -12,7 +12,7 @@ from attribution_core.arguments import Baselines, Tensors, as_baselines, as_inpu
 from attribution_core.classes.base import Attribution
 from attribution_core.classes.primary import FeatureAblation
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import checkpoint, over, progress_bar, undisturbed
+from attribution_core.evaluate import checkpoint, over, progress_bar, submodules, undisturbed
 from attribution_core.masks import Groups, as_groups
 
 ATTRIBUTED, FORWARDED, WITHHELD = 0, 1, 2
@@ -70,7 +70,11 @@ class DataLoaderAttribution(Attribution):
         run = _Run(self.forward_func, dataloader, input_roles, reduce, to_metric)
         bases = as_baselines(baselines, run.samples)
         features = as_groups(_one_row(feature_mask), run.samples)
-        with undisturbed(self.forward_func, run.samples), torch.no_grad(), progress_bar(show_progress, self.get_name()):
+        with (
+            undisturbed(submodules(self.forward_func), run.samples),
+            torch.no_grad(),
+            progress_bar(show_progress, self.get_name()),
+        ):
             passes = over(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, chosen)
             metrics = torch.cat(list(passes))
         falls = metrics[:1] - metrics[1:]

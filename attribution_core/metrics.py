@@ -28,7 +28,7 @@ from attribution_core.arguments import (
     owned,
 )
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import checkpoint, over, report, rows_that_fit, undisturbed
+from attribution_core.evaluate import checkpoint, over, report, rows_that_fit, submodules, undisturbed
 from attribution_core.question import Question
 from attribution_core.target import TargetLike, as_target
 
@@ -66,7 +66,7 @@ def infidelity(
     aim = as_target(target, len(given[0]))
     _check_callable("perturb_func", perturb_func)
     _check_callable("forward_func", forward_func)
-    with undisturbed(forward_func, given), _seeded(seed, given), torch.no_grad():
+    with undisturbed(submodules(forward_func), given), _seeded(seed, given), torch.no_grad():
         xs = tuple(owned(x).detach() for x in given)
         question = Question(forward_func, aim, extra=tuple(map(owned, as_extra(additional_forward_args))))
         draws = _Draws(xs, single, samples, lambda *x: _pair(perturb_func(*x)), baselines)
@@ -169,7 +169,7 @@ def sensitivity_max(
     if not perturb_radius >= 0:
         raise AttributionError(f"perturb_radius={perturb_radius!r}: expected a number ≥ 0.")
     radius = (perturb_radius,) if _takes(perturb_func, 2) else ()
-    with undisturbed(explanation_func, given), _seeded(seed, given):
+    with undisturbed(submodules(explanation_func), given), _seeded(seed, given):
         xs = tuple(owned(x).detach() for x in given)
         draws = _Draws(xs, single, samples, lambda x: (_tensors(perturb_func(x, *radius)),))
         batch = len(xs[0])

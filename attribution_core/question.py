@@ -61,12 +61,15 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return torch.cat([question.scores(part) for question, part in parts])
+        return self._scores(inputs)
+
+    def _scores(self, inputs: Tensors) -> Tensor:
         rows = inputs[0].shape[0]
         if counting_forward(0) and isinstance(self.site, Inputs):
             counting_forward(rows)
             return _stand_in(inputs, getattr(self.target, "targets", None))
         scores = self.target.scores(lambda: self._run(inputs), self.copies)
-        if len(scores) != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
+        if scores.shape[0] != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
             raise NotPerExample(
                 f"The model gave {len(scores)} scores for {rows} rows.",
                 "It must return one row for each example, or one number for the whole batch.",
@@ -75,7 +78,7 @@ class Question:
 
     def _run(self, inputs: Tensors) -> Any:
         checkpoint()
-        counting_forward(len(inputs[0]))
+        counting_forward(inputs[0].shape[0])
         return self.forward(*inputs, *stacked(self.extra, inputs[0].shape[0] // self.copies, self.copies))
 
     def values(self, inputs: Tensors) -> Tensors:
@@ -96,7 +99,7 @@ class Question:
             read = [question.read(part) for question, part in parts]
             return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
         with torch.no_grad(), self.site.watched(inputs) as values:
-            scores = self.scores(_fresh(inputs))
+            scores = self._scores(_fresh(inputs))
         return Reading(tuple(value.detach() for value in values()), scores)
 
     def gradients(self, inputs: Tensors) -> Gradients:
@@ -106,7 +109,7 @@ class Question:
             return _joined([question.gradients(part) for question, part in parts])
         leaves = tuple(self._leaf(x) for x in inputs)
         with torch.enable_grad(), self.site.watched(leaves) as watched:
-            scores = self.scores(_fresh(leaves))
+            scores = self._scores(_fresh(leaves))
         values = watched()
         if not scores.requires_grad:
             raise AttributionError(
@@ -135,7 +138,7 @@ class Question:
 
     def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
         defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
-        counting_backward(len(scores))
+        counting_backward(scores.shape[0])
         slopes = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
         for place, slope in enumerate(slopes):
             self.used[place] = self.used.get(place, False) or slope is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -19,10 +19,9 @@ Tensors = tuple[Tensor, ...]
 class Inputs:
     """The tensors given to the model."""
 
-    @contextmanager
-    def watched(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:
+    def watched(self, inputs: Tensors) -> AbstractContextManager[Callable[[], Tensors]]:
         """While the model runs on `inputs`; the values are the inputs themselves."""
-        yield lambda: inputs
+        return nullcontext(lambda: inputs)
 
 
 @dataclass(frozen=True)

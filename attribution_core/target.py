@@ -81,7 +81,7 @@ class Output(Target):
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Select the element of each row; an output that is one number stays one number."""
         outputs = as_tensor(run())
-        rows = len(outputs) if outputs.dim() else 1
+        rows = outputs.shape[0] if outputs.dim() else 1
         chosen = self._chosen(outputs, copies)
         if chosen.numel() != rows:
             raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs, copies)
@@ -96,11 +96,12 @@ class Output(Target):
             return outputs
         sizes = outputs.shape[1:]
         inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
-        if not inside or len(outputs) % len(self.index):
+        if not inside or outputs.shape[0] % len(self.index):
             raise wrong_target(f"{self} does not select from it", outputs, copies)
         if len(self.index) == 1:
-            every: list[Any] = [slice(None), *self.index[0]]
-            return outputs[tuple(every)]
+            for place in self.index[0]:
+                outputs = outputs.select(1, place)
+            return outputs
         columns = torch.tensor(self.index, device=outputs.device).repeat(len(outputs) // len(self.index), 1)
         return outputs[(torch.arange(len(outputs), device=outputs.device), *columns.unbind(1))]
 
@@ -275,20 +276,19 @@ def wrong_target(what: str, outputs: Any, copies: int = 1) -> AttributionError:
             f"target=[({places}), …] (a tuple for each example)",
             f"target=lambda outputs: outputs[:, {places}]",
         ]
-    return AttributionError(
-        f"The model's output has shape {shape}; {what}.", f"Valid here: {'; '.join(examples)}."
-    )
+    return AttributionError(f"The model's output has shape {shape}; {what}.", f"Valid here: {'; '.join(examples)}.")
 
 
-def as_target(target: TargetLike | Target, batch: int, names: Sequence[str] = ()) -> Target:
-    """Read a user's `target` for a batch of examples; what no output could satisfy is refused here."""
+def as_target(target: TargetLike | Target, batch: int, forward: object = None) -> Target:
+    """Read a user's `target` for a batch of examples; what no output of `forward` could satisfy is refused here."""
+    if isinstance(target, int):
+        return Output((_row(target, target),))
     if target is None or isinstance(target, Target):
         return target or Output()
-    if isinstance(target, str) and target == "pred" and "pred" not in names:
-        return Predicted()
     if isinstance(target, str):
-        return Output(((_numbered(target, names),),))
+        return _labelled(target, names_of(forward))
     if isinstance(target, list) and target and all(isinstance(entry, str) for entry in target):
+        names = names_of(forward)
         return _for_each([_numbered(str(entry), names) for entry in target], target, batch)
     if isinstance(target, Tensor):
         return _from_tensor(target, batch)
@@ -297,6 +297,10 @@ def as_target(target: TargetLike | Target, batch: int, names: Sequence[str] = ()
     if isinstance(target, list):
         return _for_each(target, target, batch)
     return Output((_row(target, target),))
+
+
+def _labelled(target: str, names: Sequence[str]) -> Target:
+    return Predicted() if target == "pred" and "pred" not in names else Output(((_numbered(target, names),),))
 
 
 def _from_tensor(target: Tensor, batch: int) -> Target:

@@ -29,12 +29,12 @@ from attribution_core.classes.calls import flexible
 from attribution_core.delta import change, total
 from attribution_core.embeddings import embedded
 from attribution_core.errors import AttributionError, AttributionWarning
-from attribution_core.evaluate import copied, undisturbed
+from attribution_core.evaluate import copied, submodules, undisturbed
 from attribution_core.forward import as_forward, device_of, moved
 from attribution_core.question import Question, stacked
 from attribution_core.shared import Shared, Together
 from attribution_core.site import Inputs, Site
-from attribution_core.target import Output, Predicted, Target, TargetLike, as_target, names_of
+from attribution_core.target import Output, Predicted, Target, TargetLike, as_target
 
 
 class Attribution(ABC):
@@ -91,15 +91,16 @@ class Attribution(ABC):
 
         All are on the model's device; token ids that a gradient is asked of have become their embeddings.
         """
-        device, options = device_of(self.forward_func), as_grad_kwargs(grad_kwargs)
+        modules, options = submodules(self.forward_func), as_grad_kwargs(grad_kwargs)
+        device = device_of(modules)
         given = moved(as_inputs(inputs, self.differentiates), device)
         bases = () if baselines is UNUSED else baseline_of_each(baselines, len(given))
         ids = self.differentiates and any(map(is_ids, given))
         if bases and not ids:
             bases = as_baselines(bases, given)
-        aim = self._aim(target, len(given[0]))
+        aim = self._aim(target, given[0].shape[0])
         forward, rest = as_forward(self.forward_func, self._names, extra)
-        with undisturbed(self.forward_func, given):
+        with undisturbed(modules, given):
             rest = tree_map(owned, moved(rest, device)) if rest else ()
             xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in given)
             if ids:
@@ -120,10 +121,10 @@ class Attribution(ABC):
             return question.target
 
     def _aim(self, target: TargetLike | Target, rows: int) -> Target:
-        names = names_of(self.forward_func)
         if not self._targets:
-            return as_target(target, rows, names)
-        return Together(tuple(as_target(each, rows // len(self._targets), names) for each in self._targets))
+            return as_target(target, rows, self.forward_func)
+        rows //= len(self._targets)
+        return Together(tuple(as_target(each, rows, self.forward_func) for each in self._targets))
 
     def _warn_of_unused(self, question: Question) -> None:
         unused = [

@@ -36,7 +36,7 @@ def flexible(attribute: Attribute) -> Attribute:
 
     @wraps(attribute)
     def asked(self: Any, *args: Any, **options: Any) -> Any:
-        if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, options.values())) and "targets" not in options:
+        if "targets" not in options and PLAIN.issuperset(map(type, (*args, *options.values()))):
             return attribute(self, *args, **options)
         targets = options.pop("targets", None)
         bound = signature.bind(self, *args, **options)

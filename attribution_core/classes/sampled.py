@@ -25,7 +25,7 @@ from attribution_core.classes.base import Attribution, GradientAttribution
 from attribution_core.classes.primary import combination
 from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import undisturbed
+from attribution_core.evaluate import submodules, undisturbed
 from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, deeplift_shap, gradient_shap, smoothed
 from attribution_core.question import stacked
 from attribution_core.rules.intercept import refuse_compiled
@@ -78,7 +78,7 @@ class NoiseTunnel(Attribution):
         rows = None if nt_samples_batch_size is None else at_least("nt_samples_batch_size", nt_samples_batch_size, 1)
         method = copy.copy(self.attribution_method)
         method._names = self._names
-        with undisturbed(self.forward_func, xs):
+        with undisturbed(submodules(self.forward_func), xs):
             asker = _Asker(method, xs, kwargs, Draws(seed, xs[0].device), draw_baseline_from_distrib, inputs)
             limit = 1 if asker.stochastic else rows
             found = smoothed(asker.explain, xs, deviations, count, kind, asker.draws, limit and limit * len(xs[0]))

@@ -24,7 +24,7 @@ class Compared(NamedTuple):
 
 def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float = 1e-10) -> Compared:
     """Δscore / Δvalue by the Rescale rule [shrikumar2017]; multiplied by Δvalue they sum to Δscore."""
-    return once(lambda: compared(question, inputs, baselines, eps), len(inputs[0]))
+    return once(lambda: compared(question, inputs, baselines, eps), inputs[0].shape[0])
 
 
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:

@@ -15,7 +15,7 @@ def gradients(question: Question, inputs: Tensors, rule: AbstractContextManager[
         with rule or nullcontext():
             return question.gradients(inputs)
 
-    return once(both, len(inputs[0]))
+    return once(both, inputs[0].shape[0])
 
 
 def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tensors:

@@ -24,6 +24,7 @@ from attribution_core import (
     labelled,
     observe,
 )
+from attribution_core.evaluate import submodules
 from attribution_core.forward import Named, device_of, moved
 
 torch.manual_seed(0)
@@ -238,8 +239,8 @@ def test_everything_goes_to_the_models_device() -> None:
     found = Saliency(Away()).attribute(torch.ones(3, 4), additional_forward_args=([torch.ones(3)], True))
     assert seen == ["meta", "meta"]
     assert found.device.type == "meta"
-    assert device_of(NET) == torch.device("cpu")
-    assert device_of(lambda x: x) is None
+    assert device_of(submodules(NET)) == torch.device("cpu")
+    assert device_of(submodules(lambda x: x)) is None
     assert moved(([torch.ones(1)], "word"), None)[1] == "word"
 
 
