@@ -53,13 +53,13 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
         seen = masks[:, start:stop].transpose(0, 1)[:, :, None].to(x.dtype)
         points = (baseline + seen * (x - baseline)).flatten(0, 1)
         with torch.no_grad():
-            return question.repeated(stop - start).scores((points,)).reshape(stop - start, batch)
+            return question.repeated(stop - start).scores((points,)).reshape(stop - start, -1)
 
     with torch.no_grad():
         nothing = question.scores((baseline.clone(),))
     scores = torch.cat(list(over(channels, part, batch, rows_that_fit(inputs, rows)))) - nothing
     weights = scores.to(wide(scores.dtype)).softmax(0).T
-    return _summed(weights.reshape(batch, channels, *[1] * (maps.dim() - 2)) * maps).relu().to(maps.dtype)
+    return _summed(weights.reshape(-1, channels, *[1] * (maps.dim() - 2)) * maps).relu().to(maps.dtype)
 
 
 def spread_over(cam: Tensor, x: Tensor, mode: str) -> Tensor:

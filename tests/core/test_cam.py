@@ -99,6 +99,21 @@ def test_score_cam_weights_maps_by_the_score_of_what_they_show() -> None:
         LayerScoreCam(lambda a, b: net(a), net[1]).attribute((images, images), target=1)
 
 
+def test_score_cam_of_one_number_for_the_batch_weighs_maps_alike_in_all_examples() -> None:
+    net = Pooled(WEIGHTS)
+
+    class Whole(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return net(x).sum()
+
+    found = LayerScoreCam(Whole(), net.maps).attribute(MAPS)
+    low, high = MAPS.amin((2, 3), keepdim=True), MAPS.amax((2, 3), keepdim=True)
+    masks = (MAPS - low) / (high - low)
+    scores = torch.stack([net(MAPS * masks[:, channel : channel + 1]).sum() for channel in range(3)])
+    weights = (scores - net(MAPS * 0).sum()).softmax(0)
+    torch.testing.assert_close(found, (weights.reshape(3, 1, 1) * MAPS).sum(1, keepdim=True).relu().detach())
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 @pytest.mark.parametrize("of_input", [False, True])
 def test_guided_grad_cam_is_captums_and_the_product_of_its_parts(mode: str, of_input: bool) -> None:
