@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,15 +61,17 @@ class Net(nn.Module):
         self.conv, self.relu, self.pool = nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2)
         self.fc = nn.Linear(12, 4)
 
-    def forward(self, x: Tensor, unused: Tensor | None = None) -> Tensor:
-        return self.fc(self.pool(self.relu(self.conv(x))).flatten(1))
+    def forward(self, x: Tensor, unused: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
+        found: Tensor = self.fc(self.pool(self.relu(self.conv(x))).flatten(1))
+        return found if scale is None else found * scale[:, None]
 
 
-def method_of(name: str, net: Net) -> Any:
+def method_of(name: str, net: Net, forward: Callable[..., Tensor] | None = None) -> Any:
+    """Around `net`, or around a function that calls it."""
     if name == "NoiseTunnel":
-        return NoiseTunnel(Saliency(net))
+        return NoiseTunnel(Saliency(forward or net))
     inside = {"GuidedGradCam": (net.relu,)}.get(name, () if name in PRIMARY else (net.conv,))
-    return getattr(attribution_core, name)(net, *inside)
+    return getattr(attribution_core, name)(forward or net, *inside)
 
 
 def inputs() -> Tensor:
@@ -122,6 +125,50 @@ def test_wrong_targets_show_the_outputs_shape_and_three_that_would_work(name: st
     for wrong in (-1, [0, 1, -1], 1.5, True, [0, 1]):
         with pytest.raises(AttributionError, match="target="):
             method.attribute(inputs(), **{**CALLS[name], "target": wrong})
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+def test_every_form_of_a_target(name: str) -> None:
+    method, x = method_of(name, Net()), inputs()
+    options = {**CALLS[name]}
+    expected = method.attribute(x, **options)
+    forms = [[1, 1, 1], torch.tensor([1, 1, 1]), torch.tensor(1), torch.tensor([1]), (1,), [(1,), (1,), (1,)],
+             lambda outputs: outputs[:, 1]]  # fmt: skip
+    for target in forms:
+        torch.testing.assert_close(method.attribute(x, **{**options, "target": target}), expected)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_function_in_the_place_of_the_module(name: str) -> None:
+    net, x = Net(), inputs()
+    expected = method_of(name, net).attribute(x, **CALLS[name])
+    found = method_of(name, net, lambda *given: net(*given)).attribute(x, **CALLS[name])  # noqa: PLW0108
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", [*PRIMARY, *LAYER])
+def test_one_number_for_the_whole_batch(name: str) -> None:
+    net, x = Net(), inputs()
+    options = {key: value for key, value in CALLS[name].items() if key != "target"}
+    found = method_of(name, net, lambda x: net(x)[:, 1].sum()).attribute(x, **options)
+    per_example = method_of(name, net).attribute(x, **CALLS[name])
+    if len(found) == 3 and name != "LayerScoreCam":  # whose maps are weighed for all examples alike
+        torch.testing.assert_close(found, per_example, rtol=1e-4, atol=1e-5)
+    if name in ("FeatureAblation", "Occlusion", "ShapleyValues", "LayerFeatureAblation"):
+        torch.testing.assert_close(found, per_example.sum(0, keepdim=True), rtol=1e-4, atol=1e-5)
+    assert found.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "additional_forward_args")])
+def test_further_arguments_have_a_row_for_each_example(name: str) -> None:
+    net, x, scale = Net(), inputs(), torch.tensor([1.0, 2.0, -1.0])
+    if name in ("FeaturePermutation", "LayerFeaturePermutation"):  # compare with the rest of the batch
+        return
+    whole = method_of(name, net).attribute(x, **CALLS[name], additional_forward_args=(None, scale))
+    for row in range(3):
+        one = slice(row, row + 1)
+        alone = method_of(name, net).attribute(x[one], **CALLS[name], additional_forward_args=(None, scale[one]))
+        torch.testing.assert_close(alone, whole[one], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "seed")])
