@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from attribution_core.question import Question
-from attribution_core.rules.intercept import Interception, custom
+from attribution_core.rules.intercept import Interception
 from attribution_core.shared import Together
 from attribution_core.target import Output, Target
 
@@ -23,8 +22,7 @@ def watched(question: Asked, rule: Interception) -> Asked:
     def forward(*values: Any) -> Any:
         with rule.watching():
             outputs = question.forward(*values)
-        if torch.is_grad_enabled():
-            rule.unknown |= dict.fromkeys(custom(outputs))
+        rule.left(outputs)
         return outputs
 
     return replace(question, forward=forward, target=_watched(question.target, rule))

@@ -8,6 +8,7 @@ layer passes on several.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, final
 
 from torch import Tensor, nn
@@ -92,7 +93,8 @@ class LayerGradientXActivation(MultiplyingLayer):
         """Value · d score / d value, or the gradient alone; shapes of the layer's values."""
         site = self._site(attribute_to_layer_input)
         with self._asking(inputs, target, additional_forward_args, None, site, grad_kwargs) as (question, xs, _):
-            found = gradients(question, xs, save_on_cpu() if self.memory_efficient else None)
+            with save_on_cpu() if self.memory_efficient else nullcontext():
+                found = gradients(question, xs)
             if not self._multiply:
                 return self._packed(found.slopes, site)
             return self._packed(_products(found.values, found.slopes), site)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 from attribution_core.evaluate import once
 from attribution_core.question import Gradients, Question, Tensors
+from attribution_core.rules.intercept import Interception
+from attribution_core.watched import watched
 
 
-def gradients(question: Question, inputs: Tensors, rule: AbstractContextManager[object] | None = None) -> Gradients:
-    """One forward and one backward pass, the backward pass changed by a rule."""
-
-    def both() -> Gradients:
-        with rule or nullcontext():
-            return question.gradients(inputs)
-
-    return once(both, inputs[0].shape[0])
+def gradients(question: Question, inputs: Tensors) -> Gradients:
+    """One forward and one backward pass."""
+    return once(lambda: question.gradients(inputs), inputs[0].shape[0])
 
 
 def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tensors:
@@ -30,6 +25,6 @@ def input_x_gradient(question: Question, inputs: Tensors) -> Tensors:
     return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
 
 
-def modified(question: Question, inputs: Tensors, rule: AbstractContextManager[object]) -> Tensors:
+def modified(question: Question, inputs: Tensors, rule: Interception) -> Tensors:
     """The gradient under a rule, as in guided backpropagation."""
-    return gradients(question, inputs, rule).slopes
+    return gradients(watched(question, rule), inputs).slopes

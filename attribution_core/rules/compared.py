@@ -6,11 +6,20 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.rules import operations as ops
-from attribution_core.rules.intercept import Call, Interception, Spelling, again, direct, spellings
+from attribution_core.rules.intercept import (
+    Call,
+    Interception,
+    Spelling,
+    again,
+    custom,
+    direct,
+    is_parameter,
+    spellings,
+)
 from attribution_core.rules.parts import EXACT_PARTS, body, maximum, over_dimensions, quotient
 from attribution_core.rules.products import Product, factors
 
@@ -22,6 +31,7 @@ class Comparison(Interception):
 
     def __init__(self) -> None:
         super().__init__(NONLINEAR)
+        self.unknown: dict[str, None] = {}
         self.known = _known()
         self.linear = _linear()
 
@@ -32,6 +42,11 @@ class Comparison(Interception):
     def product(self, product: Product) -> Any:
         """What a product returns."""
         raise NotImplementedError
+
+    def left(self, outputs: Any) -> None:
+        """Note what nobody sees into."""
+        if torch.is_grad_enabled():
+            self.unknown |= dict.fromkeys(custom(outputs))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -53,12 +68,14 @@ class Comparison(Interception):
         if call.name in ops.LARGEST and not _of_one_dimension(call):
             with again(self):
                 return maximum(call.x, others[0]) if others else over_dimensions(call)
-        if any(x.requires_grad and not isinstance(x, nn.Parameter) for x in others):
+        if any(x.requires_grad and not is_parameter(x) for x in others):
             self._unknown(call.name)
         return self.nonlinear(call)
 
     def _multiplied(self, spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = spelling.name
+        if name in ops.WEIGHTED and len(args) > 1 and is_parameter(args[1]):
+            return func(*_constant(args), **kwargs)
         if name in ops.WEIGHTED and "weight" in kwargs:
             args, kwargs = (*args, kwargs["weight"]), {k: v for k, v in kwargs.items() if k != "weight"}
         places = factors(name, args)
@@ -88,7 +105,7 @@ class Comparison(Interception):
         return result
 
     def _unless_constant(self, name: str, args: tuple[Any, ...]) -> None:
-        if sum(isinstance(x, Tensor) and x.requires_grad and not isinstance(x, nn.Parameter) for x in args) > 1:
+        if sum(isinstance(x, Tensor) and x.requires_grad and not is_parameter(x) for x in args) > 1:
             self._unknown(name)
 
     def _unknown(self, name: str) -> None:
@@ -97,7 +114,7 @@ class Comparison(Interception):
 
 def _constant(args: tuple[Any, ...]) -> Any:
     """Parameters without gradients: only what depends on the input is followed."""
-    return [arg.detach() if isinstance(arg, nn.Parameter) else arg for arg in args]
+    return [arg.detach() if is_parameter(arg) else arg for arg in args]
 
 
 def other_way(what: str) -> AttributionError:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
+from attribution_core.evaluate import submodules
 
 Pull = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
 """From the gradient of an operation's result to the gradient of its input, or of each of its inputs."""
@@ -71,25 +73,28 @@ class Interception(TorchFunctionMode):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
         self.known = spellings(frozenset(names))
-        self.unknown: dict[str, None] = {}
         self._open = False
 
     def answer(self, call: Call) -> Any:
         """What the operation returns instead."""
         raise NotImplementedError
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
+    def left(self, outputs: Any) -> None:
+        """Look at what the model returned."""
+
+    def watching(self) -> AbstractContextManager[object]:
         """While it is open, once however often it is entered."""
-        if self._open:
-            yield
-            return
+        return nullcontext() if self._open else self
+
+    def __enter__(self) -> Interception:
         self._open = True
-        try:
-            with self:
-                yield
-        finally:
-            self._open = False
+        return super().__enter__()  # type: ignore[no-any-return, no-untyped-call]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -185,11 +190,23 @@ def _with_inplace(func: Any) -> inspect.Signature | None:
 
 def refuse_compiled(model: object) -> None:
     """Scripted and compiled modules hide their operations: refuse them by name."""
-    if not isinstance(model, nn.Module):
+    if not any(map(_hides_operations, submodules(model))):
         return
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
+    for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
+        if _hides_operations(module):
             raise AttributionError(
                 f"Module {name or 'model'!r} ({type(module).__name__}) hides its operations from this method.",
                 "Pass the model as it was before scripting or compiling.",
             )
+
+
+def _hides_operations(module: nn.Module) -> bool:
+    return isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
+
+
+def is_parameter(value: object) -> bool:
+    """Whether a value is a parameter of a module; quicker than asking the class, which asks back."""
+    kind = type(value)
+    if kind is Tensor or not isinstance(value, Tensor):
+        return False
+    return kind is nn.Parameter or isinstance(value, nn.Parameter)

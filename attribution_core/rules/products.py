@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attribution_core.paths import wide
 from attribution_core.rules import operations as ops
+from attribution_core.rules.intercept import is_parameter
 
 
 class Product(NamedTuple):
@@ -41,7 +42,7 @@ def factors(name: str, args: tuple[Any, ...]) -> list[int]:
     return [
         place
         for place, arg in enumerate(ahead)
-        if isinstance(arg, Tensor) and arg.is_floating_point() and not isinstance(arg, nn.Parameter)
+        if isinstance(arg, Tensor) and arg.is_floating_point() and not is_parameter(arg)
     ]
 
 

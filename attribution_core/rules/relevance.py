@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
@@ -23,7 +23,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.paths import wide
 from attribution_core.rules import operations as ops
 from attribution_core.rules.composites import Composite
-from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, replaced, spellings
+from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, is_parameter, replaced, spellings
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
 from attribution_core.rules.parts import PARTS, batch_norm, body, dropout
 from attribution_core.rules.scope import Scope
@@ -228,7 +228,7 @@ def _constant(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _alone(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.detach() if isinstance(value, nn.Parameter) else value
+        return value.detach() if is_parameter(value) else value
     return [_alone(part) for part in value] if isinstance(value, list) else value
 
 

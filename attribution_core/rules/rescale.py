@@ -121,10 +121,12 @@ def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 def _rectified(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:  # noqa: ARG001
     """Of the rectifier, the quotient is exact however small the change is."""
     result, precise = x.clamp(min=0), wide(x.dtype)
-    change = x.to(precise) - reference.to(precise)
-    rise = result.to(precise) - reference.to(precise).clamp(min=0)
+    if x.dtype != precise:
+        x, reference = x.to(precise), reference.to(precise)
+    change = x - reference
+    rise = x.clamp(min=0) - reference.clamp(min=0)
     slope = torch.where(change.abs() > eps, rise / change, x > 0)
-    return result, lambda g: (g.to(precise) * slope).to(g.dtype)
+    return result, lambda g: (g * slope).to(g.dtype)
 
 
 def _elementwise(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:
