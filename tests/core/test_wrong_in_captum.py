@@ -272,6 +272,26 @@ def test_06_nan_and_infinity_stay_where_they_are(name: str, wrong: float) -> Non
         assert of_captum(name, counting, clean, torch.tensor([[0, 0, wrong]]))[0].tolist() == [-6, -5, -7]
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_06_nor_do_they_leak_from_layers_into_neurons_or_by_shuffling(wrong: float) -> None:
+    layer, x = nn.Identity(), torch.tensor([[1.0, 2, wrong], [3, 4, 5]])
+
+    def through(x: Tensor) -> Tensor:
+        return counting(layer(x))
+
+    expected = [[1, 2, 10], [3, 4, 5]]
+    assert attribution_core.LayerFeatureAblation(through, layer).attribute(x).tolist() == expected
+    assert attribution_core.NeuronFeatureAblation(through, layer).attribute(x, counting).tolist() == expected
+    in_orders = ShapleyValueSampling(counting).attribute(x, estimator="orders", n_samples=3)
+    torch.testing.assert_close(in_orders, torch.tensor(expected).float())
+    swapped = torch.tensor([1, 0])
+    shuffled = attribution_core.FeaturePermutation(counting, lambda x, mask: torch.where(mask, x[swapped], x))
+    assert shuffled.attribute(x).tolist() == [[-2, -2, 5], [2, 2, -5]]
+    for seed in range(4):  # one of the two orders of two examples
+        found = attribution_core.LayerFeaturePermutation(through, layer).attribute(x, seed=seed)
+        assert found[:, 2].tolist() in ([5, -5], [0, 0])
+
+
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
 @pytest.mark.parametrize("name", [*SELECTING, "Lime"])
 def test_06_integers_and_booleans_are_selected_too(name: str, dtype: torch.dtype) -> None:
