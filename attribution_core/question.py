@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -110,14 +111,34 @@ class Question:
         leaves = tuple(self._leaf(x) for x in inputs)
         with torch.enable_grad(), self.site.watched(leaves) as watched:
             scores = self._scores(_fresh(leaves))
-        values = watched()
+        return self._found(scores, watched(), last=True)
+
+    def gradients_also_at(
+        self, site: Site, inputs: Tensors, there: Callable[[], AbstractContextManager[object]]
+    ) -> tuple[Gradients, Gradients]:
+        """What `gradients` gives at another site, whose backward pass is made inside `there`, and at this one.
+
+        Both come from one forward pass.
+        """
+        parts = self._parts(inputs)
+        if parts:
+            each = [question.gradients_also_at(site, part, there) for question, part in parts]
+            return _joined([first for first, _ in each]), _joined([second for _, second in each])
+        leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
+        with torch.enable_grad(), self.site.watched(leaves) as watched, site.watched(leaves) as watched_there:
+            scores = other._scores(_fresh(leaves))
+        with there():
+            found = other._found(scores, watched_there(), last=False)
+        return found, self._found(scores, watched(), last=True)
+
+    def _found(self, scores: Tensor, values: Tensors, last: bool) -> Gradients:
         if not scores.requires_grad:
             raise AttributionError(
                 "The score does not depend differentiably on the inputs.",
                 "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
             )
         checkpoint()
-        slopes = self._differentiated(scores, values)
+        slopes = self._differentiated(scores, values, last)
         kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
         return Gradients(kept, slopes, scores.detach())
 
@@ -125,7 +146,7 @@ class Question:
         kept = x.requires_grad and self.grad_kwargs.get("create_graph")
         return x if kept else x.detach().requires_grad_(x.is_floating_point())
 
-    def _differentiated(self, scores: Tensor, values: Tensors) -> Tensors:
+    def _differentiated(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
         places = [place for place, value in enumerate(values) if value.is_floating_point()]
         if len(places) < len(values):
             raise AttributionError(
@@ -133,7 +154,7 @@ class Question:
                 "Choose the output of an embedding, or another layer.",
             )
         columns = (scores,) if scores.dim() == 1 else scores.unbind(1)
-        each = [self._slopes(c, values, last=n == len(columns)) for n, c in enumerate(columns, 1)]
+        each = [self._slopes(c, values, last and n == len(columns)) for n, c in enumerate(columns, 1)]
         return each[0] if scores.dim() == 1 else tuple(torch.stack(found, 1) for found in zip(*each, strict=True))
 
     def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from attribution_core.errors import NotPerExample
 from attribution_core.question import Gradients, Question, Reading, Tensors
-from attribution_core.site import Inputs
+from attribution_core.site import Inputs, Site
 from attribution_core.target import Target
 
 
@@ -53,9 +54,14 @@ class Shared(Question):
 
     def gradients(self, inputs: Tensors) -> Gradients:
         """Values, slopes and scores of all rows: one forward pass, a backward pass for each target."""
-        found = self._one.gradients(self._unique(inputs))
-        slopes = tuple(map(self._target_first, found.slopes))
-        return Gradients(self._for_all(found.values), slopes, self._target_first(found.scores))
+        return self._of_all(self._one.gradients(self._unique(inputs)))
+
+    def gradients_also_at(
+        self, site: Site, inputs: Tensors, there: Callable[[], AbstractContextManager[object]]
+    ) -> tuple[Gradients, Gradients]:
+        """The same at another site and at this one."""
+        first, second = self._one.gradients_also_at(site, self._unique(inputs), there)
+        return self._of_all(first), self._of_all(second)
 
     def lifted(self, inputs: Tensors) -> Question:
         """The same scores as functions of the site's values."""
@@ -80,6 +86,10 @@ class Shared(Question):
         if len(found) % self.copies:
             raise NotPerExample(f"A layer's values have {len(found)} rows for {self.copies} batches.")
         return found.reshape(self.copies, -1, *found.shape[1:]).transpose(1, 2).flatten(0, 2)
+
+    def _of_all(self, found: Gradients) -> Gradients:
+        slopes = tuple(map(self._target_first, found.slopes))
+        return Gradients(self._for_all(found.values), slopes, self._target_first(found.scores))
 
     def _for_all(self, values: Tensors) -> Tensors:
         return tuple(self._target_first(v[:, None].expand(-1, self._count, *v.shape[1:])) for v in values)

@@ -13,11 +13,9 @@ from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, at_lea
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import LayerAttribution, LayerLike, OfLayers, as_layer, check_devices
 from attribution_core.errors import AttributionError
-from attribution_core.methods import modified
 from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, layer_cam, score_cam, spread_over
-from attribution_core.methods.gradient import gradients
+from attribution_core.methods.gradient import gradients, with_guided
 from attribution_core.question import Question
-from attribution_core.rules import guided
 from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.target import TargetLike
 
@@ -150,13 +148,12 @@ class GuidedGradCam(GradientAttribution):
         refuse_compiled(self.model)
         site = replace(self._part, of_input=attribute_to_layer_input or self._part.of_input)
         with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            found = gradients(replace(question, site=site, used={}), xs)
+            found, fine = with_guided(question, site, xs)
             if len(found.values) > 1 and site.call != "sum":
                 raise AttributionError("GuidedGradCam: the layer passes on several tensors.", "Choose another layer.")
             pairs = zip(found.values, found.slopes, strict=True)
             maps = [grad_cam(as_maps(value, xs), as_maps(slope, xs)) for value, slope in pairs]
             cam = torch.stack(maps).sum(0).relu()
-            fine = modified(question, xs, guided())
             return packed(
                 tuple(spread_over(cam, x, interpolate_mode) * f for x, f in zip(xs, fine, strict=True)), inputs
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from attribution_core.evaluate import once
 from attribution_core.question import Gradients, Question, Tensors
 from attribution_core.rules.intercept import Interception
+from attribution_core.rules.relu import guided
+from attribution_core.site import Site
 from attribution_core.watched import watched
 
 
@@ -23,6 +25,17 @@ def input_x_gradient(question: Question, inputs: Tensors) -> Tensors:
     """value · d score / d value [shrikumar2016]."""
     found = gradients(question, inputs)
     return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
+
+
+def with_guided(question: Question, site: Site, inputs: Tensors) -> tuple[Gradients, Tensors]:
+    """The usual gradients at a site and the guided ones at the question's, from one forward pass."""
+    rule = guided()
+
+    def both() -> tuple[Gradients, Gradients]:
+        return watched(question, rule).gradients_also_at(site, inputs, rule.paused)
+
+    usual, fine = once(both, inputs[0].shape[0])
+    return usual, fine.slopes
 
 
 def modified(question: Question, inputs: Tensors, rule: Interception) -> Tensors:

@@ -104,7 +104,7 @@ class Interception(TorchFunctionMode):
         if call is None:
             return func(*args, **(kwargs or {}))
         result = self.answer(call)
-        return call.x.copy_(result) if call.in_place else result
+        return call.x.copy_(result) if call.in_place and result is not call.x else result
 
 
 class Spelling(NamedTuple):
