@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 STARTING = 60.0
+PATIENCE = 15.0
 QUIET = [
     "--no-browser",
     "--ServerApp.allow_root=True",
@@ -141,6 +143,12 @@ class Notebook:
         expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("*", timeout=STARTING * 1000)
         expect(cell.locator(".jp-InputPrompt")).not_to_contain_text("[ ]")
         return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
+
+    def eventually(self, code: str, pattern: str) -> None:
+        """Run a cell with this code, and another, until what it prints matches: messages take their time."""
+        deadline = time.monotonic() + PATIENCE
+        while not re.fullmatch(pattern, said := self.run(code)):
+            assert time.monotonic() < deadline, f"{said!r} is not {pattern!r}"
 
     def again(self, cell: Locator) -> None:
         """Run a cell again, where it is."""

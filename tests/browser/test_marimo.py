@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -55,6 +56,32 @@ def _(mo, visualizer):
 if __name__ == "__main__":
     app.run()
 """
+EDITED = """
+import marimo
+app = marimo.App(width="medium")
+
+@app.cell
+def _():
+    import torch
+    from argparse import Namespace
+    from app import AttributionVisualizer
+    from app.demos import DEMOS
+    torch.set_num_threads(1)
+    visualizer = AttributionVisualizer(**DEMOS["digits"].build(Namespace(device=torch.device("cpu"))))
+    return (visualizer,)
+
+@app.cell
+def _(visualizer):
+    visualizer.render()
+
+@app.cell
+def _():
+    from ipywidgets.widgets.widget import _instances
+    print("held:", sorted(type(widget).__name__ for widget in _instances.values()))
+
+if __name__ == "__main__":
+    app.run()
+"""
 PATIENT = 60_000
 
 
@@ -63,15 +90,17 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("marimo")
+@contextmanager
+def serving(mode: str, notebook: str, home: Path) -> Iterator[str]:
+    """`marimo run` or `marimo edit` with nothing of this machine's own configuration; its address."""
     file = home / "notebook.py"
-    file.write_text(NOTEBOOK)
-    address = f"http://127.0.0.1:{free_port()}/"
-    port = str(urlsplit(address).port)
-    command = [sys.executable, "-m", "marimo", "run", str(file), "--headless", "--no-token", "--port", port]
-    environment = os.environ | {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_STATE_HOME": str(home)}
+    file.write_text(notebook)
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/"
+    quiet = ["--headless", "--no-token"]
+    command = [sys.executable, "-m", "marimo", mode, str(file), *quiet, "--port", str(port)]
+    own = {name: str(home) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")}
+    environment = os.environ | own | {"MARIMO_SKIP_UPDATE_CHECK": "1"}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
@@ -105,7 +134,12 @@ def maps(within: Page | Locator) -> Locator:
     return within.get_by_role("img", name="Attribution of Digit: values")
 
 
-def test_find_look_and_understand_below_a_cell(page: Page, address: str) -> None:
+def test_find_look_and_understand_below_a_cell(page: Page, tmp_path: Path) -> None:
+    with serving("run", NOTEBOOK, tmp_path) as address:
+        find_look_and_understand(page, address)
+
+
+def find_look_and_understand(page: Page, address: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
@@ -116,11 +150,11 @@ def test_find_look_and_understand_below_a_cell(page: Page, address: str) -> None
 
     card = page.get_by_role("article").first
     before = maps(card).evaluate("c => c.toDataURL()")
-    card.get_by_role("button", name="Explain", pressed=False).first.click()
+    with page.expect_request(lambda r: "selected" in (r.post_data or "") and '"target":null' not in r.post_data):
+        card.get_by_role("button", name="Explain", pressed=False).first.click()
     page.wait_for_function(
         "([card, before]) => card.querySelector('canvas').toDataURL() !== before", arg=[card.element_handle(), before]
     )
-    page.wait_for_timeout(500)  # until the kernel has been told
     page.get_by_role("button", name="What is selected?").click()
     number = str(card.get_attribute("aria-label")).removeprefix("Sample ")
     expect(page.get_by_text(f"selected {number} ")).to_contain_text("(1, 32, 32) outcome=incorrect&sample=")
@@ -130,3 +164,42 @@ def test_find_look_and_understand_below_a_cell(page: Page, address: str) -> None
 
     strangers = {urlsplit(url).netloc for url in asked if url.startswith("http")}
     assert strangers == {urlsplit(address).netloc}
+
+
+def dashboards(page: Page) -> Locator:
+    return page.locator("[data-lm-suppress-shortcuts]")
+
+
+def run(page: Page, cell: int, code: str | None = None) -> None:
+    page.get_by_test_id("cell-editor").nth(cell).locator(".cm-content").click()
+    if code:
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(code)
+    page.keyboard.press("Control+Enter")
+
+
+def test_running_a_cell_again_and_losing_the_kernel(page: Page, tmp_path: Path) -> None:
+    with serving("edit", EDITED, tmp_path) as address:
+        page.goto(address)
+        run(page, 1)
+        expect(maps(page).first).to_be_visible(timeout=PATIENT)
+        for _ in range(3):
+            dashboards(page).evaluate("e => { e.dataset.old = '' }")
+            run(page, 1)
+            expect(dashboards(page).and_(page.locator(":not([data-old])"))).to_have_count(1)
+            expect(maps(page).first).to_be_visible()
+        expect(dashboards(page)).to_have_count(1)
+        run(page, 2)
+        expect(page.get_by_text("held: ['DashboardWidget', 'Layout']")).to_be_visible()
+
+        run(page, 2, "import os; os._exit(1)")
+        page.get_by_role("button", name="Find", exact=True).click()
+        page.get_by_role("group", name="Outcome").get_by_role("button", name="Incorrect").click()
+        expect(page.get_by_role("alert")).to_have_text("The kernel is gone: run the cell again")
+        page.keyboard.press("Escape")
+
+        page.get_by_role("button", name="Restart").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Restart").click()
+        expect(dashboards(page)).to_have_count(0)
+        run(page, 1)
+        expect(maps(page).first).to_be_visible(timeout=PATIENT)
