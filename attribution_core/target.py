@@ -194,7 +194,8 @@ class Neuron(Target):
         if len(values) > 1 or len(index) != len(sizes) or not inside:
             raise self._not_there(values)
         every: list[Any] = [slice(None), *index]
-        return value[tuple(every)].reshape(len(value), -1).sum(1)
+        found = value[tuple(every)]
+        return found if found.dim() == 1 else found.reshape(len(found), -1).sum(1)
 
     def _not_there(self, values: tuple[Tensor, ...]) -> AttributionError:
         shapes = [tuple(value.shape) for value in values]

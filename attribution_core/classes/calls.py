@@ -19,10 +19,11 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from attribution_core.arguments import as_inputs
 from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.question import stacked
+from attribution_core.target import Copied
 
 Attribute = Callable[..., Any]
 
-PLAIN = frozenset((torch.Tensor, tuple, int, bool, float, str, type(None)))
+PLAIN = frozenset((torch.Tensor, tuple, int, bool, float, str, type(None), Copied))
 """What needs none of this."""
 
 

@@ -27,11 +27,11 @@ class Moments(NamedTuple):
     spread: Tensor
 
     @staticmethod
-    def of(values: Tensor) -> Moments:
-        """Of values (count, …), in float32 or better."""
+    def of(values: Tensor, spread: bool) -> Moments:
+        """Of values (count, …), in float32 or better; the spread is 0 where nobody asks for it."""
         precise = values.to(wide(values.dtype))
         mean = precise.mean(0)
-        return Moments(len(values), mean, (precise - mean).square_().sum(0))
+        return Moments(len(values), mean, (precise - mean).square_().sum(0) if spread else mean.new_zeros(()))
 
     def joined(self, other: Moments) -> Moments:
         """Of both sets of values [welford1962]."""
@@ -78,7 +78,8 @@ def smoothed(
         )
         with quietly(copied=stop - start > 1):
             found, delta = explain(points, start, stop)
-        moments = tuple(Moments.of(a.reshape(stop - start, -1, *a.shape[1:])) for a in found)
+        each = (a.reshape(stop - start, -1, *a.shape[1:]) for a in found)
+        moments = tuple(Moments.of(a, spread=kind != "smoothgrad") for a in each)
         return moments, None if delta is None else delta.reshape(stop - start, -1)
 
     total: tuple[Moments, ...] = ()

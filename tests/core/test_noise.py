@@ -214,10 +214,10 @@ def test_baselines_are_drawn_from_a_distribution() -> None:
 
 def test_moments_of_large_means_and_half_precision() -> None:
     values = torch.randn(9, 4).double() + 1e6
-    joined = Moments.of(values[:2]).joined(Moments.of(values[2:3])).joined(Moments.of(values[3:]))
+    joined = Moments.of(values[:2], True).joined(Moments.of(values[2:3], True)).joined(Moments.of(values[3:], True))
     torch.testing.assert_close(joined.summary("vargrad"), values.var(0, correction=0), rtol=1e-6, atol=0)
     torch.testing.assert_close(joined.summary("smoothgrad_sq"), values.square().mean(0))
-    assert Moments.of(values.half()).mean.dtype == torch.float32
+    assert Moments.of(values.half(), False).mean.dtype == torch.float32
 
 
 @pytest.mark.parametrize("multiply", [True, False])
