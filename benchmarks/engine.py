@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import math
 import platform
 import statistics
@@ -306,6 +307,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="for each case")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.disable()  # Captum reports every feature that it cannot shuffle
     device, results = torch.device(options.device), []
     for case in cases(options.quick, device):
         if options.only not in f"{case.name} {case.where}":
