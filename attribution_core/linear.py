@@ -83,8 +83,7 @@ class Lasso(LinearModel):
         self.alpha = _penalty(alpha)
 
     def _solved(self, gram: Tensor, moment: Tensor) -> Tensor:
-        found = [_homotopy(g, m, self.alpha) for g, m in zip(gram.numpy(), moment.numpy(), strict=True)]
-        return torch.from_numpy(np.stack(found))
+        return torch.from_numpy(_homotopy(gram.numpy(), moment.numpy(), self.alpha))
 
 
 def _penalty(alpha: float) -> float:
@@ -94,51 +93,63 @@ def _penalty(alpha: float) -> float:
 
 
 def _homotopy(gram: Array, moment: Array, alpha: float) -> Array:
-    """Follow the solution, linear in pieces, from the penalty at which all is zero down to `alpha` [efron2004]."""
-    found, slope, active, dropped = np.zeros_like(moment), moment.copy(), np.zeros(len(moment), dtype=bool), -1
-    level = np.abs(slope).max(initial=0)
-    gram = gram + 1e-12 * gram.diagonal().max(initial=0) * np.eye(len(gram))
-    start = level
-    for _ in range(20 * len(moment)):
-        if level <= alpha or level <= 1e-12 * start:
+    """Follow each example's solution, linear in pieces, from the penalty at which all is zero down to `alpha`
+    [efron2004]; (B, n) from (B, n, n) and (B, n)."""
+    count = moment.shape[1]
+    gram = gram + 1e-12 * _largest(np.diagonal(gram, 0, 1, 2))[:, None, None] * np.eye(count)
+    found, slope = np.zeros_like(moment), moment.copy()
+    active, dropped = np.zeros(moment.shape, dtype=bool), np.zeros(moment.shape, dtype=bool)
+    if count:
+        active[np.arange(len(slope)), np.abs(slope).argmax(1)] = True
+    start = _largest(np.abs(slope))
+    level = start.copy()
+    for _ in range(20 * count):
+        at = ((level > alpha) & (level > 1e-12 * start)).nonzero()[0]
+        if not len(at):
             break
-        direction = _direction(gram, slope, active)
-        fall = gram @ direction
-        joining = _joining(slope, fall, level, start, active, dropped)
-        leaving = _leaving(found, direction, active)
-        step = min(level - alpha, joining.min(), leaving.min())
-        found += step * direction
-        slope -= step * fall
-        level -= step
-        dropped = -1
-        if step == leaving.min():
-            dropped = int(leaving.argmin())
-            active[dropped], found[dropped] = False, 0
-        elif step == joining.min():
-            active[joining.argmin()] = True
+        direction = _direction(gram[at], slope[at], active[at])
+        fall = (gram[at] @ direction[:, :, None])[:, :, 0]
+        joining = _joining(slope[at], fall, level[at], start[at], active[at] | dropped[at])
+        leaving = _leaving(found[at], direction, active[at])
+        joins, leaves = joining.min(1), leaving.min(1)
+        step = np.minimum(np.minimum(level[at] - alpha, joins), leaves)
+        found[at] += step[:, None] * direction
+        slope[at] -= step[:, None] * fall
+        level[at] -= step
+        dropped[at] = False
+        left = step == leaves
+        out = at[left], leaving[left].argmin(1)
+        active[out], found[out], dropped[out] = False, 0, True
+        joined = (step == joins) & ~left
+        active[at[joined], joining[joined].argmin(1)] = True
     return found
+
+
+def _largest(values: Array) -> Array:
+    largest: Array = values.max(1, initial=0)
+    return largest
 
 
 def _direction(gram: Array, slope: Array, active: Places) -> Array:
     """How the coefficients change while the penalty falls by one."""
-    places = active.nonzero()[0]
-    direction = np.zeros_like(slope)
-    direction[places] = np.linalg.solve(gram[np.ix_(places, places)], np.sign(slope[places]))
+    inside = np.where(active[:, :, None] & active[:, None, :], gram, np.eye(slope.shape[1]))
+    direction: Array = np.linalg.solve(inside, np.where(active, np.sign(slope), 0)[:, :, None])[:, :, 0]
     return direction
 
 
-def _joining(slope: Array, fall: Array, level: float, start: float, active: Places, dropped: int) -> Array:
+def _joining(slope: Array, fall: Array, level: Array, start: Array, barred: Places) -> Array:
     """The fall of the penalty at which each coefficient outside becomes as steep as those inside."""
-    gaps, rates = level - np.stack([slope, -slope]), 1 - np.stack([fall, -fall])
-    ahead = np.where(rates > 0, gaps / np.where(rates > 0, rates, 1), np.inf)
-    falls: Array = np.where(gaps <= 1e-12 * start, 0, ahead).min(0)
-    falls[active] = np.inf
-    if dropped >= 0:
-        falls[dropped] = np.inf
-    return falls
+
+    def falls(gap: Array, rate: Array) -> Array:
+        ahead = np.divide(gap, rate, out=np.full_like(gap, np.inf), where=rate > 0)
+        return np.where(gap <= 1e-12 * start[:, None], 0, ahead)
+
+    above = falls(level[:, None] - slope, 1 - fall)
+    below = falls(level[:, None] + slope, 1 + fall)
+    return np.where(barred, np.inf, np.minimum(above, below))
 
 
 def _leaving(found: Array, direction: Array, active: Places) -> Array:
     """The fall of the penalty at which each coefficient inside returns to zero."""
     shrinks = active & (found * direction < 0)
-    return np.where(shrinks, -found / np.where(shrinks, direction, 1), np.inf)
+    return np.divide(-found, direction, out=np.full_like(found, np.inf), where=shrinks)
