@@ -207,6 +207,6 @@ def _hides_operations(module: nn.Module) -> bool:
 def is_parameter(value: object) -> bool:
     """Whether a value is a parameter of a module; quicker than asking the class, which asks back."""
     kind = type(value)
-    if kind is Tensor or not isinstance(value, Tensor):
-        return False
-    return kind is nn.Parameter or isinstance(value, nn.Parameter)
+    if kind is nn.Parameter:
+        return True
+    return kind is not Tensor and issubclass(kind, Tensor) and isinstance(value, nn.Parameter)

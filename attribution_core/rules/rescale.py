@@ -129,10 +129,23 @@ def _rectified(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Te
     return result, lambda g: (g * slope).to(g.dtype)
 
 
+EXACT: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "square": lambda x, before, y, y_before: x + before,  # noqa: ARG005
+    "sqrt": lambda x, before, y, y_before: 1 / (y + y_before),  # noqa: ARG005
+    "rsqrt": lambda x, before, y, y_before: -((y * y_before) ** 2) / (y + y_before),  # noqa: ARG005
+    "reciprocal": lambda x, before, y, y_before: -y * y_before,  # noqa: ARG005
+}
+"""Slopes Δy / Δx that need no quotient of differences."""
+
+
 def _elementwise(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:
     precise = wide(x.dtype)
     at, base = x.to(precise), reference.to(precise)
     pure = _in(call, precise)
+    if call.name in EXACT:
+        result = pure(at)
+        exact = EXACT[call.name](at, base, result, pure(base))
+        return result.to(x.dtype), lambda g: (g.to(precise) * exact).to(g.dtype)
     with torch.enable_grad():
         leaf = at.detach().requires_grad_()
         after = pure(leaf)
