@@ -26,11 +26,12 @@ WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
 class Cell(NamedTuple):
-    """The running cell: its id ("" where the host names none), which run it is, and whether it displays."""
+    """The running cell: its id ("" where the host names none), which run it is, whether it displays and for whom."""
 
     id: str
     run: str
     displays: bool  # marimo shows what a cell ends with instead
+    attended: bool = True  # a person could answer a question; nobody can where a notebook is only executed
 
 
 class NotebookView:
@@ -58,8 +59,10 @@ class NotebookView:
 
         show: Any = ipython.display
         show(self.widget)
-        self._shown = self._bundle(self._first())
+        self._shown = self._bundle([] if self._cell.attended else self._first())
         self._handle = show(self._shown, raw=True, display_id=self._picture)
+        if self._cell.attended:  # the dashboard is answered only once the cell is done
+            self.widget.later(self._show_first)
 
     def replaced_by(self, cell: Cell) -> bool:
         """Whether the host has closed this, or takes it away for what a new run of its cell shows."""
@@ -75,10 +78,18 @@ class NotebookView:
             seen = [
                 found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
             ]
-            bundle = self._bundle(seen)
-            if seen and bundle != self._shown:
-                self._shown = bundle
-                self._handle.update(bundle, raw=True)
+            self._show(seen)
+
+    def _show_first(self) -> None:
+        nothing, seen = self._shown, self._first()
+        if self._shown is nothing:
+            self._show(seen)
+
+    def _show(self, seen: list[Seen]) -> None:
+        bundle = self._bundle(seen)
+        if seen and bundle != self._shown:
+            self._shown = bundle
+            self._handle.update(bundle, raw=True)
 
     def _first(self) -> list[Seen]:
         """The first samples with the default method, as many as a moment allows."""
@@ -99,13 +110,13 @@ class NotebookView:
         try:
             request = selection.request(sample, self._service.setup.default_method)
             explanation = self._service.answer(request, patience=max(patience, 0))
-            return Seen(f"#{sample}, for ‘{explanation.target.name}’", self._service.shown(sample), explanation)
+            title = f"#{sample}, for ‘{explanation.target.name}’"
+            return Seen(title, request.method, self._service.shown(sample), explanation)
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed
 
     def _bundle(self, seen: list[Seen]) -> dict[str, Any]:
-        method = self.selection.method or self._service.setup.default_method
-        caption = f"{self._service.setup.title}: {method}, as last seen" if seen else WAITING
+        caption = f"{self._service.setup.title}: {seen[0].method}, as last seen" if seen else WAITING
         inside = as_html(seen, self._service.setup.features, caption)
         # The live widget sets this variable; where there is none, in a saved notebook, the picture shows.
         style = f"display:var(--attribution-insights-{self._picture},block)"
@@ -121,7 +132,8 @@ def cell() -> Cell:
     if shell is not None:
         parent = getattr(shell, "parent_header", None) or {}
         run = str(parent.get("header", {}).get("msg_id", ""))
-        return Cell(str(parent.get("metadata", {}).get("cellId", "")), run, displays=True)
+        attended = bool(parent.get("content", {}).get("allow_stdin"))
+        return Cell(str(parent.get("metadata", {}).get("cellId", "")), run, displays=True, attended=attended)
     marimo = sys.modules.get("marimo")
     if marimo is not None and marimo.running_in_notebook():
         return Cell("", "", displays=False)

@@ -25,6 +25,7 @@ class Seen:
     """One sample as it was on the screen."""
 
     title: str
+    method: str
     shown: list[Shown]
     explanation: Explanation
 

@@ -56,6 +56,10 @@ class DashboardWidget(anywidget.AnyWidget):
             self._awaited.add(content["id"])
             self._threads.submit(_answer, weakref.ref(self), content, bytes(buffers[0]) if buffers else b"")
 
+    def later(self, call: Callable[[], object]) -> None:
+        """Call on a thread of this widget's, unless it is closed before."""
+        self._threads.submit(call)
+
     def __repr__(self) -> str:
         return "Attribution Insights"
 

@@ -184,6 +184,38 @@ def test_the_saved_picture_shows_what_was_seen(make: Make) -> None:
     assert (width, height) == (4 * 160, 2 * 160)
 
 
+class Screen:
+    """What a cell displays, and how that is updated."""
+
+    def __init__(self) -> None:
+        self.shown: list[Any] = []
+        self.updates: list[Any] = []
+
+    def display(self, what: Any, **_: Any) -> "Screen":
+        self.shown.append(what)
+        return self
+
+    def update(self, what: Any, **_: Any) -> None:
+        self.updates.append(what)
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_a_person_does_not_wait_for_the_picture(make: Make, monkeypatch: pytest.MonkeyPatch, attended: bool) -> None:
+    screen, visualizer = Screen(), make()
+    monkeypatch.setattr("IPython.display.display", screen.display)
+    monkeypatch.setattr(notebook, "cell", lambda: Cell("", "", displays=True, attended=attended))
+    visualizer.render()
+    assert screen.shown[0] is visualizer.widget
+    if attended:
+        assert "nothing has been looked at" in screen.shown[1]["text/html"]
+        wait_until(lambda: len(screen.updates) == 1)
+    else:
+        assert screen.updates == []
+    picture = (screen.updates or screen.shown)[-1]
+    assert "IntegratedGradients, as last seen" in picture["text/html"]
+    assert "image/png" in picture
+
+
 def test_the_saved_picture_has_words_and_numbers(make: Make) -> None:
     class Reader(nn.Module):
         def __init__(self) -> None:
