@@ -173,6 +173,7 @@ def test_keys_of_the_dashboard_are_not_the_notebooks(notebook: Notebook) -> None
     steps.fill("")
     steps.click()
     page.keyboard.type("20")
+    expect(cell.get_by_role("button", name="Parameters of the method, 1 changed")).to_be_visible()
     page.keyboard.press("Escape")
     notebook.eventually("print(visualizer.widget.view)", ".*n_steps%22:20.*")
 
