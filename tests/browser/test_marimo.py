@@ -145,6 +145,7 @@ def find_look_and_understand(page: Page, address: str) -> None:
     page.goto(address)
     expect(maps(page).first).to_be_visible(timeout=PATIENT)
     status = page.get_by_role("status").filter(has_text="Scanned")
+    expect(status.first).to_contain_text("Scanned 899 of 899", timeout=PATIENT)
     page.get_by_role("group", name="Outcome").get_by_role("button", name="Incorrect").click()
     expect(status).to_contain_text("12 match")
 
