@@ -29,7 +29,7 @@ export function Legend({ map, layer, target }: LegendProps) {
   const bound = useMapBound(values);
   const scheme = useComputedColorScheme('light');
   if (!values) return null;
-  const [low, high] = RANGES[map.reduction === 'magnitude' ? 'absolute' : display.sign];
+  const [low, high] = shownRange(map, display.sign);
   const ticks = low < 0 && high > 0 ? [low, 0, high] : [low, high];
   const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, scheme));
   return (
@@ -46,6 +46,15 @@ export function Legend({ map, layer, target }: LegendProps) {
       <p className={styles.rule}>{clippingRule(values, bound, display)}</p>
     </div>
   );
+}
+
+/** From where to where the colours reach, as shares of the bound; a map without negative values starts at 0. */
+export function shownRange(
+  { reduction, minimum }: Pick<AttributionMap, 'reduction' | 'minimum'>,
+  sign: Sign,
+): readonly [number, number] {
+  const onlySize = reduction === 'magnitude' || (minimum >= 0 && sign === 'both');
+  return RANGES[onlySize ? 'absolute' : sign];
 }
 
 /** "Values beyond ±0.031 (99th percentile of |a|) are clipped: 1.0 %." */

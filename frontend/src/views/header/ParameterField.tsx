@@ -37,7 +37,7 @@ function ChoiceField({ parameter, value, onChange }: ParameterFieldProps) {
           { value: 'true', label: 'yes' },
           { value: 'false', label: 'no' },
         ]
-      : parameter.options.map((option) => ({ value: option, label: option.replaceAll('_', ' ') }));
+      : parameter.options.map((option) => ({ value: option, label: inWords(option) }));
   const auto = parameter.default === null ? [{ value: '', label: 'auto' }] : [];
   return (
     <NativeSelect
@@ -53,6 +53,10 @@ function ChoiceField({ parameter, value, onChange }: ParameterFieldProps) {
     />
   );
 }
+
+/** A choice as one says it: names of people keep their capitals. */
+const inWords = (option: string) =>
+  option.replaceAll('_', ' ').replace('gausslegendre', 'Gauss–Legendre').replace('riemann', 'Riemann');
 
 const SETTLED = 500; // ms after the last key
 
