@@ -40,16 +40,18 @@ def conductance(
 ) -> Tensors:
     """Σ d score / d value · (next value − value) over the points of the path [dhamdhere2019]."""
     total: list[Tensor] = []
-    last: list[Gradients] = []
+    last: list[tuple[Tensor, Tensor]] = []
 
     def part(start: int, stop: int) -> Gradients:
         return _along(question, inputs, baselines, positions[start:stop])
 
     for found in over(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
-        joined = _after(last[0], found) if last else found
-        steps = [(s[:-1] * v.diff(dim=0)).sum(0) for v, s in zip(joined.values, joined.slopes, strict=True)]
-        total = [a + b for a, b in zip(total, steps, strict=True)] if total else steps
-        last = [Gradients(tuple(v[-1:] for v in found.values), tuple(s[-1:] for s in found.slopes), found.scores)]
+        pairs = list(zip(found.values, found.slopes, strict=True))
+        steps = [(s[:-1] * (v[1:] - v[:-1])).sum(0) for v, s in pairs]
+        if last:
+            joints = (s * (v[0] - before) for (before, s), (v, _) in zip(last, pairs, strict=True))
+            steps = [a + b + c for a, b, c in zip(total, steps, joints, strict=True)]
+        total, last = steps, [(v[-1].clone(), s[-1].clone()) for v, s in pairs]
     return tuple(total)
 
 
@@ -63,13 +65,6 @@ def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: T
         return tuple(v.to(wide(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)
 
     return Gradients(by_step(found.values), by_step(found.slopes), found.scores)
-
-
-def _after(last: Gradients, found: Gradients) -> Gradients:
-    def joined(one: Tensors, other: Tensors) -> Tensors:
-        return tuple(torch.cat(pair) for pair in zip(one, other, strict=True))
-
-    return Gradients(joined(last.values, found.values), joined(last.slopes, found.slopes), found.scores)
 
 
 @dataclass(frozen=True)

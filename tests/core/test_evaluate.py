@@ -149,6 +149,11 @@ def test_chunks_cover_every_step_once() -> None:
     assert chunks(0, lambda a, b: (a, b), batch=1, rows=6) == []
 
 
+def test_chunks_are_about_as_large() -> None:
+    assert chunks(50, lambda a, b: b - a, batch=4, rows=64) == [13, 13, 13, 11]
+    assert chunks(5, lambda a, b: b - a, batch=1, rows=4) == [3, 2]
+
+
 def test_memory_running_out_halves_the_chunk() -> None:
     def compute(start: int, stop: int) -> int:
         if stop - start > 2:
@@ -185,7 +190,7 @@ def test_memory_running_out_halves_single_passes_too(name: str) -> None:
 def test_the_default_is_chosen_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     x = (torch.empty(1, 784),)
     assert free_memory(torch.device("cpu")) > 1 << 20
-    assert rows_that_fit(x) == 127
+    assert rows_that_fit(x) == 334
     for free, rows in ((1 << 26, 20), (1 << 22, 1), (0, 1)):
         monkeypatch.setattr(evaluate, "free_memory", lambda device, free=free: free)
         assert rows_that_fit(x) == rows
@@ -226,7 +231,7 @@ def test_one_number_for_the_batch_is_detected(forward: Callable[[Tensor], Tensor
 
 
 def test_defaults_bound_rows() -> None:
-    assert rows_that_fit((torch.empty(2, 3, 224, 224),)) == 4
+    assert rows_that_fit((torch.empty(2, 3, 224, 224),)) == 6
     assert rows_that_fit((torch.empty(2, 30),)) == 1024
     assert rows_that_fit((torch.empty(2, 30),), asked=7) == 7
     with observe(max_batch=5):
