@@ -170,4 +170,19 @@ describe('parameters', () => {
     await user.click(screen.getByRole('button', { name: 'Reset to defaults' }));
     await waitFor(() => expect(inAddress('args')).toBeNull());
   });
+
+  it('keeps what was typed when the form is closed or reset at once', async () => {
+    mount('images');
+    const form = await screen.findByRole('button', { name: 'Parameters of the method' });
+    await user.click(form);
+    await user.type(await screen.findByRole('textbox', { name: 'Steps' }), '20{Escape}');
+    await waitFor(() => expect(screen.queryByRole('textbox', { name: 'Steps' })).toBeNull());
+    await waitFor(() => expect(inAddress('args')).toBe('{"n_steps":20}'), { timeout: 300 });
+    await user.click(form);
+    await user.type(await screen.findByRole('textbox', { name: 'Steps' }), '0');
+    await user.click(screen.getByRole('button', { name: 'Reset to defaults' }));
+    await waitFor(() => expect(inAddress('args')).toBeNull());
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(inAddress('args')).toBeNull();
+  });
 });

@@ -63,10 +63,13 @@ const SETTLED = 500; // ms after the last key
 function NumberField({ parameter, value, onChange }: ParameterFieldProps) {
   const [text, setText] = useState(value === undefined || value === null ? '' : String(value));
   const checked = readField(parameter, text);
-  const send = useDebouncedCallback((settled: string) => {
-    const result = readField(parameter, settled);
-    if (result.ok) onChange(result.value);
-  }, SETTLED);
+  const send = useDebouncedCallback(
+    (settled: string) => {
+      const result = readField(parameter, settled);
+      if (result.ok) onChange(result.value);
+    },
+    { delay: SETTLED, flushOnUnmount: true },
+  );
   return (
     <TextInput
       size="xs"
@@ -80,6 +83,7 @@ function NumberField({ parameter, value, onChange }: ParameterFieldProps) {
         setText(event.currentTarget.value);
         send(event.currentTarget.value);
       }}
+      onBlur={() => send.flush()}
     />
   );
 }
