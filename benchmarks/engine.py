@@ -40,6 +40,15 @@ GOALS = {
 """Least ratio Captum / ours; 1 for all others, and never under 0.95."""
 
 
+REMARKS = (
+    "- DeepLift on the transformer is not the same work: Captum passes plain gradients through attention and norms, and "
+    "its convergence delta is as large as the whole change of the output. Ours takes both apart and adds up.",
+    "- FeaturePermutation of one row has nothing to shuffle: neither does any work.",
+    "- Perturbation methods hold several perturbed batches at once, a few megabytes, where Captum holds one.",
+)
+"""What one must know to read the table."""
+
+
 class Digits(nn.Module):
     """Two convolutions over 28×28."""
 
@@ -296,7 +305,7 @@ def table(results: list[Result], device: torch.device) -> str:
             f"| {r.case.name} | {r.case.where} | {r.ours * 1e3:.2f} | {r.ratio:.2f}{mark} | {r.case.goal:g} "
             f"| {r.over_limit:.2f} | {r.peak:.1f} | {r.captums_peak:.1f} |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *REMARKS]) + "\n"
 
 
 def main() -> None:
