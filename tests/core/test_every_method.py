@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
-from attribution_core import Attribution, AttributionError, GradientAttribution, NoiseTunnel, Saliency
+from attribution_core import Attribution, AttributionError, GradientAttribution, NoiseTunnel, Saliency, observe
 
 Options = dict[str, Any]
 MASK = torch.arange(72).reshape(1, 2, 6, 6) // 12
@@ -102,6 +102,18 @@ def test_half_precision_is_near_to_single(name: str, dtype: torch.dtype) -> None
     assert found.isfinite().all()
     assert found.dtype in (dtype, torch.float32)
     assert (found.float() - expected).abs().mean() < 0.02 * expected.abs().mean()
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("bound", [1, 2, 4])
+def test_a_bound_holds_for_every_forward_pass_and_changes_nothing(name: str, bound: int) -> None:
+    net, x, rows = Net().double(), inputs().double(), list[int]()
+    expected = method_of(name, net).attribute(x, **CALLS[name])
+    net.conv.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    with observe(max_batch=bound):
+        found = method_of(name, net).attribute(x, **CALLS[name])
+    assert 0 < max(rows) <= bound
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
