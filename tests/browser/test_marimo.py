@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-NOTEBOOK = """
+RENDERED = """
 import marimo
 app = marimo.App(width="full")
 
@@ -33,7 +33,8 @@ def _():
 @app.cell
 def _(visualizer):
     visualizer.render()
-
+"""
+NOTEBOOK = f"""{RENDERED}
 @app.cell
 def _():
     import marimo as mo
@@ -45,7 +46,7 @@ def _():
 def _(ask, mo, visualizer):
     s = visualizer.selected if ask.value else None
     shape = tuple(visualizer.attributions()[0].shape) if s else None
-    mo.plain_text(f"selected {s.sample} {s.target} {shape} {visualizer.widget.view}" if s else "nothing asked")
+    mo.plain_text(f"selected {{s.sample}} {{s.target}} {{shape}} {{visualizer.widget.view}}" if s else "nothing asked")
 
 @app.cell
 def _(mo, visualizer):
@@ -56,24 +57,7 @@ def _(mo, visualizer):
 if __name__ == "__main__":
     app.run()
 """
-EDITED = """
-import marimo
-app = marimo.App(width="medium")
-
-@app.cell
-def _():
-    import torch
-    from argparse import Namespace
-    from app import AttributionVisualizer
-    from app.demos import DEMOS
-    torch.set_num_threads(1)
-    visualizer = AttributionVisualizer(**DEMOS["digits"].build(Namespace(device=torch.device("cpu"))))
-    return (visualizer,)
-
-@app.cell
-def _(visualizer):
-    visualizer.render()
-
+EDITED = f"""{RENDERED}
 @app.cell
 def _():
     from ipywidgets.widgets.widget import _instances

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 import captum.attr
 import pytest
@@ -16,6 +15,8 @@ from torchvision import models
 from torchvision.models.convnext import CNBlockConfig
 
 from attribution_core import AttributionError, DeepLift
+
+from .nets import Rectifier
 
 torch.manual_seed(0)
 RECURRENT = {
@@ -112,21 +113,11 @@ def test_layer_norm_where_captum_is_incomplete() -> None:
     assert DeepLift(net).attribute(x, b, target=0, return_convergence_delta=True)[1].abs().max() < 1e-12
 
 
-class _Rectifier(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.relu()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient
-
-
 @pytest.mark.parametrize(
     ("function", "named"),
     [
         (lambda x: x.sort(1).values, "sort"), (lambda x: x.prod(1), "prod"), (lambda x: torch.cdist(x, x), "cdist"),
-        (lambda x: _Rectifier.apply(x) * 2, "_Rectifier"), (torch.ops.aten.relu, "relu"),
+        (lambda x: Rectifier.apply(x) * 2, "Rectifier"), (torch.ops.aten.relu, "relu"),
         (lambda x: torch.pow(x.abs(), x), "pow"), (lambda x: torch.einsum("bij,bij,bij->bi", x, x, x), "einsum"),
     ],
 )  # fmt: skip

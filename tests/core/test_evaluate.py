@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import attribution_core
 from attribution_core import AttributionError, Cancelled, evaluate, observe
 from attribution_core.errors import NotPerExample
 from attribution_core.evaluate import _observer, free_memory, over, report, rows_that_fit
+
+from .nets import Counting
 
 pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
 CALLS: dict[str, dict[str, Any]] = {
@@ -43,20 +45,6 @@ STEPS = {
     "GradientShap": 7,
     "DeepLiftShap": 3,
 }
-
-
-class Counting(nn.Module):
-    """A net that notes how many rows each forward pass gets."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)).double()
-        self.rows: list[int] = []
-
-    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        self.rows.append(len(x))
-        return self.body(x) if scale is None else self.body(x) * scale[:, None]
 
 
 def flat(result: Any) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -25,6 +24,8 @@ from attribution_core.rules import (
 )
 from attribution_core.rules.composites import COMPOSITES, epsilon_gamma_box
 
+from .nets import Rectifier, affine
+
 
 def free_of_bias(model: nn.Module) -> nn.Module:
     """In double precision, without what absorbs relevance."""
@@ -32,10 +33,6 @@ def free_of_bias(model: nn.Module) -> nn.Module:
         if "bias" in name:
             parameter.data.zero_()
     return model.double().eval()
-
-
-def affine(inputs: int, outputs: int) -> nn.Linear:
-    return nn.Linear(inputs, outputs).double()
 
 
 def by_hand(rule: str, x: list[float], w: list[float], b: float, relevance: float) -> list[float]:
@@ -283,20 +280,10 @@ def test_what_has_no_rule_is_named_with_all_others_before_anything_flows() -> No
         LRP(Odd()).attribute(torch.randn(2, 4, 3), 0)
 
 
-class _Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x * 2
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient * 2
-
-
 @pytest.mark.parametrize(
     ("function", "named"),
     [
-        (lambda x: _Doubled.apply(x).sum(1), "_Doubled"), (lambda x: (2**x).sum(1), "pow"),
+        (lambda x: Rectifier.apply(x).sum(1), "Rectifier"), (lambda x: (2**x).sum(1), "pow"),
         (lambda x: (2 / x).sum(1), "reciprocal"), (lambda x: torch.ops.aten.relu(x).sum(1), "relu"),
         (lambda x: x.exp_().sum(1), "exp_"), (lambda x: torch.div(2.0 * torch.ones(3), x).sum(1), "div"),
     ],

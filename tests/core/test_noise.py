@@ -10,7 +10,7 @@ from typing import Any
 import captum.attr
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import attribution_core
 from attribution_core import (
@@ -25,6 +25,8 @@ from attribution_core import (
 )
 from attribution_core.draws import Draws
 from attribution_core.methods.noise import Moments, noisy
+
+from .nets import Counting
 
 INNER: dict[str, dict[str, Any]] = {
     "Saliency": {"abs": False},
@@ -50,20 +52,6 @@ SCALE = torch.tensor([1.0, 2.0, -0.5]).double()
 CPU = torch.device("cpu")
 
 
-class Net(nn.Module):
-    """Three classes, an additional argument with a row per example; counts rows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)).double()
-        self.rows: list[int] = []
-
-    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        self.rows.append(len(x))
-        return self.body(x) if scale is None else self.body(x) * scale[:, None]
-
-
 def quiet(function: Callable[..., Any], **arguments: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,7 +62,7 @@ def quiet(function: Callable[..., Any], **arguments: Any) -> Any:
 @pytest.mark.parametrize("name", INNER)
 def test_definition_over_every_method(name: str, target: Any) -> None:
     """One noisy copy after the other, and then the mean, the mean square or the variance."""
-    method = getattr(attribution_core, name)(Net())
+    method = getattr(attribution_core, name)(Counting())
     arguments = {**INNER[name], "target": target, "additional_forward_args": SCALE}
     points = noisy(X, 0.3, range(4), Draws(5, CPU)).reshape(4, 3, 5)
     stochastic = "seed" in inspect.signature(method.attribute).parameters
@@ -99,8 +87,8 @@ def test_definition_over_every_method(name: str, target: Any) -> None:
 def test_numbers_of_captum_without_noise(name: str, kind: Any, target: Any) -> None:
     arguments = {**INNER[name], "target": target, "nt_type": kind, "nt_samples": 3, "stdevs": 0.0}
     deltas = {"return_convergence_delta": True} if name in ("IntegratedGradients", "DeepLift") else {}
-    theirs = captum.attr.NoiseTunnel(getattr(captum.attr, name)(Net()))
-    ours = NoiseTunnel(getattr(attribution_core, name)(Net()))
+    theirs = captum.attr.NoiseTunnel(getattr(captum.attr, name)(Counting()))
+    ours = NoiseTunnel(getattr(attribution_core, name)(Counting()))
     expected = quiet(theirs.attribute, inputs=X, **arguments, **deltas)
     found = ours.attribute(X, **arguments, **deltas)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5, check_dtype=False)
@@ -109,7 +97,7 @@ def test_numbers_of_captum_without_noise(name: str, kind: Any, target: Any) -> N
 
 
 def test_expectation_of_captum() -> None:
-    model, arguments = Net(), {"nt_samples": 4000, "stdevs": 0.5, "target": 1, "abs": False}
+    model, arguments = Counting(), {"nt_samples": 4000, "stdevs": 0.5, "target": 1, "abs": False}
     torch.manual_seed(0)
     theirs = captum.attr.NoiseTunnel(captum.attr.Saliency(model)).attribute(X, **arguments)
     ours = NoiseTunnel(Saliency(model)).attribute(X, **arguments)
@@ -129,7 +117,7 @@ def test_noise_has_the_deviation_that_was_asked_for() -> None:
 @pytest.mark.parametrize("name", INNER)
 @pytest.mark.filterwarnings("ignore:Lime's penalty")
 def test_bounds_change_nothing(name: str, bound: int) -> None:
-    model = Net()
+    model = Counting()
     arguments = {**INNER[name], "target": [2, 0, 1], "nt_samples": 3, "stdevs": 0.3, "seed": 1, "inputs": X}
     method = NoiseTunnel(getattr(attribution_core, name)(model))
     expected = method.attribute(**arguments)
@@ -140,7 +128,7 @@ def test_bounds_change_nothing(name: str, bound: int) -> None:
 
 
 def test_copies_are_stacked_unless_asked_otherwise() -> None:
-    model = Net()
+    model = Counting()
     NoiseTunnel(Saliency(model)).attribute(X, nt_samples=4, target=0)
     NoiseTunnel(Saliency(model)).attribute(X, nt_samples=4, nt_samples_batch_size=2, target=0)
     assert model.rows == [12, 6, 6]
@@ -154,7 +142,7 @@ def test_one_number_for_the_batch_is_not_mixed_over_copies(name: str) -> None:
 
 
 def test_pred_is_what_is_predicted_without_noise() -> None:
-    model = Net()
+    model = Counting()
     method = NoiseTunnel(Saliency(model))
     found = method.attribute(X, nt_samples=5, stdevs=5.0, seed=1, target="pred")
     torch.testing.assert_close(found, method.attribute(X, nt_samples=5, stdevs=5.0, seed=1, target=model(X).argmax(1)))
@@ -163,7 +151,7 @@ def test_pred_is_what_is_predicted_without_noise() -> None:
 @pytest.mark.parametrize("name", INNER)
 @pytest.mark.parametrize("bound", [None, 2])
 def test_several_targets_equal_separate_calls(name: str, bound: int | None) -> None:
-    method = NoiseTunnel(getattr(attribution_core, name)(Net()))
+    method = NoiseTunnel(getattr(attribution_core, name)(Counting()))
     options = {**INNER[name], "nt_samples": 3, "stdevs": 0.2, "seed": 1, "nt_samples_batch_size": bound}
     if method.has_convergence_delta():
         options["return_convergence_delta"] = True
@@ -173,7 +161,7 @@ def test_several_targets_equal_separate_calls(name: str, bound: int | None) -> N
 
 
 def test_several_targets_share_the_forward() -> None:
-    model = Net()
+    model = Counting()
     method = NoiseTunnel(Saliency(model))
     found = method.attribute({"x": X}, nt_samples=3, targets=[0, 1, "pred"], seed=1)
     rows = sum(model.rows)
@@ -192,7 +180,7 @@ def test_several_targets_share_the_forward() -> None:
 
 
 def test_layers_neurons_and_named_inputs() -> None:
-    model = Net()
+    model = Counting()
     layer = NoiseTunnel(attribution_core.LayerActivation(model, model.body[0]))
     torch.testing.assert_close(layer.attribute(X, nt_samples=2, stdevs=0.0), model.body[0](X))
     neuron = attribution_core.NeuronGradient(model, model.body[0])
@@ -223,7 +211,7 @@ def test_moments_of_large_means_and_half_precision() -> None:
 @pytest.mark.parametrize("multiply", [True, False])
 def test_gradient_shap_is_the_mean_over_its_draws(multiply: bool) -> None:
     """A straightforward replica from the same random numbers."""
-    model, rows, count = Net(), torch.randn(4, 5).double(), 6
+    model, rows, count = Counting(), torch.randn(4, 5).double(), 6
     found, deltas = GradientShap(model, multiply).attribute(
         X, rows, n_samples=count, stdevs=0.2, target=[0, 1, 2], seed=9, return_convergence_delta=True
     )
@@ -243,7 +231,7 @@ def test_gradient_shap_is_the_mean_over_its_draws(multiply: bool) -> None:
 
 
 def test_gradient_shap_expects_what_captum_does() -> None:
-    model, rows = Net(), torch.randn(3, 5).double()
+    model, rows = Counting(), torch.randn(3, 5).double()
     torch.manual_seed(0)
     theirs = captum.attr.GradientShap(model).attribute(X, rows, n_samples=4000, target=1)
     ours = GradientShap(model).attribute(X, rows, n_samples=4000, target=1)
@@ -256,16 +244,16 @@ def test_gradient_shap_expects_what_captum_does() -> None:
 def test_deep_lift_shap_is_captums(rows: int, target: Any, multiply: bool) -> None:
     bases = torch.randn(rows, 5).double()
     theirs, their_delta = quiet(
-        captum.attr.DeepLiftShap(Net(), multiply).attribute,
+        captum.attr.DeepLiftShap(Counting(), multiply).attribute,
         inputs=X, baselines=bases, target=target, return_convergence_delta=True,
     )  # fmt: skip
-    ours, delta = DeepLiftShap(Net(), multiply).attribute(X, bases, target=target, return_convergence_delta=True)
+    ours, delta = DeepLiftShap(Counting(), multiply).attribute(X, bases, target=target, return_convergence_delta=True)
     torch.testing.assert_close(ours, theirs.detach())
     torch.testing.assert_close(delta, their_delta.detach(), atol=1e-12, rtol=1e-6)
 
 
 def test_deep_lift_shap_is_the_mean_of_deep_lift() -> None:
-    model, bases, scale = Net(), torch.randn(4, 5).double(), SCALE
+    model, bases, scale = Counting(), torch.randn(4, 5).double(), SCALE
     arguments: dict[str, Any] = {"target": [0, 2, 2], "additional_forward_args": scale}
     each = [DeepLift(model).attribute(X, row[None], **arguments) for row in bases]
     torch.testing.assert_close(DeepLiftShap(model).attribute(X, bases, **arguments), torch.stack(each).mean(0))
@@ -283,12 +271,12 @@ def test_deep_lift_shap_is_the_mean_of_deep_lift() -> None:
 )
 def test_forms_of_distributions(method: Any, baselines: Any) -> None:
     options = {"seed": 1} if method is GradientShap else {}
-    found = method(Net()).attribute(X, baselines, target=1, **options)
-    torch.testing.assert_close(found, method(Net()).attribute(X, torch.zeros(2, 5).double(), target=1, **options))
+    found = method(Counting()).attribute(X, baselines, target=1, **options)
+    torch.testing.assert_close(found, method(Counting()).attribute(X, torch.zeros(2, 5).double(), target=1, **options))
 
 
 def test_seeds_and_the_global_state() -> None:
-    net = Net()
+    net = Counting()
     before = torch.get_rng_state()
     for ask in (
         lambda seed: NoiseTunnel(Saliency(net)).attribute(X, target=1, seed=seed),

@@ -6,6 +6,7 @@ are in test_noise.py, test_shapley.py, test_surrogate.py and test_permutation.py
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -192,6 +193,11 @@ def grid(name: str, dtype: torch.dtype, batch: int) -> tuple[nn.Sequential, Tens
     return net.to(dtype), torch.randn(batch, *shape).to(dtype), torch.randn(batch, *shape).to(dtype)
 
 
+def each_row(target: Any, x: Tensor, b: Tensor, replica: Callable[[Score, Tensor, Tensor], Tensor]) -> list[Tensor]:
+    """What a replica says of each example by itself."""
+    return [replica(chosen(target, row), x[row : row + 1], b[row : row + 1]) for row in range(len(x))]
+
+
 def compare(found: Tensor, rows: list[Tensor], dtype: torch.dtype) -> None:
     expected = torch.cat(rows)
     close = 1e-9 if dtype == torch.float64 else 1e-3
@@ -222,9 +228,7 @@ def test_of_inputs(name: str, net: str, dtype: torch.dtype, batch: int) -> None:
         if name == "LRP" and kind == "function":
             continue  # relevance starts at one output
         found = getattr(attribution_core, name)(model).attribute(x, **options(name, own, b, target))
-        picks = [chosen(target, row) for row in range(batch)]
-        one = [slice(row, row + 1) for row in range(batch)]
-        compare(found, [replica(model, p, after(model, p), x[r], b[r]) for p, r in zip(picks, one, strict=True)], dtype)
+        compare(found, each_row(target, x, b, lambda pick, x, b: replica(model, pick, after(model, pick), x, b)), dtype)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -241,11 +245,7 @@ def test_at_every_layer(name: str, net: str, dtype: torch.dtype, batch: int) -> 
         found = getattr(attribution_core, name)(model, model[place]).attribute(
             x, **options(name, own, b, target), **where
         )
-        rows = [
-            replica(model[:cut], model[cut:], chosen(target, row), x[row : row + 1], b[row : row + 1])
-            for row in range(batch)
-        ]
-        compare(found, rows, dtype)
+        compare(found, each_row(target, x, b, functools.partial(replica, model[:cut], model[cut:])), dtype)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -267,8 +267,4 @@ def test_of_neurons(name: str, net: str, dtype: torch.dtype, batch: int) -> None
             found = getattr(attribution_core, name)(model, model[place]).attribute(
                 x, neuron_selector=selector, attribute_to_neuron_input=of_input, **options(name, own, b, target)
             )
-            rows = [
-                replica(model[:cut], model[cut:], pick, chosen(target, row), x[row : row + 1], b[row : row + 1])
-                for row in range(batch)
-            ]
-            compare(found, rows, dtype)
+            compare(found, each_row(target, x, b, functools.partial(replica, model[:cut], model[cut:], pick)), dtype)
