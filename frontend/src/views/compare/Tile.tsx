@@ -5,6 +5,7 @@ import { number, seconds } from '../../render/format';
 import { useBound, useMapBound } from '../../render/useBound';
 import { useDisplay } from '../../state/display';
 import { useExplanation, useMapValues } from '../../state/explanation';
+import frame from '../common/Frame.module.css';
 import { FeatureView } from '../feature/FeatureView';
 import { chosenMap } from '../feature/Layers';
 import { byStrength, largest } from '../feature/weights';
@@ -30,7 +31,7 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
   const explanation = useExplanation(request);
   const { attribution, stale, state } = explanation;
   return (
-    <li className={styles.tile} data-current={current || undefined}>
+    <li className={`${frame.frame} ${styles.tile}`} data-selected={current || undefined}>
       <UnstyledButton className={styles.choose} aria-pressed={current} onClick={onChoose}>
         {title}
       </UnstyledButton>

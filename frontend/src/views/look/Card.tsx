@@ -7,6 +7,7 @@ import { useWorkspace } from '../../state/workspace';
 import { ClassRows } from '../common/ClassRows';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
+import frame from '../common/Frame.module.css';
 import { Mark } from '../common/Mark';
 import { FeatureView } from '../feature/FeatureView';
 import styles from './Card.module.css';
@@ -34,7 +35,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
   );
   return (
     <article
-      className={styles.card}
+      className={`${frame.frame} ${styles.card}`}
       data-selected={selected || undefined}
       aria-label={`Sample ${sample.index}`}
     >
