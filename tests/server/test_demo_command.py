@@ -25,6 +25,12 @@ def test_help_explains_the_server_and_every_demo(capsys: pytest.CaptureFixture[s
     assert all(word in shown for word in ["--host", "--port", "--no-browser", "--device", "examples:", *DEMOS])
 
 
+def test_the_default_demo_does_not_wait_for_torchvision() -> None:
+    build = "import sys; from app import example as e; e.DEMOS['digits'].build(e.parser().parse_args([])); "
+    command = [sys.executable, "-c", build + "print('torchvision' in sys.modules)"]
+    assert subprocess.check_output(command).split() == [b"False"]
+
+
 @pytest.mark.parametrize("name", list(DEMOS))
 def test_every_demo_explains_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 
 def black(image: Tensor) -> Tensor:
@@ -21,10 +20,3 @@ def black_before(normalise: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
         return normalise(torch.zeros_like(image))
 
     return black
-
-
-def blurred(image: Tensor) -> Tensor:
-    """The colours without the shapes: blurred by a twelfth of the shorter side."""
-    sigma = min(image.shape[-2:]) / 12
-    soft: Tensor = gaussian_blur(image, kernel_size=[2 * int(2 * sigma) + 1] * 2, sigma=[sigma, sigma])
-    return soft

@@ -12,10 +12,11 @@ from torch import Generator, Tensor, nn
 from torchvision.datasets import CIFAR10
 from torchvision.transforms.functional import normalize, to_tensor
 
-from app.demos.baselines import black_before, blurred
-from app.demos.demo import Demo, Workspace
+from app.demos.baselines import black_before
+from app.demos.blur import blurred
+from app.demos.demo import Workspace
 from app.demos.nets import conv_net, load, save
-from app.demos.torchvision_data import add_data_root, fetched
+from app.demos.torchvision_data import fetched
 from app.demos.training import fit, jitter, seeded
 from app.features import ImageFeature
 
@@ -76,13 +77,3 @@ def build(options: Namespace) -> Workspace:
         "default_method": "IntegratedGradients",
         "default_order": "mistakes",
     }
-
-
-DEMO = Demo(
-    name="cifar10",
-    summary="small colour photos; downloads 170 MB and trains for a minute once",
-    details="The 10,000 test images of CIFAR-10, the mistakes of a small convolutional net first. The net is trained "
-    "on the first start, in under a minute, and kept beside the data.",
-    build=build,
-    add_arguments=add_data_root,
-)

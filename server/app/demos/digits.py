@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from app.demos.baselines import black
-from app.demos.demo import Demo, Workspace
+from app.demos.demo import Workspace
 from app.demos.extra import extra
 from app.demos.nets import conv_net, load
 from app.features import ImageFeature
@@ -60,12 +60,3 @@ def build(options: Namespace) -> Workspace:
         "default_method": "IntegratedGradients",
         "default_order": "mistakes",
     }
-
-
-DEMO = Demo(
-    name="digits",
-    summary="handwritten digits; needs no network and no files",
-    details="899 handwritten digits a small convolutional net has never seen, its mistakes first. Its weights ship "
-    "with the package; examples/train_digits.py made them.",
-    build=build,
-)

@@ -12,9 +12,9 @@ from torchvision.datasets import FashionMNIST
 from torchvision.transforms.functional import to_tensor
 
 from app.demos.baselines import black
-from app.demos.demo import Demo, Workspace
+from app.demos.demo import Workspace
 from app.demos.nets import conv_net, load
-from app.demos.torchvision_data import add_data_root, fetched
+from app.demos.torchvision_data import fetched
 from app.features import ImageFeature
 from app.paths import WEIGHTS
 
@@ -58,13 +58,3 @@ def build(options: Namespace) -> Workspace:
         "default_method": "IntegratedGradients",
         "default_order": "mistakes",
     }
-
-
-DEMO = Demo(
-    name="fashion-mnist",
-    summary="clothes in greyscale; downloads 31 MB once",
-    details="The 10,000 test images of Fashion-MNIST, the mistakes of a small convolutional net first. The net's "
-    "weights ship with the package; examples/train_fashion_mnist.py made them.",
-    build=build,
-    add_arguments=add_data_root,
-)

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from app.demos.baselines import black_before, blurred
+from app.demos.baselines import black_before
+from app.demos.blur import blurred
 from app.demos.classifiers import Classifier, load_classifier
-from app.demos.demo import Demo, Workspace
+from app.demos.demo import Workspace
 from app.demos.images import Photos, find_images
 from app.demos.labels import ClassNames, class_names, labels_from_folders, labels_from_table
 from app.features import ImageFeature
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Which images, which model, which weights, which names."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="the folder: images, or a folder of images per class")
-    parser.add_argument("--model", required=True, metavar="NAME", help="a torchvision classifier, as resnet50")
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE",
-        help="its weights: a state dict as .pth, .pt or .safetensors; the number of classes is taken from it "
-        "(default: torchvision's, downloaded)",
-    )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="may be given twice: names of the outputs (.json as imagenet_class_index.json, or text with a name a "
-        "line), and the true classes of the images (.csv with a column 'file' and one of 'index', 'wnid', 'name')",
-    )
 
 
 def build(options: Namespace) -> Workspace:
@@ -79,13 +58,3 @@ def _names_and_labels(
         found = labels_from_table(table, paths, folder, names)
         labels = [label if new is None else new for label, new in zip(labels, found, strict=True)]
     return names, labels
-
-
-DEMO = Demo(
-    name="folder",
-    summary="your own images and a model of torchvision's",
-    details="Any folder of images, flat or with a folder for each class, and any of torchvision's classification "
-    "models, fine-tuned or not, with the preprocessing torchvision defines for it.",
-    build=build,
-    add_arguments=add_arguments,
-)
