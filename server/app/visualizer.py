@@ -211,8 +211,15 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror or error})"
-        raise InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one") from error
+        raise _not_listening(host, port, error) from error
+
+
+def _not_listening(host: str, port: int, error: OSError) -> InsightsError:
+    if error.errno in (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_AGAIN):
+        hint = "use 127.0.0.1 for this machine alone, or 0.0.0.0 for every machine that reaches it"
+        return InsightsError(f"{host!r} is no address of this machine", hint=hint)
+    why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(error.errno or 0)})"
+    return InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one")
 
 
 class _Server:

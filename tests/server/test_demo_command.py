@@ -71,6 +71,12 @@ def test_an_error_of_the_user_is_a_sentence(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().err == f"error: {tmp_path / 'none'} does not exist. Name a folder of images.\n"
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])  # kept for examples by RFC 5737 and RFC 2606
+def test_a_host_that_is_not_this_machines_is_a_sentence(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert example.main(["--host", host, "--no-browser"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {host!r} is no address of this machine. Use 127.0.0.1")
+
+
 def test_a_taken_port_is_a_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
