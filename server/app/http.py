@@ -50,7 +50,7 @@ class Service(Protocol):
     def media(self, sample: int, feature: int) -> tuple[bytes, str]:
         """An input as a file, and its media type."""
 
-    def explain(self, request: AttributionRequest, client: str) -> Job:
+    def explain(self, request: AttributionRequest, client: str, first: bool) -> Job:
         """The job that answers a question."""
 
     def job(self, job: str, client: str) -> Job:
@@ -92,6 +92,12 @@ class Client(BaseModel):
     """Who asks: an explanation is cancelled only when nobody waits for it any more."""
 
     client: str = Field("", max_length=64)
+
+
+class Asking(Client):
+    """Who asks, and whether for what is looked at, which is computed before all that waits."""
+
+    first: bool = False
 
 
 def create_app(service: Service) -> OpenAPI:
@@ -144,9 +150,9 @@ def _api(app: OpenAPI, service: Service) -> None:
         return _bytes(*service.media(path.sample, path.feature))
 
     @app.post("/api/attributions", responses={"200": Job}, operation_id="explain")
-    def explain(query: Client, body: AttributionRequest) -> Response:
+    def explain(query: Asking, body: AttributionRequest) -> Response:
         """Ask for an explanation; the same question has the same id, and is computed once."""
-        return _json(service.explain(body, query.client))
+        return _json(service.explain(body, query.client, query.first))
 
     @app.get("/api/attributions/<job>", responses={"200": Job}, operation_id="job")
     def job(path: JobPath, query: Client) -> Response:

@@ -1,21 +1,19 @@
-"""Work for a device: one thread each, explanations before predictions, progress, cancellation, results kept a while."""
+"""Explanations under way: progress, cancellation, results kept a while."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from itertools import count
-from queue import PriorityQueue
-from threading import Event, Lock, Thread
-from typing import Any, Generic, TypeVar
+from threading import Event, Lock
+from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
 from app.errors import InsightsError
 from app.schema import JobState
+from app.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -23,57 +21,6 @@ Result = TypeVar("Result")
 
 FORGOTTEN = 30.0
 KEPT = 256 * 2**20
-
-
-@dataclass(order=True)
-class Task:
-    """Work in a queue: lower `priority` first, then first come first served."""
-
-    priority: int
-    number: int
-    run: Callable[[], None] = field(compare=False)
-
-
-class Worker:
-    """A thread that does one thing at a time on one device."""
-
-    URGENT, STOP, BACKGROUND = 0, -1, 1
-
-    def __init__(self, name: str) -> None:
-        self._queue: PriorityQueue[Task] = PriorityQueue()
-        self._numbers = count()
-        self._thread = Thread(target=self._loop, name=f"attribution-insights {name}", daemon=True)
-        self._started = Lock()
-
-    def put(self, run: Callable[[], None], priority: int = URGENT) -> None:
-        """Have `run` called on the worker's thread; it must not raise."""
-        with self._started:
-            if self._thread.ident is None:
-                self._thread.start()
-        self._queue.put(Task(priority, next(self._numbers), run))
-
-    def background(self, call: Callable[[], Any]) -> Future[Any]:
-        """Call when nothing urgent waits."""
-        future: Future[Any] = Future()
-        self.put(lambda: _fulfil(future, call), Worker.BACKGROUND)
-        return future
-
-    def _loop(self) -> None:
-        while (task := self._queue.get()).priority != Worker.STOP:
-            task.run()
-
-    def close(self) -> None:
-        """Stop after the task in hand."""
-        if self._thread.ident is not None:
-            self._queue.put(Task(Worker.STOP, -1, lambda: None))
-            self._thread.join(timeout=5)
-
-
-def _fulfil(future: Future[Any], call: Callable[[], Any]) -> None:
-    try:
-        future.set_result(call())
-    except BaseException as error:
-        future.set_exception(error)
 
 
 class Job(Generic[Result]):
@@ -86,6 +33,7 @@ class Job(Generic[Result]):
         self.result: Result | None = None
         self.error: Exception | None = None
         self.finished = Event()
+        self.raised = 0
         self._started = self._ended = 0.0
         self._waiting: dict[str, float] = {}
         self._abandoned = False
@@ -162,10 +110,16 @@ class Jobs(Generic[Result]):
             KEPT, getsizeof=lambda job: 1024 + (size(job.result) if job.result else 0)
         )
         self._closed = False
+        self._raised = count(1)
         self._lock = Lock()
 
-    def submit(self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, client: str) -> Job[Result]:
-        """The job for a question: the one there is, or a new one; failed and cancelled ones start again."""
+    def submit(
+        self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, client: str, first: bool = False
+    ) -> Job[Result]:
+        """The job for a question: the one there is, or a new one; failed and cancelled ones start again.
+
+        `first` puts it before all that wait, for somebody looks at it.
+        """
         with self._lock:
             if self._closed:
                 raise InsightsError("the visualizer is closed", hint="make a new one")
@@ -173,13 +127,16 @@ class Jobs(Generic[Result]):
             if job is None or job.state in ("failed", "cancelled"):
                 job = self._active[id] = Job(id, work, self._cancelled)
                 self._ended.pop(id, None)
-                job.seen_by(client)
                 worker.put(lambda: self._run(job))
-            else:
-                job.seen_by(client)
+            job.seen_by(client)
+            if first and job.state == "queued":
+                job.raised = next(self._raised)
+                worker.put(lambda: self._run(job), first=True)
             return job
 
     def _run(self, job: Job[Result]) -> None:
+        if job.state != "queued":  # it stood in the queue twice
+            return
         job.run()
         with self._lock:
             self._active.pop(job.id, None)
@@ -213,7 +170,8 @@ class Jobs(Generic[Result]):
         if job.state != "queued":
             return 0
         with self._lock:
-            return list(self._active).index(job.id) if job.id in self._active else 0
+            line = sorted(self._active.values(), key=lambda other: (other.state == "queued", -other.raised))
+        return line.index(job) if job in line else 0
 
     def close(self) -> None:
         """Have what is under way stop at its next step, cancel what waits, and keep nothing."""

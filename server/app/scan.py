@@ -18,10 +18,10 @@ from app.errors import InsightsError, describe
 from app.explain import device_of
 from app.features import BaseFeature
 from app.index import BEST, PredictionIndex, Row
-from app.jobs import Worker
 from app.outputs import Outputs, Task
 from app.schema import ApiError, Progress
 from app.source import Example, Source
+from app.worker import Worker
 
 log = logging.getLogger(__name__)
 

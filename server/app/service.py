@@ -17,7 +17,7 @@ from app.errors import InsightsError
 from app.explain import Explanation, Question, device_of, explain, identity
 from app.features import BaseFeature, Picture, Shown
 from app.index import PredictionIndex
-from app.jobs import Jobs, Worker
+from app.jobs import Jobs
 from app.outputs import Outputs
 from app.scan import Scanner
 from app.schema import (
@@ -33,6 +33,7 @@ from app.schema import (
     Workspace,
 )
 from app.source import Example, Source
+from app.worker import Worker
 from attribution_core.evaluate import Cancelled
 
 PATIENCE = 0.4
@@ -135,20 +136,20 @@ class InsightsService:
             raise _not_found(f"input {feature} of sample {sample} is not an image")
         return image_file(shown)
 
-    def explain(self, request: AttributionRequest, client: str) -> Job:
+    def explain(self, request: AttributionRequest, client: str, first: bool = False) -> Job:
         """The job that answers a question; a quick one is done already when this returns."""
-        job = self._submit(request, client)
+        job = self._submit(request, client, first)
         job.finished.wait(PATIENCE / 2)
         return present.job(job, self._jobs.ahead(job), self._setup.features)
 
-    def _submit(self, request: AttributionRequest, client: str) -> jobs.Job[present.Answer]:
+    def _submit(self, request: AttributionRequest, client: str, first: bool) -> jobs.Job[present.Answer]:
         question, example, setup = self._question(request), self._example(request.sample), self._setup
 
         def work(job: jobs.Job[present.Answer]) -> present.Answer:
             return request, explain(question, example, setup.features, setup.outputs, job.report, lambda: job.unwanted)
 
         worker = self._placed[request.model][1]
-        return self._jobs.submit(identity(request, question, self._salt), work, worker, client)
+        return self._jobs.submit(identity(request, question, self._salt), work, worker, client, first)
 
     def _question(self, request: AttributionRequest) -> Question:
         self._check_model(request.model)
@@ -177,13 +178,13 @@ class InsightsService:
         target = label if label is not None else row.predicted
         return target if target is not None else (row.classes or [0])[0]
 
-    def answer(self, request: AttributionRequest, patience: float | None = None) -> Explanation:
+    def answer(self, request: AttributionRequest, patience: float | None = None, first: bool = False) -> Explanation:
         """The explanation itself, for callers in this process; waits `patience` seconds (None: as long as it takes).
 
         Raises what made the explanation fail, `TimeoutError` when it is not there in time.
         """
         client = f"python {threading.get_ident()}"
-        job = self._submit(request, client)
+        job = self._submit(request, client, first)
         deadline = None if patience is None else time.monotonic() + patience
         try:
             while not job.finished.wait(STEP if deadline is None else min(STEP, max(0, deadline - time.monotonic()))):

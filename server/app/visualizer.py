@@ -184,7 +184,7 @@ class AttributionVisualizer:
         changes = {name: value for name, value in given.items() if value is not None}
         if "method" in changes and "arguments" not in changes:
             changes["arguments"] = {}
-        explanation = self.service.answer(request.model_copy(update=changes))
+        explanation = self.service.answer(request.model_copy(update=changes), first=True)
         return tuple(torch.from_numpy(part.values) for part in explanation.inputs)
 
     def _refuse_if_closed(self) -> None:

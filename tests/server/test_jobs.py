@@ -7,7 +7,8 @@ import pytest
 
 import app.jobs
 from app.errors import InsightsError
-from app.jobs import Job, Jobs, Worker
+from app.jobs import Job, Jobs
+from app.worker import Worker
 
 
 class StoppedError(Exception):
@@ -82,22 +83,6 @@ def test_a_job_that_nobody_asks_about_is_given_up(
     assert job.state == "cancelled"
 
 
-def test_explanations_go_before_background_work(worker: Worker) -> None:
-    order: list[str] = []
-    gate, last = threading.Event(), threading.Event()
-    worker.put(lambda: bool(gate.wait(5)))
-    worker.background(lambda: order.append("scan") or last.set())
-    worker.put(lambda: order.append("explain"))
-    gate.set()
-    assert last.wait(5)
-    assert order == ["explain", "scan"]
-
-
-def test_background_work_gives_its_error_back(worker: Worker) -> None:
-    with pytest.raises(ZeroDivisionError):
-        worker.background(lambda: 1 / 0).result(5)
-
-
 def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) -> None:
     gate = threading.Event()
     running = jobs.submit("a", lambda job: str(gate.wait(5)), worker, "me")
@@ -107,6 +92,25 @@ def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) 
     assert [jobs.ahead(job) for job in (running, *waiting)] == [0, 1, 2]
     gate.set()
     assert waiting[-1].finished.wait(5)
+
+
+def test_what_is_looked_at_goes_first_and_is_computed_once(jobs: Jobs[str], worker: Worker) -> None:
+    gate, order = threading.Event(), list[str]()
+
+    def ask(name: str, first: bool = False) -> Job[str]:
+        return jobs.submit(name, lambda job: order.append(name) or name, worker, "me", first)
+
+    jobs.submit("running", lambda job: str(gate.wait(5)), worker, "me")
+    while jobs.get("running").state != "running":
+        time.sleep(0.005)
+    a, b, c = ask("a"), ask("b"), ask("c")
+    assert ask("b", first=True) is b
+    d = ask("d", first=True)
+    assert [jobs.ahead(job) for job in (a, b, c, d)] == [3, 2, 4, 1]
+    gate.set()
+    assert c.finished.wait(5)
+    worker.background(lambda: None).result(5)
+    assert order == ["d", "b", "a", "c"]
 
 
 def test_remaining_time_follows_the_pace() -> None:

@@ -25,7 +25,8 @@ export interface Api {
   samples(query: SampleQuery, signal?: AbortSignal): Promise<SamplePage>;
   sample(index: number, signal?: AbortSignal): Promise<Sample>;
   summary(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
-  explain(request: AttributionRequest): Promise<Job>;
+  /** `first`: before all that waits, for it is looked at. */
+  explain(request: AttributionRequest, first: boolean): Promise<Job>;
   job(id: string, signal?: AbortSignal): Promise<Job>;
   cancel(id: string): Promise<Job>;
   map(url: string, signal?: AbortSignal): Promise<Float32Array>;
@@ -52,7 +53,8 @@ export function createApi(transport: Transport, client: string = randomName()): 
     sample: (sample, signal) =>
       answer(http.GET('/api/samples/{sample}', { params: { path: { sample } }, signal })),
     summary: (query, signal) => answer(http.GET('/api/summary', { params: { query }, signal })),
-    explain: (body) => answer(http.POST('/api/attributions', { body, params: { query } })),
+    explain: (body, first) =>
+      answer(http.POST('/api/attributions', { body, params: { query: { ...query, first } } })),
     job: (job, signal) =>
       answer(http.GET('/api/attributions/{job}', { params: { path: { job }, query }, signal })),
     cancel: (job) =>

@@ -17,9 +17,10 @@ const request: AttributionRequest = {
 
 function setUp(scenario: string, limit = 8) {
   const transport = fakeTransport(scenario);
-  const explain = createExplainer(createApi(transport, 'tab'), new Slots(limit));
+  const slots = new Slots(limit);
+  const explain = createExplainer(createApi(transport, 'tab'), slots);
   const sent = (method: string) => transport.log.filter((line) => line.startsWith(method)).length;
-  return { transport, explain, sent };
+  return { transport, explain, sent, slots };
 }
 
 const live = () => new AbortController().signal;
@@ -66,6 +67,15 @@ describe('explain', () => {
     expect(sent('DELETE')).toBe(0);
   });
 
+  it('has what is looked at computed first, also when it waits already', async () => {
+    const { explain, transport, slots } = setUp('images');
+    slots.look(1);
+    await explain({ ...request, sample: 1 }, live(), vi.fn());
+    await explain(request, live(), () => slots.look(0));
+    const asked = transport.log.filter((line) => line.startsWith('POST'));
+    expect(asked.map((line) => line.endsWith('first'))).toEqual([true, false, true]);
+  });
+
   it('asks again after a cancellation, never overtaking it', async () => {
     const { explain, transport } = setUp('images');
     const abort = new AbortController();
@@ -77,7 +87,7 @@ describe('explain', () => {
 });
 
 describe('Slots', () => {
-  it('runs no more than its limit, the preferred one first', async () => {
+  it('runs no more than its limit, but what is looked at beside them', async () => {
     const slots = new Slots(1);
     const started: number[] = [];
     const release: (() => void)[] = [];
@@ -87,13 +97,16 @@ describe('Slots', () => {
         return new Promise<void>((resolve) => release.push(resolve));
       });
     const all = [task(1), task(2), task(3)];
-    slots.preferred = 3;
     await vi.waitFor(() => expect(started).toEqual([1]));
-    release[0]?.();
+    slots.look(3);
     await vi.waitFor(() => expect(started).toEqual([1, 3]));
-    release[1]?.();
-    await vi.waitFor(() => expect(started).toEqual([1, 3, 2]));
-    release[2]?.();
+    all.push(task(3));
+    await vi.waitFor(() => expect(started).toEqual([1, 3, 3]));
+    for (const each of release.splice(0, 2)) each();
+    expect(started).toEqual([1, 3, 3]);
+    release.shift()?.();
+    await vi.waitFor(() => expect(started).toEqual([1, 3, 3, 2]));
+    release.shift()?.();
     await Promise.all(all);
   });
 

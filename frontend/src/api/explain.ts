@@ -17,11 +17,14 @@ export function createExplainer(api: Api, slots: Slots) {
     let job: Job | undefined;
     try {
       await leaving.get(key);
-      job = await api.explain(request);
+      let first = slots.isLookedAt(request.sample);
+      job = await api.explain(request, first);
       for (let pause = FIRST_PAUSE; isUnfinished(job); pause = Math.min(pause * 1.4, LONGEST_PAUSE)) {
         onProgress(job);
         await sleep(pause, signal);
-        job = await api.job(job.id, signal);
+        const raise = !first && slots.isLookedAt(request.sample);
+        first ||= raise;
+        job = await (raise ? api.explain(request, first) : api.job(job.id, signal));
       }
       return attributionOf(job);
     } finally {

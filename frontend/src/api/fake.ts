@@ -25,8 +25,8 @@ export function fakeTransport(name: string): Transport & { log: string[] } {
     direct: false,
     log,
     async fetch(request) {
-      const { pathname } = new URL(request.url);
-      log.push(`${request.method} ${pathname}`);
+      const { pathname, searchParams } = new URL(request.url);
+      log.push(`${request.method} ${pathname}${searchParams.get('first') === 'true' ? ' first' : ''}`);
       if (world.scenario.unreachable) throw new TypeError('Failed to fetch');
       return world.answer(request);
     },

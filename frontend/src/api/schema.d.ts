@@ -720,6 +720,7 @@ export interface operations {
         parameters: {
             query?: {
                 client?: string;
+                first?: boolean;
             };
             header?: never;
             path?: never;

@@ -3,13 +3,22 @@ interface Waiting {
   start: () => void;
 }
 
-/** Lets at most `limit` tasks run at once, in the order asked; those tagged `preferred` go first. */
+/** Lets at most `limit` tasks run at once, in the order asked; those of what is looked at wait for no other. */
 export class Slots {
-  preferred: number | null = null;
+  private lookedAt: number | null = null;
   private running = 0;
   private waiting: Waiting[] = [];
 
   constructor(private readonly limit: number) {}
+
+  look(tag: number | null): void {
+    this.lookedAt = tag;
+    for (const _ of this.waiting.filter((each) => each.tag === tag)) this.next();
+  }
+
+  isLookedAt(tag: number): boolean {
+    return this.lookedAt === tag;
+  }
 
   async run<T>(tag: number, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     await this.enter(tag, signal);
@@ -40,10 +49,11 @@ export class Slots {
   }
 
   private next(): void {
-    if (this.running >= this.limit || this.waiting.length === 0) return;
-    const preferred = this.waiting.findIndex((each) => each.tag === this.preferred);
-    const [entry] = this.waiting.splice(Math.max(preferred, 0), 1);
+    const lookedAt = this.waiting.findIndex((each) => this.isLookedAt(each.tag));
+    if (lookedAt < 0 && this.running >= this.limit) return;
+    const [entry] = this.waiting.splice(Math.max(lookedAt, 0), 1);
+    if (!entry) return;
     this.running += 1;
-    entry?.start();
+    entry.start();
   }
 }

@@ -37,9 +37,7 @@ export function Screen() {
   const over = layout === 'narrow' && selected !== null;
 
   const { slots } = useServices();
-  useEffect(() => {
-    slots.preferred = selected;
-  }, [slots, selected]);
+  useEffect(() => slots.look(selected), [slots, selected]);
 
   const select = useCallback(
     (index: number | null, replace = false) => change({ sample: index, target: null }, { replace }),
