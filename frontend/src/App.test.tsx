@@ -97,6 +97,19 @@ describe('understand', () => {
     expect(transport.log.filter((line) => line === 'GET /api/samples')).toHaveLength(1);
   });
 
+  it('keeps the selected sample when it leaves the list, without asking for it again', async () => {
+    const transport = mount('images', '?order=index');
+    await cards();
+    await user.keyboard('jj');
+    await waitFor(() => expect(inAddress('sample')).toBe('2'));
+    const detail = await within(await panel()).findByText(/of the output for class/);
+    await user.click(screen.getByRole('combobox', { name: 'Order' }));
+    await user.click(await screen.findByRole('option', { name: 'Mistakes first' }));
+    await waitFor(async () => expect(await cards()).not.toContain(2));
+    expect(detail).toBeInTheDocument();
+    expect(transport.log).not.toContain('GET /api/samples/2');
+  });
+
   it('says that a linked sample does not exist, and offers another', async () => {
     mount('images', '?sample=4000');
     const region = within(await panel());

@@ -6,7 +6,7 @@ import {
   useQuery,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
-import type { Progress, SamplePage } from '../api/schema';
+import type { Progress, Sample, SamplePage } from '../api/schema';
 import type { Question } from './question';
 import { refetchLost, useServices } from './services';
 
@@ -81,11 +81,15 @@ export function useSamples(question: Question) {
 }
 
 /** One sample by its number, whatever the filters; asked for only where `index` is given. */
-export function useSample(index: number | null) {
-  const { api } = useServices();
+/** A sample by its number: known already where the list has it, and kept when the list loses it. */
+export function useSample(index: number | null, listed: Sample | undefined) {
+  const { api, queries } = useServices();
+  useEffect(() => {
+    if (listed) queries.setQueryData(['sample', listed.index], listed);
+  }, [queries, listed]);
   return useQuery({
     queryKey: ['sample', index],
-    queryFn: index === null ? skipToken : ({ signal }) => api.sample(index, signal),
+    queryFn: index === null || listed ? skipToken : ({ signal }) => api.sample(index, signal),
     staleTime: Number.POSITIVE_INFINITY,
   });
 }

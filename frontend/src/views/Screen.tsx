@@ -32,7 +32,7 @@ export function Screen() {
   const samples = useMemo(() => list.data?.pages.flatMap((page) => page.samples) ?? [], [list.data]);
   const selected = question.sample ?? (layout === 'narrow' ? null : (samples[0]?.index ?? null));
   const listed = samples.find((each) => each.index === selected);
-  const single = useSample(listed ? null : selected);
+  const single = useSample(selected, listed);
   const sample = listed ?? single.data;
   const over = layout === 'narrow' && selected !== null;
 
