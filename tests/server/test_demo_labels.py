@@ -43,7 +43,7 @@ def test_a_name_that_looks_like_a_number_is_a_name() -> None:
         ("names.txt", "tench\ngold fish\n\n"),
         ("names.json", '["tench", "gold fish"]'),
         ("names.json", '{"0": "tench", "1": "gold fish"}'),
-        ("names.json", '{"1": ["n01443537", "gold fish"], "0": ["n01440764", "tench"]}'),
+        ("names.json", '{"1": ["n01443537", "gold_fish"], "0": ["n01440764", "tench"]}'),
         ("names.json", '{"gold fish": 1, "tench": 0}'),
     ],
 )

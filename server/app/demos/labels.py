@@ -82,7 +82,7 @@ def _names_of(data: Any) -> ClassNames:
     if all(isinstance(entry, str) for entry in data):
         return ClassNames(data)
     wnids, names = zip(*data, strict=True)
-    return ClassNames(names, wnids)
+    return ClassNames([name.replace("_", " ") for name in names], wnids)  # imagenet_class_index.json has no spaces
 
 
 def labels_from_folders(images: Sequence[Path], folder: Path, names: ClassNames) -> list[int | None]:
