@@ -170,7 +170,8 @@ class Jobs(Generic[Result]):
         if job.state != "queued":
             return 0
         with self._lock:
-            line = sorted(self._active.values(), key=lambda other: (other.state == "queued", -other.raised))
+            wanted = [other for other in self._active.values() if other is job or not other.unwanted]
+        line = sorted(wanted, key=lambda other: (other.state == "queued", -other.raised))
         return line.index(job) if job in line else 0
 
     def close(self) -> None:

@@ -90,6 +90,8 @@ def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) 
     while running.state != "running":
         time.sleep(0.005)
     assert [jobs.ahead(job) for job in (running, *waiting)] == [0, 1, 2]
+    waiting[0].leave("me")
+    assert jobs.ahead(waiting[1]) == 1
     gate.set()
     assert waiting[-1].finished.wait(5)
 
