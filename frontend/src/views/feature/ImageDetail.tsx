@@ -42,24 +42,26 @@ export function ImageDetail({ input, attribution, target }: ImageDetailProps) {
         )}
         {map && point && <Cursor point={point} map={map} byKey={byKey} />}
       </div>
-      {map && (
-        <div className={styles.caption}>
-          {reading ? (
-            <span>
-              row {reading.row}, column {reading.column}: <b>{reading.value}</b>
-            </span>
-          ) : (
-            <span>
-              {input.note ?? `${map.width} × ${map.height} · point, or use arrow keys, to read a value`}
-            </span>
-          )}
-          {map.nonfinite > 0 && <b>{count(map.nonfinite)} not finite (checked)</b>}
-        </div>
-      )}
+      <div className={styles.below} data-legend={view !== 'original' || undefined}>
+        {map && (
+          <div className={styles.caption}>
+            {reading ? (
+              <span>
+                row {reading.row}, column {reading.column}: <b>{reading.value}</b>
+              </span>
+            ) : (
+              <span>
+                {input.note ?? `${map.width} × ${map.height} · point, or use arrow keys, to read a value`}
+              </span>
+            )}
+            {map.nonfinite > 0 && <b>{count(map.nonfinite)} not finite (checked)</b>}
+          </div>
+        )}
+        {map && view !== 'original' && <Legend map={map} layer={view} target={target} />}
+      </div>
       <VisuallyHidden aria-live="polite">
         {reading && byKey && `row ${reading.row}, column ${reading.column}: ${reading.value}`}
       </VisuallyHidden>
-      {map && view !== 'original' && <Legend map={map} layer={view} target={target} />}
     </div>
   );
 }

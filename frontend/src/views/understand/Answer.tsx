@@ -1,19 +1,22 @@
-import type { Attribution, MethodInfo, Sample } from '../../api/schema';
+import type { MethodInfo, Sample } from '../../api/schema';
 import { number } from '../../render/format';
+import type { Explanation } from '../../state/explanation';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
+import { JobNote } from '../look/JobNote';
 import styles from './Understand.module.css';
 
 interface AnswerProps {
   sample: Sample;
-  attribution: Attribution | undefined;
+  explanation: Explanation;
   method: MethodInfo;
 }
 
-/** What was predicted, what is true, and what exactly is explained. */
-export function Answer({ sample, attribution, method }: AnswerProps) {
+/** What was predicted, what is true, and what exactly is explained, or how far that is. */
+export function Answer({ sample, explanation, method }: AnswerProps) {
   const { question } = useQuestion();
   const { task, methods } = useWorkspace();
+  const { attribution, state } = explanation;
   const prediction = sample.predictions.find((each) => each.model === question.model);
   const answered = methods.find((each) => each.name === attribution?.method) ?? method;
   return (
@@ -28,7 +31,8 @@ export function Answer({ sample, attribution, method }: AnswerProps) {
           )}
         </p>
       )}
-      {attribution && (
+      {!sample.error && <JobNote explanation={explanation} />}
+      {attribution && state === 'done' && (
         <p className={styles.explained}>
           {answered.title} of the output{task !== 'regression' && <> for class ‘{attribution.target.name}’</>}{' '}
           = <b>{number(attribution.output)}</b>

@@ -8,7 +8,6 @@ import { Section } from '../common/Section';
 import { Methods } from '../compare/Methods';
 import { Models } from '../compare/Models';
 import { FeatureView } from '../feature/FeatureView';
-import { JobNote } from '../look/JobNote';
 import { Answer } from './Answer';
 import { Classes } from './Classes';
 import { Controls, ViewChoice } from './Controls';
@@ -30,8 +29,7 @@ export function Detail({ sample }: { sample: Sample }) {
       )}
       <div className={styles.columns}>
         <div className={styles.part}>
-          <Answer sample={sample} attribution={attribution} method={question.method} />
-          {!sample.error && <JobNote explanation={explanation} />}
+          <Answer sample={sample} explanation={explanation} method={question.method} />
           {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
           <div className={styles.inputs} data-stale={stale || undefined}>
             {sample.inputs.map((input, i) => (
