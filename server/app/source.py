@@ -119,7 +119,7 @@ class StreamSource:
         """The next batch's examples; an error of the iterable itself is raised."""
         if self._iterator is None:
             self._iterator = iter(self.dataset)
-        item = next(self._iterator, None)
+        item = self._next(self._iterator)
         if item is None:
             return None
         examples = split(item, self.inputs)
@@ -131,6 +131,15 @@ class StreamSource:
                 self._spill(self._oldest)
                 self._oldest += 1
         return list(examples)
+
+    @staticmethod
+    def _next(iterator: Iterator[Any]) -> Any:
+        try:
+            return next(iterator, None)
+        except RuntimeError as error:
+            if isinstance(error.__cause__, StopIteration):
+                return None  # a generator of `while True: yield Batch(*next(loader))` ends so (PEP 479)
+            raise
 
     def _spill(self, index: int) -> None:
         example = self._kept[index]

@@ -55,6 +55,29 @@ def test_a_list_of_batches_tells_its_length() -> None:
     assert open_source([Batch(torch.zeros(3, 1)), Batch(torch.zeros(2, 1))], 1).size == 5
 
 
+def test_a_generator_that_asks_an_ended_one_for_more_has_ended() -> None:
+    """As those of Captum Insights' tutorials do: the loader's StopIteration comes out as a RuntimeError."""
+
+    def formatted() -> Iterator[Batch]:
+        loader = iter(DataLoader(TensorDataset(torch.zeros(5, 2), torch.zeros(5).long()), batch_size=2))
+        while True:
+            images, labels = next(loader)
+            yield Batch(inputs=images, labels=labels)
+
+    assert len(everything(open_source(formatted(), 1))) == 5
+
+
+def test_another_error_of_a_generator_is_raised() -> None:
+    def failing() -> Iterator[Batch]:
+        yield Batch(torch.zeros(1, 2))
+        raise RuntimeError("out of order")
+
+    source = open_source(failing(), 1)
+    assert source.read() is not None
+    with pytest.raises(RuntimeError, match="out of order"):
+        source.read()
+
+
 def test_a_generator_is_read_only_as_far_as_asked() -> None:
     read = []
 
