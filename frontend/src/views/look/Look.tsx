@@ -1,6 +1,7 @@
 import type { RefObject } from 'react';
 import { Failure } from '../../api/failure';
-import type { Sample } from '../../api/schema';
+import type { ApiError, Sample } from '../../api/schema';
+import { count } from '../../render/format';
 import { newest, useReconnect, type useSamples } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Banner, Failed } from '../common/Notice';
@@ -39,7 +40,7 @@ export function Look({ list, samples, selected, columns, onSelect, onFind }: Loo
         <ScanLine progress={progress} matched={list.data?.pages[0]?.matched ?? 0} onFind={onFind} />
         <Filters question={question} />
         {error && <Banner error={Failure.from(error)} retry={retry} retrying={isRefetching} />}
-        {progress?.error && <Banner error={progress.error} />}
+        {progress?.error && <Banner error={stopped(progress.error, progress.scanned)} />}
       </div>
       {progress && samples.length === 0 ? (
         <NothingFound progress={progress} />
@@ -48,4 +49,9 @@ export function Look({ list, samples, selected, columns, onSelect, onFind }: Loo
       )}
     </>
   );
+}
+
+function stopped({ type, message, hint }: ApiError, scanned: number): ApiError {
+  const text = `Reading the data stopped after ${count(scanned)} samples.`;
+  return { type, message: text, hint: `${type}: ${message} ${hint}`.trim() };
 }
