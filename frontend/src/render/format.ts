@@ -8,17 +8,22 @@ export function count(value: number): string {
 
 /** Three significant digits with a true minus sign; "not finite" for null. */
 export function number(value: number | null | undefined): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return 'not finite';
-  const size = Math.abs(value);
-  const plain = size === 0 || (size >= 1e-3 && size < 1e5);
-  const text = plain ? String(Number(value.toPrecision(size >= 100 ? 4 : 3))) : value.toExponential(1);
-  return text.replaceAll('-', MINUS);
+  return written(value, (text) => String(Number(text)));
 }
 
-/** As `number`, with its sign always shown. */
+/** As `number`, with its sign always shown, and digits that can be compared: −2.00 beside −0.702. */
 export function signed(value: number | null | undefined): string {
-  const text = number(value);
+  const text = written(value, (text) => text);
   return typeof value === 'number' && value > 0 ? `+${text}` : text;
+}
+
+function written(value: number | null | undefined, plain: (text: string) => string): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return 'not finite';
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size < 1e-3 || size >= 1e5) return value.toExponential(1).replaceAll('-', MINUS);
+  const decimals = size >= 100 ? 1 : 2 - Math.floor(Math.log10(size));
+  return plain(value.toFixed(size >= 1000 ? 0 : decimals)).replaceAll('-', MINUS);
 }
 
 /** A score: three decimals where that is how probabilities are read. */
