@@ -8,7 +8,7 @@ import { useExplanation, useMapValues } from '../../state/explanation';
 import frame from '../common/Frame.module.css';
 import { FeatureView } from '../feature/FeatureView';
 import { chosenMap } from '../feature/Layers';
-import { byStrength, largest } from '../feature/weights';
+import { byStrength, isUnsigned, largest } from '../feature/weights';
 import { JobNote } from '../look/JobNote';
 import { addsUp } from '../understand/Trust';
 import styles from './Compare.module.css';
@@ -90,5 +90,7 @@ function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) 
   const weighed = input?.kind === 'text' || input?.kind === 'general' ? input : undefined;
   const ofWeights = useBound(weighed?.kind ?? 'text', weighed ? largest(weighed.weights) : 0);
   if (!weighed && !values) return null;
-  return <span className={styles.reach}>±{number(weighed ? ofWeights : ofMap)}</span>;
+  const unsigned = weighed ? isUnsigned(weighed.weights) : map !== undefined && map.minimum >= 0;
+  const reach = number(weighed ? ofWeights : ofMap);
+  return <span className={styles.reach}>{unsigned ? `0 – ${reach}` : `±${reach}`}</span>;
 }

@@ -43,7 +43,7 @@ export function Legend({ map, layer, target }: LegendProps) {
         ))}
       </div>
       {layer !== 'masked' && <Meaning target={target} unsigned={map.minimum >= 0} />}
-      <p className={styles.rule}>{clippingRule(values, bound, display)}</p>
+      <p className={styles.rule}>{clippingRule(values, bound, display, map.minimum >= 0)}</p>
     </div>
   );
 }
@@ -57,18 +57,20 @@ export function shownRange(
   return RANGES[onlySize ? 'absolute' : sign];
 }
 
-/** "Values beyond ±0.031 (99th percentile of |a|) are clipped: 1.0 %." */
+/** "Values beyond ±0.031 (99th percentile of |a|) are clipped: 1.0 %."; without ± where none is negative. */
 export function clippingRule(
   values: Float32Array,
   bound: number,
   { clip, scale }: { clip: number; scale: 'image' | 'shared' },
+  unsigned = false,
 ): string {
   if (bound === 0) return 'Every value is zero.';
   const share = clippedShare(values, bound);
   const source = `${clip === 100 ? 'the largest' : `${ordinal(clip)} percentile of`} |a|`;
   const whose = scale === 'shared' ? `${source}, largest on screen` : source;
-  if (share === 0) return `Colours reach ±${number(bound)} (${whose}); nothing is clipped.`;
-  return `Values beyond ±${number(bound)} (${whose}) are clipped: ${percent(share)}.`;
+  const reach = `${unsigned ? '' : '±'}${number(bound)}`;
+  if (share === 0) return `Colours reach ${reach} (${whose}); nothing is clipped.`;
+  return `Values beyond ${reach} (${whose}) are clipped: ${percent(share)}.`;
 }
 
 export function ordinal(value: number): string {
