@@ -238,9 +238,9 @@ class _Server:
     def close(self) -> None:
         """Stop answering; a second call does nothing."""
         if self._thread.is_alive():
-            self._waitress.task_dispatcher.shutdown(timeout=2)
             self._waitress.trigger.pull_trigger(lambda: close_all(self._waitress._map))  # on its own thread
             self._thread.join(timeout=2)
+            self._waitress.task_dispatcher.shutdown(timeout=2)
 
 
 class _Function(nn.Module):

@@ -9,8 +9,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Any
 
-OWED = 1.0
-GRACE = 0.02
+PREPARING = 1.0
 
 Run = Callable[[], None]
 
@@ -18,8 +17,8 @@ Run = Callable[[], None]
 class Worker:
     """A thread that does one thing at a time on one device.
 
-    Background work gets as much time as explanations, so that neither waits for the other to end; no more than `OWED`
-    seconds of it are made up at once.
+    Background work that waits gets as much time as explanations, so that neither waits for the other to end. The time
+    until its next portion comes, up to `PREPARING` seconds, is its own.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,8 +27,7 @@ class Worker:
         self._background: deque[Run] = deque()
         self._changed = Condition()
         self._closed = False
-        self._owed = 0.0  # seconds that explanations had and background work did not
-        self._rested = 0.0  # when background work last ended
+        self._owed = 0.0  # seconds that explanations had while background work waited
         self._thread = Thread(target=self._loop, name=f"attribution-insights {name}", daemon=True)
 
     def put(self, run: Run, first: bool = False) -> None:
@@ -56,20 +54,29 @@ class Worker:
             run, background = queue.popleft(), queue is self._background
             started = monotonic()
             run()
-            self._rested = monotonic() if background else self._rested
-            self._owed += (started - monotonic()) * (1 if background else -1)
-            self._owed = min(max(self._owed, 0.0), OWED)
+            took = monotonic() - started
+            if background:
+                self._owed = max(0.0, self._owed - took)
+            else:
+                self._owed = self._owed + took if self._background else 0.0
 
     def _next(self) -> deque[Run] | None:
         """The queue whose turn it is; None once closed."""
         with self._changed:
-            if self._owed and monotonic() - self._rested < GRACE:  # its next portion is about to come
-                self._changed.wait_for(lambda: self._closed or self._looked_at or self._background, GRACE)
+            if self._owed:
+                self._wait_for_background()
             self._changed.wait_for(lambda: self._closed or self._looked_at or self._asked or self._background)
             if self._closed:
                 return None
             turns = [self._background, self._asked] if self._owed else [self._asked, self._background]
             return next(queue for queue in (self._looked_at, *turns) if queue)
+
+    def _wait_for_background(self) -> None:
+        started = monotonic()
+        came = self._changed.wait_for(
+            lambda: self._closed or self._looked_at or self._background, min(self._owed, PREPARING)
+        )
+        self._owed = max(0.0, self._owed - (monotonic() - started)) if came else 0.0
 
     def close(self) -> None:
         """Stop after the task in hand."""

@@ -14,48 +14,77 @@ def worker() -> Iterator[Worker]:
     worker.close()
 
 
-def test_explanations_and_background_work_get_the_same_time(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, order, gate, last = [100.0], list[str](), threading.Event(), threading.Event()
-    monkeypatch.setattr("app.worker.monotonic", lambda: now[0])
-    monkeypatch.setattr("app.worker.GRACE", 5.0)
+class Clock:
+    """Time that passes only where a task says so."""
 
-    def busy(name: str, seconds: float) -> None:
-        order.append(name)
-        now[0] += seconds
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.order: list[str] = []
+
+    def busy(self, name: str, seconds: float) -> None:
+        self.order.append(name)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("app.worker.monotonic", lambda: clock.now)
+    return clock
+
+
+def test_explanations_and_background_work_get_the_same_time(
+    worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.worker.PREPARING", 10.0)
+    gate, last = threading.Event(), threading.Event()
+
+    def explain() -> None:
+        while not worker._background:
+            time.sleep(0.001)
+        clock.busy("explain", 40.0)
 
     def scan() -> None:
         for _ in range(12):
-            portion = worker.background(lambda: busy("scan", 0.0625))
+            portion = worker.background(lambda: clock.busy("scan", 10.0))
             gate.set()
             portion.result(5)
 
     worker.put(lambda: bool(gate.wait(5)))
     for _ in range(3):
-        worker.put(lambda: busy("explain", 0.25))
+        worker.put(explain)
     worker.put(last.set)
     threading.Thread(target=scan).start()
     assert last.wait(10)
-    assert order == 3 * ["explain", "scan", "scan", "scan", "scan"]
+    assert clock.order == 3 * ["explain", "scan", "scan", "scan", "scan"]
 
 
-def test_background_work_makes_up_no_more_than_a_second(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, order, last = [100.0], list[str](), threading.Event()
-    monkeypatch.setattr("app.worker.monotonic", lambda: now[0])
-
-    def busy(name: str, seconds: float) -> None:
-        order.append(name)
-        now[0] += seconds
-
-    gate = threading.Event()
+def test_nothing_is_owed_for_time_that_no_background_work_waited(worker: Worker, clock: Clock) -> None:
+    gate, last = threading.Event(), threading.Event()
+    worker.put(lambda: clock.busy("long", 60.0))
     worker.put(lambda: bool(gate.wait(5)))
-    worker.put(lambda: busy("long", 60.0))
-    worker.put(lambda: busy("short", 0.0))
-    for _ in range(4):
-        worker.background(lambda: busy("scan", 0.5))
+    while "long" not in clock.order:
+        time.sleep(0.001)
+    worker.put(lambda: clock.busy("short", 0.0))
+    worker.background(lambda: clock.busy("scan", 0.5))
     worker.background(last.set)
     gate.set()
     assert last.wait(5)
-    assert order == ["long", "scan", "scan", "short", "scan", "scan"]
+    assert clock.order == ["long", "short", "scan"]
+
+
+def test_explanations_go_on_where_background_work_does_not(
+    worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last portion came: what is still owed to it is forgotten after a moment."""
+    monkeypatch.setattr("app.worker.PREPARING", 0.01)
+    gate, last = threading.Event(), threading.Event()
+    worker.put(lambda: gate.wait(5) and clock.busy("long", 60.0))
+    worker.background(lambda: clock.busy("scan", 0.5))
+    worker.put(last.set)
+    gate.set()
+    assert last.wait(5)
+    assert clock.order == ["long", "scan"]
 
 
 def test_what_is_looked_at_goes_before_everything(worker: Worker) -> None:
