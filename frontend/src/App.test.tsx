@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
+import { fakeTransport } from './api/fake';
 import { cards, inAddress, mount } from './test/mount';
 
 const user = userEvent.setup();
@@ -167,6 +168,25 @@ describe('states without samples', () => {
     const before = transport.log.length;
     await user.click(again);
     await waitFor(() => expect(transport.log.length).toBeGreaterThan(before));
+  });
+});
+
+describe('a server that is gone meanwhile', () => {
+  it('is explained in the panel, said in a line on each card, and asked again', async () => {
+    const there = fakeTransport('images');
+    let gone = true;
+    mount('images', '', {
+      fetch: (request) =>
+        gone && request.method === 'POST' ? Promise.reject(new TypeError('refused')) : there.fetch(request),
+    });
+    const region = within(await panel());
+    expect(await region.findByText('The server does not answer.', {}, { timeout: 5000 })).toBeVisible();
+    const [card] = await screen.findAllByRole('article');
+    expect(await within(card as HTMLElement).findByText('No answer.')).toBeVisible();
+    gone = false;
+    await user.click(region.getByRole('button', { name: 'Retry' }));
+    await region.findByText(/of the output for class/);
+    await waitFor(() => expect(screen.queryByText('No answer.')).toBeNull());
   });
 });
 

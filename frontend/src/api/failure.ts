@@ -42,6 +42,11 @@ export class Failure extends Error implements ApiError {
   }
 }
 
+/** Whether nobody answered: no server, or no kernel. */
+export function isUnreachable(error: Error): boolean {
+  return Failure.from(error).type === 'Unreachable';
+}
+
 function isApiError(body: unknown): body is ApiError {
   return typeof body === 'object' && body !== null && 'type' in body && 'message' in body;
 }

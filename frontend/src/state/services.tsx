@@ -2,7 +2,7 @@ import { type Query, QueryCache, QueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext } from 'react';
 import { type Api, createApi } from '../api/client';
 import { createExplainer, type Explainer } from '../api/explain';
-import { Failure } from '../api/failure';
+import { isUnreachable } from '../api/failure';
 import { Slots } from '../api/slots';
 import type { Transport } from '../api/transport';
 import { Scales } from '../render/scales';
@@ -27,10 +27,6 @@ export function createServices(transport: Transport): Services {
     defaultOptions: { queries: { retry, refetchOnWindowFocus: false, networkMode: 'always' } },
   });
   return { api, queries, slots, explain: createExplainer(api, slots), scales: new Scales() };
-}
-
-function isUnreachable(error: Error): boolean {
-  return Failure.from(error).type === 'Unreachable';
 }
 
 /** Whatever is answered after something was not means that the server is back. */

@@ -49,7 +49,7 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
               />
             ))}
         </div>
-        <JobNote explanation={explanation} />
+        <JobNote explanation={explanation} brief />
       </div>
       {attribution && state === 'done' && <Facts attribution={attribution} method={method} />}
     </li>

@@ -63,7 +63,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
             <FeatureView key={input.name} input={input} attribution={attribution?.inputs[i]} size="card" />
           ))}
         </div>
-        {!sample.error && <JobNote explanation={explanation} />}
+        {!sample.error && <JobNote explanation={explanation} brief />}
       </div>
       {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
       {sample.predictions

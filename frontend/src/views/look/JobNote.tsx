@@ -1,25 +1,20 @@
 import { Button } from '@mantine/core';
+import { isUnreachable } from '../../api/failure';
 import type { Job } from '../../api/schema';
 import { count, seconds } from '../../render/format';
 import type { Explanation } from '../../state/explanation';
 import { ErrorNote } from '../common/ErrorNote';
 import styles from './Card.module.css';
 
-/** What is being computed and how far; what failed and why; nothing once it is done. */
-export function JobNote({ explanation }: { explanation: Explanation }) {
+/** What is being computed and how far; what failed and why; nothing once it is done. `brief`: one of many. */
+export function JobNote({ explanation, brief = false }: { explanation: Explanation; brief?: boolean }) {
   const { state, failure, job, retry, cancel } = explanation;
   if (state === 'done') return null;
-  if (state === 'failed' && failure) return <ErrorNote error={failure} retry={retry} />;
-  if (state === 'cancelled') {
-    return (
-      <div className={styles.job}>
-        <span>Cancelled.</span>
-        <Button size="compact-xs" variant="default" onClick={retry}>
-          Explain
-        </Button>
-      </div>
-    );
+  if (state === 'failed' && failure) {
+    if (brief && isUnreachable(failure)) return <Ended said="No answer." action="Retry" onAction={retry} />;
+    return <ErrorNote error={failure} retry={retry} />;
   }
+  if (state === 'cancelled') return <Ended said="Cancelled." action="Explain" onAction={retry} />;
   return (
     <div className={styles.job} role="status">
       <span>{said(job)}</span>
@@ -29,10 +24,21 @@ export function JobNote({ explanation }: { explanation: Explanation }) {
         </div>
       )}
       {job && (
-        <Button size="compact-xs" variant="subtle" color="gray" onClick={cancel}>
+        <Button className={styles.cancel} size="compact-xs" variant="subtle" color="gray" onClick={cancel}>
           Cancel
         </Button>
       )}
+    </div>
+  );
+}
+
+function Ended({ said, action, onAction }: { said: string; action: string; onAction: () => void }) {
+  return (
+    <div className={styles.job}>
+      <span>{said}</span>
+      <Button size="compact-xs" variant="default" onClick={onAction}>
+        {action}
+      </Button>
     </div>
   );
 }
