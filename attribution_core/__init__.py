@@ -70,7 +70,7 @@ from attribution_core.classes.surrogate import (
     LimeBase,
 )
 from attribution_core.cost import cost
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, AttributionWarning
 from attribution_core.evaluate import Cancelled, observe
 from attribution_core.interpretable import (
     InterpretableEmbeddingBase,
@@ -108,6 +108,7 @@ __all__ = [
     "AttentionRollout",
     "Attribution",
     "AttributionError",
+    "AttributionWarning",
     "Cancelled",
     "ClassSummarizer",
     "CommonStats",

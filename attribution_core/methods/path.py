@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.delta import change, total
+from attribution_core.errors import AttributionWarning
 from attribution_core.evaluate import over, rows_that_fit
 from attribution_core.paths import Quadrature, quadrature, straight, wide
 from attribution_core.question import Question, Tensors
@@ -54,6 +55,7 @@ def to_tolerance(
     if open_.any():
         warnings.warn(
             f"IntegratedGradients: {int(open_.sum())} examples miss the tolerance of {tolerance} after {steps} steps.",
+            AttributionWarning,
             stacklevel=4,
         )
     return _multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, missed

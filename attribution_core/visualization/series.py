@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, AttributionWarning
 from attribution_core.visualization.scale import (
     Array,
     TimeseriesVisualizationMethod,
@@ -94,6 +94,7 @@ def _read(attr: Any, data: Any, channels_last: bool) -> tuple[Array, Array]:
     if values.shape[1] > values.shape[0]:
         warnings.warn(
             f"The series has {values.shape[1]} channels and only {values.shape[0]} points; is channels_last right?",
+            AttributionWarning,
             stacklevel=3,
         )
     return heat, values

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attribution_core import AttributionError, IntegratedGradients, observe
+from attribution_core import AttributionError, AttributionWarning, IntegratedGradients, observe
 
 
 class Steep(nn.Module):
@@ -65,7 +65,7 @@ def test_what_cannot_be_reached_is_said() -> None:
     def stairs(x: Tensor) -> Tensor:
         return (x * 7).floor().sum(1) + 0 * x.sum(1)
 
-    with pytest.warns(UserWarning, match="1 examples miss the tolerance of 0.01 after 2048 steps") as caught:
+    with pytest.warns(AttributionWarning, match="1 examples miss the tolerance of 0.01 after 2048 steps") as caught:
         IntegratedGradients(stairs).attribute(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), n_steps="auto")
     assert caught[0].filename == __file__
 

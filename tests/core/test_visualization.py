@@ -17,7 +17,7 @@ from captum.attr import visualization as theirs
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from attribution_core import AttributionError
+from attribution_core import AttributionError, AttributionWarning
 from attribution_core import visualization as ours
 
 RANDOM = np.random.default_rng(0)
@@ -252,7 +252,7 @@ def test_degenerate_series(method, value):
 
 
 def test_a_series_that_seems_transposed_is_mentioned():
-    with pytest.warns(UserWarning, match="channels_last"):
+    with pytest.warns(AttributionWarning, match="channels_last"):
         ours.visualize_timeseries_attr(HEAT.T, SERIES.T, use_pyplot=False)
 
 
