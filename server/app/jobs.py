@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Hashable
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
@@ -20,23 +19,27 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 FORGOTTEN = 30.0
+SOON = 1.0
 KEPT = 256 * 2**20
+TABS = 64
 
 
 class Job(Generic[Result]):
     """One explanation under way: who waits for it, how far it is, what came of it."""
 
-    def __init__(self, id: str, work: Callable[[Job[Result]], Result], cancelled: type[BaseException]) -> None:
-        self.id, self.work, self._cancelled_error = id, work, cancelled
+    def __init__(
+        self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, cancelled: type[BaseException]
+    ) -> None:
+        self.id, self.work, self.worker, self._cancelled_error = id, work, worker, cancelled
         self.state: JobState = "queued"
         self.done, self.total = 0, None
         self.result: Result | None = None
         self.error: Exception | None = None
         self.finished = Event()
-        self.raised = 0
+        self.looked_at: dict[str, Hashable] = {}  # as what each client looks at it
         self._started = self._ended = 0.0
         self._waiting: dict[str, float] = {}
-        self._abandoned = False
+        self._abandoned = self._gives_way = False
         self._lock = Lock()
 
     done: int
@@ -55,6 +58,15 @@ class Job(Generic[Result]):
     def abandon(self) -> None:
         """Give up, whoever waits."""
         self._abandoned = True
+
+    def give_way(self) -> None:
+        """Stop at the next step and wait again, unless it ends within `SOON` seconds."""
+        self._gives_way = self.remaining is None or self.remaining > SOON
+
+    @property
+    def stops(self) -> bool:
+        """Asked to stop, for good or for another."""
+        return self._gives_way or self.unwanted
 
     @property
     def unwanted(self) -> bool:
@@ -80,15 +92,20 @@ class Job(Generic[Result]):
         return self.elapsed / self.done * (self.total - self.done)
 
     def run(self) -> None:
-        """Do the work, whatever comes of it; start again if somebody came back while it was being cancelled."""
-        self._started = time.monotonic()
+        """Do the work, whatever comes of it; start again if somebody came back while it was being cancelled.
+
+        It is queued again where it gave way.
+        """
+        self._started, self._gives_way = time.monotonic(), False
         while not self.unwanted:
             self.state = "running"
             try:
                 self.result = self.work(self)
                 return self.end("done")
             except self._cancelled_error:
-                continue
+                if self._gives_way and not self._abandoned:
+                    self.state, self.done, self.total, self._started = "queued", 0, None, 0.0
+                    return None
             except Exception as error:
                 log.debug("explanation %s failed", self.id, exc_info=True)
                 return self.end("failed", error)
@@ -109,35 +126,64 @@ class Jobs(Generic[Result]):
         self._ended: LRUCache[str, Job[Result]] = LRUCache(
             KEPT, getsizeof=lambda job: 1024 + (size(job.result) if job.result else 0)
         )
+        self._looking: LRUCache[str, Hashable] = LRUCache(TABS)  # what each client looks at now
         self._closed = False
-        self._raised = count(1)
         self._lock = Lock()
 
     def submit(
-        self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, client: str, first: bool = False
+        self,
+        id: str,
+        work: Callable[[Job[Result]], Result],
+        worker: Worker,
+        client: str,
+        looked_at: Hashable | None = None,
     ) -> Job[Result]:
         """The job for a question: the one there is, or a new one; failed and cancelled ones start again.
 
-        `first` puts it before all that wait, for somebody looks at it.
+        `looked_at` is what the client looks at from now on, as a part of which it asks: such jobs go first, and what
+        nobody looks at gives way to them.
         """
         with self._lock:
             if self._closed:
                 raise InsightsError("the visualizer is closed", hint="make a new one")
             job = self._active.get(id) or self._ended.get(id)
             if job is None or job.state in ("failed", "cancelled"):
-                job = self._active[id] = Job(id, work, self._cancelled)
+                job = self._active[id] = Job(id, work, worker, self._cancelled)
                 self._ended.pop(id, None)
-                worker.put(lambda: self._run(job))
+                worker.put(lambda: self._run_next(worker))
             job.seen_by(client)
-            if first and job.state == "queued":
-                job.raised = next(self._raised)
-                worker.put(lambda: self._run(job), first=True)
+            if looked_at is not None:
+                self._look(job, client, looked_at)
             return job
 
-    def _run(self, job: Job[Result]) -> None:
-        if job.state != "queued":  # it stood in the queue twice
+    def _look(self, job: Job[Result], client: str, looked_at: Hashable) -> None:
+        self._looking[client] = job.looked_at[client] = looked_at
+        if job.state != "queued":
+            return
+        job.worker.put(lambda: self._run_next(job.worker), first=True)  # one turn more than jobs: the last finds none
+        for other in self._active.values():
+            if other.worker is job.worker and other.state == "running" and not self._is_looked_at(other):
+                other.give_way()
+
+    def _is_looked_at(self, job: Job[Result]) -> bool:
+        return any(self._looking.get(client) == what for client, what in job.looked_at.items())
+
+    def _line(self) -> list[Job[Result]]:
+        """What is under way in its order: what runs, what is looked at, the rest as it came."""
+        return sorted(self._active.values(), key=lambda job: (job.state == "queued", not self._is_looked_at(job)))
+
+    def _run_next(self, worker: Worker) -> None:
+        with self._lock:
+            job = next((job for job in self._line() if job.worker is worker and job.state == "queued"), None)
+        if job is None:
             return
         job.run()
+        if job.state == "queued":  # it gave way
+            worker.put(lambda: self._run_next(worker))
+        else:
+            self._keep(job)
+
+    def _keep(self, job: Job[Result]) -> None:
         with self._lock:
             self._active.pop(job.id, None)
             if self._closed:
@@ -166,12 +212,11 @@ class Jobs(Generic[Result]):
         return job
 
     def ahead(self, job: Job[Result]) -> int:
-        """How many jobs wait before this one."""
+        """How many jobs that somebody waits for come before this one."""
         if job.state != "queued":
             return 0
         with self._lock:
-            wanted = [other for other in self._active.values() if other is job or not other.unwanted]
-        line = sorted(wanted, key=lambda other: (other.state == "queued", -other.raised))
+            line = [other for other in self._line() if other is job or not other.unwanted]
         return line.index(job) if job in line else 0
 
     def close(self) -> None:

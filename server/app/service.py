@@ -146,10 +146,11 @@ class InsightsService:
         question, example, setup = self._question(request), self._example(request.sample), self._setup
 
         def work(job: jobs.Job[present.Answer]) -> present.Answer:
-            return request, explain(question, example, setup.features, setup.outputs, job.report, lambda: job.unwanted)
+            return request, explain(question, example, setup.features, setup.outputs, job.report, lambda: job.stops)
 
         worker = self._placed[request.model][1]
-        return self._jobs.submit(identity(request, question, self._salt), work, worker, client, first)
+        looked_at = request.sample if first else None
+        return self._jobs.submit(identity(request, question, self._salt), work, worker, client, looked_at)
 
     def _question(self, request: AttributionRequest) -> Question:
         self._check_model(request.model)

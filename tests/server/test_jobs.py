@@ -2,6 +2,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -21,7 +22,8 @@ def worker() -> Worker:
 
 
 @pytest.fixture
-def jobs() -> Jobs[str]:
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Jobs[str]:
+    monkeypatch.setattr(app.jobs, "SOON", 0.05)
     return Jobs(StoppedError, len)
 
 
@@ -32,6 +34,11 @@ def until_unwanted(job: Job[str]) -> str:
             raise StoppedError
         time.sleep(0.005)
     raise AssertionError("nobody cancelled this")
+
+
+def until_running(job: Job[str]) -> None:
+    while job.state != "running":
+        time.sleep(0.005)
 
 
 def test_the_same_question_is_computed_once(jobs: Jobs[str], worker: Worker) -> None:
@@ -58,8 +65,7 @@ def test_a_failure_is_kept_and_a_new_request_tries_again(jobs: Jobs[str], worker
 
 def test_cancelling_stops_the_work(jobs: Jobs[str], worker: Worker) -> None:
     job = jobs.submit("a", until_unwanted, worker, "me")
-    while job.state != "running":
-        time.sleep(0.005)
+    until_running(job)
     job.leave("me")
     assert job.finished.wait(5)
     assert job.state == "cancelled"
@@ -87,8 +93,7 @@ def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) 
     gate = threading.Event()
     running = jobs.submit("a", lambda job: str(gate.wait(5)), worker, "me")
     waiting = [jobs.submit(name, lambda job: "x", worker, "me") for name in "bc"]
-    while running.state != "running":
-        time.sleep(0.005)
+    until_running(running)
     assert [jobs.ahead(job) for job in (running, *waiting)] == [0, 1, 2]
     waiting[0].leave("me")
     assert jobs.ahead(waiting[1]) == 1
@@ -99,24 +104,78 @@ def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[str], worker: Worker) 
 def test_what_is_looked_at_goes_first_and_is_computed_once(jobs: Jobs[str], worker: Worker) -> None:
     gate, order = threading.Event(), list[str]()
 
-    def ask(name: str, first: bool = False) -> Job[str]:
-        return jobs.submit(name, lambda job: order.append(name) or name, worker, "me", first)
+    def ask(name: str, looked_at: int | None = None) -> Job[str]:
+        return jobs.submit(name, lambda job: order.append(name) or name, worker, "me", looked_at)
 
-    jobs.submit("running", lambda job: str(gate.wait(5)), worker, "me")
-    while jobs.get("running").state != "running":
-        time.sleep(0.005)
+    until_running(jobs.submit("running", lambda job: str(gate.wait(5)), worker, "me"))
     a, b, c = ask("a"), ask("b"), ask("c")
-    assert ask("b", first=True) is b
-    d = ask("d", first=True)
-    assert [jobs.ahead(job) for job in (a, b, c, d)] == [3, 2, 4, 1]
+    assert ask("c", looked_at=3) is c
+    d = ask("d", looked_at=3)
+    assert [jobs.ahead(job) for job in (a, b, c, d)] == [3, 4, 1, 2]
+    ask("b", looked_at=2)
+    assert [jobs.ahead(job) for job in (a, b, c, d)] == [2, 1, 3, 4]
     gate.set()
-    assert c.finished.wait(5)
+    assert d.finished.wait(5)
     worker.background(lambda: None).result(5)
-    assert order == ["d", "b", "a", "c"]
+    assert order == ["b", "a", "c", "d"]
+
+
+def counting(steps: int, ended: list[str], name: str) -> Callable[[Job[str]], str]:
+    def work(job: Job[str]) -> str:
+        for step in range(steps):
+            job.report(step, steps)
+            if job.stops:
+                raise StoppedError
+            time.sleep(0.005)
+        ended.append(name)
+        return name
+
+    return work
+
+
+def test_a_long_job_gives_way_to_what_is_looked_at_and_is_done_after_it(jobs: Jobs[str], worker: Worker) -> None:
+    ended: list[str] = []
+    long = jobs.submit("long", counting(60, ended, "long"), worker, "me")
+    until_running(long)
+    after = jobs.submit("next", counting(1, ended, "next"), worker, "me")
+    looked_at = jobs.submit("looked at", counting(1, ended, "looked at"), worker, "me", 1)
+    assert looked_at.finished.wait(1)
+    assert after.finished.wait(10)
+    assert ended == ["looked at", "long", "next"]
+
+
+def test_what_another_tab_looks_at_does_not_give_way(jobs: Jobs[str], worker: Worker) -> None:
+    ended: list[str] = []
+    long = jobs.submit("long", counting(60, ended, "long"), worker, "tab 1", 1)
+    until_running(long)
+    other = jobs.submit("other", counting(1, ended, "other"), worker, "tab 2", 2)
+    assert other.finished.wait(5)
+    assert ended == ["long", "other"]
+
+
+def test_what_is_no_longer_looked_at_gives_way(jobs: Jobs[str], worker: Worker) -> None:
+    ended: list[str] = []
+    long = jobs.submit("long", counting(60, ended, "long"), worker, "me", 1)
+    until_running(long)
+    other = jobs.submit("other", counting(1, ended, "other"), worker, "me", 2)
+    assert other.finished.wait(1)
+    assert long.finished.wait(10)
+    assert ended == ["other", "long"]
+
+
+def test_a_job_that_gave_way_is_cancelled_by_closing(jobs: Jobs[str], worker: Worker) -> None:
+    long = jobs.submit("long", counting(60, [], "long"), worker, "me")
+    until_running(long)
+    gate = threading.Event()
+    until_running(jobs.submit("looked at", lambda job: str(gate.wait(5)), worker, "me", 1))
+    jobs.close()
+    gate.set()
+    assert long.finished.wait(5)
+    assert long.state == "cancelled"
 
 
 def test_remaining_time_follows_the_pace() -> None:
-    job: Job[str] = Job("a", lambda job: "", StoppedError)
+    job: Job[str] = Job("a", lambda job: "", Worker("test"), StoppedError)
     job.state, job._started = "running", time.monotonic() - 10
     job.report(25, 100)
     assert job.remaining == pytest.approx(30, abs=1)
@@ -147,8 +206,7 @@ def test_closing_drops_what_is_finished_and_cancels_the_rest(jobs: Jobs[str], wo
     done = jobs.submit("done", lambda job: "x" * 1000, worker, "me")
     assert done.finished.wait(5)
     running = jobs.submit("running", until_unwanted, worker, "me")
-    while running.state != "running":
-        time.sleep(0.005)
+    until_running(running)
     waiting = jobs.submit("waiting", lambda job: "never", worker, "me")
     kept = weakref.ref(done)
     jobs.close()
@@ -169,8 +227,7 @@ def test_closing_drops_what_is_finished_and_cancels_the_rest(jobs: Jobs[str], wo
 def test_a_result_that_comes_after_closing_is_not_kept(jobs: Jobs[str], worker: Worker) -> None:
     gate = threading.Event()
     job = jobs.submit("a", lambda job: str(gate.wait(5)), worker, "me")
-    while job.state != "running":
-        time.sleep(0.005)
+    until_running(job)
     jobs.close()
     gate.set()
     worker.background(lambda: None).result(5)
