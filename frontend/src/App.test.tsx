@@ -52,6 +52,20 @@ describe('find', () => {
     await waitFor(() => expect(samples()).toBeGreaterThan(before + 1));
   });
 
+  it('says that names and outputs do not fit', async () => {
+    const there = fakeTransport('images');
+    mount('images', '', {
+      fetch: async (request) => {
+        const answer = await there.fetch(request);
+        if (!request.url.endsWith('/api/workspace')) return answer;
+        const workspace = await answer.json();
+        workspace.models[0].outputs = 10;
+        return Response.json(workspace);
+      },
+    });
+    expect(await screen.findByText(/^The model has 10 outputs, but 6 are named/)).toBeVisible();
+  });
+
   it('speaks of no outcome where there are no labels', async () => {
     mount('unlabelled');
     expect(await screen.findByText(/^No labels:/)).toBeInTheDocument();

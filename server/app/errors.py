@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from torch import Tensor
+
 from app.schema import ApiError
 
 
@@ -17,12 +21,21 @@ class InsightsError(Exception):
         return ApiError(type=self.type, message=self.message, hint=self.hint)
 
 
+def arrived(values: Sequence[object]) -> str:
+    """What was given, for an error: "float32 (8, 3, 32, 32), a str"."""
+    return ", ".join(
+        f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        for x in values
+    )
+
+
 def describe(error: BaseException) -> ApiError:
-    """Any exception as it travels: its type and message, with its own hint where it carries one."""
+    """Any exception as it travels: its type and message, with its own hint or the notes it carries."""
     if isinstance(error, InsightsError):
         return error.wire()
+    own = getattr(error, "message", None)
     return ApiError(
         type=type(error).__name__,
-        message=str(error).strip() or "no further detail",
-        hint=str(getattr(error, "hint", "")),
+        message=(own if isinstance(own, str) else str(error)).strip() or "no further detail",
+        hint=str(getattr(error, "hint", "")) or " ".join(getattr(error, "__notes__", ())),
     )

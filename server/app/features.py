@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.errors import InsightsError
+from app.errors import InsightsError, arrived
 from app.schema import FeatureKind
 
 Transform = Callable[[Tensor], Tensor]
@@ -68,7 +68,11 @@ class BaseFeature:
     def transform(self, data: Tensor) -> Tensor:
         """The model's input for one example's data."""
         for transform in self.input_transforms:
-            data = transform(data)
+            try:
+                data = transform(data)
+            except Exception as error:
+                error.add_note(f"An input transform of feature {self.name!r} was given {arrived([data])}.")
+                raise
         return data
 
     def baselines(self, transformed: Tensor) -> list[Tensor]:

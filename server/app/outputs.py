@@ -57,6 +57,11 @@ class Outputs:
         raw = columns(output).detach().float()
         scores = columns(self.score_func(output)).detach().float() if self.score_func else raw
         task = self.task(raw.shape[1])
+        if raw.shape[1] > 1 and scores.shape[1] != raw.shape[1]:
+            raise InsightsError(
+                f"score_func makes scores of shape {tuple(scores.shape)} of outputs of shape {tuple(raw.shape)}",
+                hint="expected a score for each output, in the same order, as softmax gives",
+            )
         if task == "binary" and scores.shape[1] == 1:
             scores = torch.cat([1 - scores if self.score_func else -scores, scores], dim=1)
         return task, scores

@@ -43,10 +43,10 @@ from app.source import Example
 Answer = tuple[AttributionRequest, Explanation]
 
 
-def model_info(name: str, model: nn.Module) -> ModelInfo:
-    """A model by name, place and size."""
+def model_info(name: str, model: nn.Module, outputs: int | None) -> ModelInfo:
+    """A model by name, place and size; `outputs` as far as they are known."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters)
+    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters, outputs=outputs)
 
 
 def sample(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from app.encode import finite
-from app.errors import InsightsError, describe
+from app.errors import InsightsError, arrived, describe
 from app.explain import device_of
 from app.features import BaseFeature
 from app.index import BEST, PredictionIndex, Row
@@ -47,6 +47,7 @@ class Scanner:
         self._error: ApiError | None = None
         self._portion = 4
         self.task: Task | None = None
+        self.outputs: dict[int, int] = {}  # of each model, once one example has been predicted
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
     def want(self, count: int) -> None:
@@ -153,7 +154,7 @@ class Scanner:
     ) -> list[Row]:
         """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
         try:
-            scores = self._scores(model, group)
+            scores = self._scores(model, number, group)
         except Exception as error:
             if len(group) == 1:
                 return [_failure(group[0][0], number, group[0][1], error)]
@@ -162,13 +163,14 @@ class Scanner:
             self._row(sample, number, example, row) for (sample, example, _), row in zip(group, scores, strict=True)
         ]
 
-    def _scores(self, model: nn.Module, group: list[tuple[int, Example, tuple[Tensor, ...]]]) -> Tensor:
+    def _scores(self, model: nn.Module, number: int, group: list[tuple[int, Example, tuple[Tensor, ...]]]) -> Tensor:
         device = device_of(model)
         inputs = [torch.stack(column).to(device) for column in zip(*(item[2] for item in group), strict=True)]
         extra = _stacked([example.extra for _, example, _ in group], device)
         with torch.no_grad():
-            output = model(*inputs, *extra)
+            output = _called(model, inputs, extra)
         self.task, scores = self._outputs.read(output)
+        self.outputs[number] = scores.shape[1]
         if len(scores) != len(group):
             raise InsightsError(
                 f"the model gave {len(scores)} outputs for a batch of {len(group)}",
@@ -195,6 +197,14 @@ class Scanner:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout=2)
+
+
+def _called(model: nn.Module, inputs: list[Tensor], extra: list[Any]) -> Any:
+    try:
+        return model(*inputs, *extra)
+    except Exception as error:
+        error.add_note(f"The model was called with {arrived(inputs)}.")
+        raise
 
 
 def _stackable(example: Example, inputs: tuple[Tensor, ...]) -> object:

@@ -50,6 +50,7 @@ class ModelInfo(Wire):
     name: str
     device: str
     parameters: int
+    outputs: int | None = Field(description="how many classes it scores; unknown before its first prediction")
 
 
 class FeatureInfo(Wire):

@@ -79,7 +79,10 @@ class InsightsService:
             version=version("attribution-insights"),
             task=self._scanner.task or "classification",
             classes=list(setup.outputs.classes),
-            models=[present.model_info(name, model) for name, model in setup.models],
+            models=[
+                present.model_info(name, model, self._scanner.outputs.get(i))
+                for i, (name, model) in enumerate(setup.models)
+            ],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
             methods=[method.info for method in self._methods.values()],
             default_method=setup.default_method,

@@ -9,7 +9,7 @@ import socket
 import weakref
 import webbrowser
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ class AttributionVisualizer:
     """A dashboard that shows why models predict what they do.
 
     models: one or several; put them in evaluation mode first, they are never changed here.
-    classes: names of the output columns; two names for one column mean a single logit for two classes.
+    classes: names of the output columns, in order or by number; two names for one column mean a single logit for two
+        classes.
     features: one for each input of the models, in order.
     dataset: an iterable of `Batch` (it may have no end), a `DataLoader`, or a dataset with `__getitem__` and `__len__`.
     score_func: makes scores of a model's outputs, a softmax say; the outputs themselves are the scores without it.
@@ -53,7 +54,7 @@ class AttributionVisualizer:
     def __init__(
         self,
         models: nn.Module | Callable[..., Any] | Sequence[nn.Module | Callable[..., Any]],
-        classes: Sequence[str],
+        classes: Sequence[Any] | Mapping[int, Any],
         features: BaseFeature | Sequence[BaseFeature],
         dataset: Any,
         score_func: ScoreFunction | None = None,
@@ -76,7 +77,7 @@ class AttributionVisualizer:
                 title=title,
                 models=list(zip(_names(modules, model_names), modules, strict=True)),
                 features=listed,
-                outputs=Outputs(tuple(str(name) for name in classes), score_func),
+                outputs=Outputs(_class_names(classes), score_func),
                 source=open_source(dataset, len(listed)),
                 explains_label=use_label_for_attr,
                 default_method=default_method,
@@ -253,6 +254,11 @@ class _Function(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         return self.function(*inputs)
+
+
+def _class_names(classes: Sequence[Any] | Mapping[int, Any]) -> tuple[str, ...]:
+    ordered = [classes[i] for i in sorted(classes)] if isinstance(classes, Mapping) else classes
+    return tuple(str(name) for name in ordered)
 
 
 def _names(models: list[nn.Module], given: Sequence[str] | None) -> list[str]:

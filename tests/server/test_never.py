@@ -90,6 +90,8 @@ def test_a_transform_that_fails_is_said_on_its_sample_only(make: Make) -> None:
     assert 0 < len(failed) < 12
     assert page["progress"]["failed"] == len(failed)
     assert all(s["error"]["message"] == "too bright" and s["inputs"] for s in failed)
+    hint = "An input transform of feature 'Photo' was given float32 (3, 8, 8)."
+    assert {s["error"]["hint"] for s in failed} == {hint}
     job = explained(visualizer, sample=failed[0]["index"])
     assert (job["state"], job["error"]["message"]) == ("failed", "too bright")
 
@@ -102,9 +104,9 @@ def test_a_model_that_fails_on_one_sample_spoils_no_other(make: Make) -> None:
             return super().forward(x)
 
     page = get(make(models=[Picky()]), "/api/samples", scan_to=100, limit=100)
-    failed = [s["error"]["message"] for s in page["samples"] if s["error"]]
+    failed = [(s["error"]["message"], s["error"]["hint"]) for s in page["samples"] if s["error"]]
     assert 0 < len(failed) < 12
-    assert set(failed) == {"shapes cannot be multiplied"}
+    assert set(failed) == {("shapes cannot be multiplied", "The model was called with float32 (1, 3, 8, 8).")}
 
 
 def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:

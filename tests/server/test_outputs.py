@@ -30,6 +30,11 @@ def test_classification_scores_are_those_of_score_func() -> None:
     assert torch.allclose(scores, LOGITS.softmax(1))
 
 
+def test_a_score_func_that_gives_another_number_of_scores_is_refused() -> None:
+    with pytest.raises(InsightsError, match=r"makes scores of shape \(2, 1\) of outputs of shape \(2, 3\)"):
+        Outputs(("a", "b", "c"), lambda o: o.softmax(1).max(1).values).read(LOGITS)
+
+
 def test_without_score_func_the_outputs_are_the_scores() -> None:
     assert torch.equal(Outputs(("a", "b", "c"), None).read(LOGITS)[1], LOGITS)
 

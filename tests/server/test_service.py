@@ -20,9 +20,14 @@ def test_the_workspace_names_everything(make: Make) -> None:
     answer = get(make(title="Colours"), "/api/workspace")
     assert answer["title"] == "Colours"
     assert answer["task"] == "classification"
-    assert answer["models"] == [{"name": "Net", "device": "cpu", "parameters": 127}]
+    assert answer["models"] == [{"name": "Net", "device": "cpu", "parameters": 127, "outputs": 3}]
     assert [f["kind"] for f in answer["features"]] == ["image"]
     assert [m["name"] for m in answer["methods"]] == list(OFFERED)
+
+
+def test_class_names_may_be_numbered_as_hugging_face_does(make: Make) -> None:
+    answer = get(make(classes={1: "green", 0: "red", 2: "blue"}), "/api/workspace")
+    assert answer["classes"] == ["red", "green", "blue"]
 
 
 def test_every_method_describes_a_form(make: Make) -> None:

@@ -148,7 +148,12 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
     version: '0.0.0',
     task,
     classes,
-    models: models.map((each) => ({ name: each, device: 'cpu', parameters: 12_122 })),
+    models: models.map((each) => ({
+      name: each,
+      device: 'cpu',
+      parameters: 12_122,
+      outputs: classes.length,
+    })),
     features,
     methods: METHODS,
     default_method: 'IntegratedGradients',

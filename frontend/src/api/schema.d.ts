@@ -495,6 +495,11 @@ export interface components {
             device: string;
             /** Name */
             name: string;
+            /**
+             * Outputs
+             * @description how many classes it scores; unknown before its first prediction
+             */
+            outputs: number | null;
             /** Parameters */
             parameters: number;
         };

@@ -2,8 +2,9 @@ import { TextInput, UnstyledButton } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
 import type { ClassCount, Summary } from '../../api/schema';
-import { count } from '../../render/format';
+import { count, plural } from '../../render/format';
 import { useQuestion } from '../../state/question';
+import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
 import { Section } from '../common/Section';
 import styles from './Find.module.css';
@@ -48,9 +49,24 @@ export function ClassFilter({ summary, labelled }: { summary: Summary; labelled:
           onChange={(event) => setSearch(event.currentTarget.value)}
         />
       )}
+      <Unnamed />
       {rows.length === 0 && <p className={styles.note}>No class of that name.</p>}
       <ClassList rows={rows} side={side} selected={selected} onToggle={toggle} />
     </Section>
+  );
+}
+
+/** Says that names and outputs do not fit, for then what is read beside a score may be wrong. */
+function Unnamed() {
+  const { question } = useQuestion();
+  const { classes, models } = useWorkspace();
+  const outputs = models[question.model]?.outputs ?? null;
+  if (outputs === null || outputs === classes.length) return null;
+  return (
+    <p className={styles.warning}>
+      The model has {plural(outputs, 'output')}, but {count(classes.length)} are named: check{' '}
+      <code>classes</code>.
+    </p>
   );
 }
 
