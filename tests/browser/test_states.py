@@ -146,12 +146,17 @@ def test_a_failed_explanation_says_what_and_why_on_the_card(page: Page, open_pag
     axe_is_silent(page)
 
 
-def test_a_sample_that_cannot_be_read_says_so(page: Page, open_page: Open) -> None:
+def test_a_sample_that_cannot_be_read_says_so_and_keeps_its_label(page: Page, open_page: Open) -> None:
     def picky(x: Tensor) -> Tensor:
         raise ValueError("this photo is upside down")
 
     open_page(features=[ImageFeature("Photo", None, [picky])])
     expect(page.get_by_role("main")).to_contain_text("this photo is upside down")
+    panel = page.get_by_role("region", name="Selected sample")
+    expect(panel.get_by_text("An input transform of feature 'Photo' was given")).to_be_visible()
+    expect(page.get_by_role("article").first).to_contain_text("true")
+    expect(panel.get_by_text("No label")).to_have_count(0)
+    axe_is_silent(page)
 
 
 def test_unlabelled_data_has_no_outcomes(page: Page, open_page: Open) -> None:

@@ -30,7 +30,7 @@ export function PanelHead({ index, sample, onStep, onClose }: PanelHeadProps) {
         </Button>
       )}
       <h2 className={styles.title}>Sample {index}</h2>
-      {prediction && <Mark correct={prediction.correct} word />}
+      {prediction && (prediction.predicted || !sample?.label) && <Mark correct={prediction.correct} word />}
       <span className={styles.gap} />
       <Tooltip label="Previous sample (k or ←)">
         <ActionIcon
