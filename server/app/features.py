@@ -106,7 +106,12 @@ class BaseFeature:
         return np.asarray(attribution.detach().float().cpu().numpy(), dtype=np.float32)
 
     def _visualized(self, data: Tensor) -> object:
-        return self.visualization_transform(data.unsqueeze(0)) if self.visualization_transform else data.unsqueeze(0)
+        batch = data.unsqueeze(0)
+        try:
+            return self.visualization_transform(batch) if self.visualization_transform else batch
+        except Exception as error:
+            error.add_note(f"The visualization_transform of feature {self.name!r} was given {arrived([batch])}.")
+            raise
 
 
 class ImageFeature(BaseFeature):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from app.errors import InsightsError
+from app.errors import InsightsError, arrived
 
 Task = Literal["classification", "binary", "regression"]
 ScoreFunction = Callable[[Any], Tensor]
@@ -55,7 +55,7 @@ class Outputs:
         `score_func` is given) or −s (a logit, where none is) the first's.
         """
         raw = columns(output).detach().float()
-        scores = columns(self.score_func(output)).detach().float() if self.score_func else raw
+        scores = columns(self._scored(output)).detach().float()
         task = self.task(raw.shape[1])
         if raw.shape[1] > 1 and scores.shape[1] != raw.shape[1]:
             raise InsightsError(
@@ -65,6 +65,13 @@ class Outputs:
         if task == "binary" and scores.shape[1] == 1:
             scores = torch.cat([1 - scores if self.score_func else -scores, scores], dim=1)
         return task, scores
+
+    def _scored(self, output: Any) -> Any:
+        try:
+            return self.score_func(output) if self.score_func else output
+        except Exception as error:
+            error.add_note(f"score_func was given {arrived([output])}.")
+            raise
 
     def target(self, index: int) -> Callable[[Any], Tensor]:
         """What is explained for a class: its raw output (B,); for the first of two classes with one logit, minus it."""

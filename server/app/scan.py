@@ -203,7 +203,7 @@ def _called(model: nn.Module, inputs: list[Tensor], extra: list[Any]) -> Any:
     try:
         return model(*inputs, *extra)
     except Exception as error:
-        error.add_note(f"The model was called with {arrived(inputs)}.")
+        error.add_note(f"The model was called with {arrived([*inputs, *extra])}.")
         raise
 
 

@@ -210,7 +210,7 @@ def _inputs_and_label(item: Any, inputs: int) -> tuple[Any, Any]:
             return tuple(item[:-1]), item[-1]
         if len(item) == inputs:
             return tuple(item), None
-    elif not isinstance(item, dict | str):
+    elif item is not None and not isinstance(item, dict | str):
         return (item,), None
     length = f" of {len(item)}" if isinstance(item, tuple | list | dict) else ""
     raise InsightsError(

@@ -11,7 +11,7 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from flask_openapi3.openapi import OpenAPI
@@ -70,8 +70,13 @@ class AttributionVisualizer:
         listed = [features] if isinstance(features, BaseFeature) else list(features)
         if not modules or not listed:
             raise InsightsError("a visualizer needs at least one model and one feature")
+        for feature in listed:
+            if not isinstance(feature, BaseFeature):
+                raise InsightsError(f"{feature!r} is no feature", hint="features: those of app.features, one an input")
         if default_method not in OFFERED:
             raise InsightsError(f"there is no method {default_method!r}", hint=f"methods: {', '.join(OFFERED)}")
+        if default_order not in get_args(Order):
+            raise InsightsError(f"there is no order {default_order!r}", hint=f"orders: {', '.join(get_args(Order))}")
         self.service = InsightsService(
             Setup(
                 title=title,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from app.errors import InsightsError
+from app.errors import InsightsError, describe
 from app.features import EmptyFeature, GeneralFeature, ImageFeature, TextFeature
 
 
@@ -84,6 +84,13 @@ def test_text_shows_the_words_and_sums_over_the_embedding() -> None:
     feature = TextFeature("t", None, None, lambda ids: [words[i] for i in ids.squeeze(0)])
     assert feature.show(torch.tensor([0, 1])).tokens == words
     assert feature.reduce(torch.tensor([[1.0, 2.0], [-1.0, 0.5]])).tolist() == [3.0, -0.5]
+
+
+def test_a_visualization_transform_that_fails_says_what_it_was_given() -> None:
+    with pytest.raises(AttributeError) as caught:
+        TextFeature("t", None, None, lambda ids: ids.words).show(torch.tensor([0, 1]))
+    said = "The visualization_transform of feature 't' was given int64 (1, 2)."
+    assert describe(caught.value).hint == said
 
 
 def test_text_without_words_shows_the_ids() -> None:

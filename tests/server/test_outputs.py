@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from app.errors import InsightsError
+from app.errors import InsightsError, describe
 from app.outputs import Outputs, columns
 
 LOGITS = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]])
@@ -33,6 +33,12 @@ def test_classification_scores_are_those_of_score_func() -> None:
 def test_a_score_func_that_gives_another_number_of_scores_is_refused() -> None:
     with pytest.raises(InsightsError, match=r"makes scores of shape \(2, 1\) of outputs of shape \(2, 3\)"):
         Outputs(("a", "b", "c"), lambda o: o.softmax(1).max(1).values).read(LOGITS)
+
+
+def test_a_score_func_that_fails_says_what_it_was_given() -> None:
+    with pytest.raises(AttributeError) as caught:
+        Outputs(("a", "b", "c"), lambda o: o.probabilities).read((LOGITS,))
+    assert describe(caught.value).hint == "score_func was given a tuple."
 
 
 def test_without_score_func_the_outputs_are_the_scores() -> None:

@@ -308,6 +308,8 @@ def test_a_plain_function_is_a_model(make: Make) -> None:
 def test_wrong_setups_are_refused_at_once(make: Make) -> None:
     for changes, says in (
         ({"models": []}, "at least one model"),
+        ({"features": ["Photo"]}, "'Photo' is no feature"),
+        ({"default_order": "newest"}, "orders: index, mistakes, confident, uncertain"),
         ({"features": []}, "at least one"),
         ({"default_method": "Magic"}, "no method 'Magic'"),
         ({"dataset": 5}, "dataset cannot be read"),

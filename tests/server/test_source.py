@@ -67,6 +67,12 @@ def test_a_generator_that_asks_an_ended_one_for_more_has_ended() -> None:
     assert len(everything(open_source(formatted(), 1))) == 5
 
 
+@pytest.mark.parametrize("item", [None, {"image": torch.zeros(2), "label": 0}, "file.png"])
+def test_an_item_that_is_no_example_says_what_it_is(item: object) -> None:
+    with pytest.raises(InsightsError, match=f"cannot be read: a {type(item).__name__}"):
+        unbatched(item, 1)
+
+
 def test_another_error_of_a_generator_is_raised() -> None:
     def failing() -> Iterator[Batch]:
         yield Batch(torch.zeros(1, 2))

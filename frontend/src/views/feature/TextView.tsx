@@ -9,7 +9,7 @@ import { DivergingBars } from './DivergingBars';
 import type { Size } from './FeatureView';
 import { Meaning } from './Meaning';
 import styles from './TextView.module.css';
-import { byStrength, isUnsigned, largest, tokenStyle } from './weights';
+import { byStrength, isUnsigned, largest, tokenStyle, unnamed } from './weights';
 
 const TOP = 10;
 
@@ -38,6 +38,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
       </p>
     );
   }
+  const note = unnamed(input.tokens.length, weights);
   const top = byStrength(weights).slice(0, TOP);
   const shown = active === null || top.includes(active) ? top : [...top.slice(0, TOP - 1), active];
   return (
@@ -45,6 +46,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
       <Tokens input={input} look={look} active={active} onActive={setActive} />
       {attribution && (
         <>
+          {note && <p className={styles.note}>{note}</p>}
           <Meaning target={target} unsigned={isUnsigned(weights)} />
           <h3>Strongest tokens</h3>
           <DivergingBars

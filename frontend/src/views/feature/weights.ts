@@ -1,4 +1,5 @@
 import { type ColorMap, css, mix, readableOn, SURFACES, strongColor } from '../../render/colors';
+import { percent, plural } from '../../render/format';
 import { position, type Sign } from '../../render/paint';
 import type { Scheme } from '../../state/scheme';
 
@@ -19,6 +20,17 @@ export function isUnsigned(weights: readonly Weight[]): boolean {
 /** Places of the weights, largest |weight| first. */
 export function byStrength(weights: readonly Weight[]): number[] {
   return weights.map((_, i) => i).sort((a, b) => Math.abs(weights[b] ?? 0) - Math.abs(weights[a] ?? 0));
+}
+
+/** What is to be known where there are not as many words as weights; null where there are. */
+export function unnamed(words: number, weights: readonly Weight[]): string | null {
+  if (words === weights.length) return null;
+  if (words > weights.length) {
+    return `${plural(words, 'word')} for ${plural(weights.length, 'token')}: they may not belong together.`;
+  }
+  const sum = (part: readonly Weight[]) => part.reduce<number>((s, weight) => s + Math.abs(weight ?? 0), 0);
+  const share = sum(weights.slice(words)) / (sum(weights) || 1);
+  return `${plural(weights.length - words, 'token')} after these without a word: ${percent(share)} of the attribution.`;
 }
 
 /** A token's background by weight, with a text colour that stays readable on it. */
