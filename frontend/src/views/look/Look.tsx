@@ -53,5 +53,6 @@ export function Look({ list, samples, selected, columns, onSelect, onFind }: Loo
 
 function stopped({ type, message, hint }: ApiError, scanned: number): ApiError {
   const text = `Reading the data stopped after ${count(scanned)} samples.`;
-  return { type, message: text, hint: `${type}: ${message} ${hint}`.trim() };
+  const why = type === 'Refused' ? message : `${type}: ${message}`;
+  return { type, message: text, hint: hint ? `${why}. ${hint}` : why };
 }
