@@ -60,6 +60,7 @@ describe('find', () => {
         if (!request.url.endsWith('/api/workspace')) return answer;
         const workspace = await answer.json();
         workspace.models[0].outputs = 10;
+        workspace.classes.push('class 6', 'class 7', 'class 8', 'class 9');
         return Response.json(workspace);
       },
     });

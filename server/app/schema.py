@@ -91,7 +91,8 @@ class Workspace(Wire):
     title: str
     version: str
     task: Literal["classification", "binary", "regression"]
-    classes: list[str]
+    classes: list[str] = Field(description="a name for every output, also where the user gave fewer")
+    named: int = Field(description="how many names the user gave")
     models: list[ModelInfo]
     features: list[FeatureInfo]
     methods: list[MethodInfo]

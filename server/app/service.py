@@ -73,16 +73,15 @@ class InsightsService:
         """What does not change."""
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
-        setup = self._setup
+        setup, outputs = self._setup, self._scanner.outputs
+        named = len(setup.outputs.classes)
         return Workspace(
             title=setup.title,
             version=version("attribution-insights"),
             task=self._scanner.task or "classification",
-            classes=list(setup.outputs.classes),
-            models=[
-                present.model_info(name, model, self._scanner.outputs.get(i))
-                for i, (name, model) in enumerate(setup.models)
-            ],
+            classes=[setup.outputs.name(i) for i in range(max(named, *outputs.values(), 0))],
+            named=named,
+            models=[present.model_info(name, model, outputs.get(i)) for i, (name, model) in enumerate(setup.models)],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
             methods=[method.info for method in self._methods.values()],
             default_method=setup.default_method,

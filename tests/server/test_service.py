@@ -20,6 +20,7 @@ def test_the_workspace_names_everything(make: Make) -> None:
     answer = get(make(title="Colours"), "/api/workspace")
     assert answer["title"] == "Colours"
     assert answer["task"] == "classification"
+    assert answer["named"] == 3
     assert answer["models"] == [{"name": "Net", "device": "cpu", "parameters": 127, "outputs": 3}]
     assert [f["kind"] for f in answer["features"]] == ["image"]
     assert [m["name"] for m in answer["methods"]] == list(OFFERED)
@@ -28,6 +29,11 @@ def test_the_workspace_names_everything(make: Make) -> None:
 def test_class_names_may_be_numbered_as_hugging_face_does(make: Make) -> None:
     answer = get(make(classes={1: "green", 0: "red", 2: "blue"}), "/api/workspace")
     assert answer["classes"] == ["red", "green", "blue"]
+
+
+def test_outputs_without_a_name_are_numbered(make: Make) -> None:
+    answer = get(make(classes=["red"]), "/api/workspace")
+    assert (answer["classes"], answer["named"]) == (["red", "class 1", "class 2"], 1)
 
 
 def test_every_method_describes_a_form(make: Make) -> None:

@@ -148,6 +148,7 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
     version: '0.0.0',
     task,
     classes,
+    named: classes.length,
     models: models.map((each) => ({
       name: each,
       device: 'cpu',

@@ -652,7 +652,10 @@ export interface components {
          * @description Everything that does not change while the server runs.
          */
         Workspace: {
-            /** Classes */
+            /**
+             * Classes
+             * @description a name for every output, also where the user gave fewer
+             */
             classes: string[];
             /** Default Method */
             default_method: string;
@@ -672,6 +675,11 @@ export interface components {
             methods: components["schemas"]["MethodInfo"][];
             /** Models */
             models: components["schemas"]["ModelInfo"][];
+            /**
+             * Named
+             * @description how many names the user gave
+             */
+            named: number;
             /**
              * Task
              * @enum {string}

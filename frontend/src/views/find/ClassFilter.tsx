@@ -59,13 +59,12 @@ export function ClassFilter({ summary, labelled }: { summary: Summary; labelled:
 /** Says that names and outputs do not fit, for then what is read beside a score may be wrong. */
 function Unnamed() {
   const { question } = useQuestion();
-  const { classes, models } = useWorkspace();
+  const { named, models } = useWorkspace();
   const outputs = models[question.model]?.outputs ?? null;
-  if (outputs === null || outputs === classes.length) return null;
+  if (outputs === null || outputs === named) return null;
   return (
     <p className={styles.warning}>
-      The model has {plural(outputs, 'output')}, but {count(classes.length)} are named: check{' '}
-      <code>classes</code>.
+      The model has {plural(outputs, 'output')}, but {count(named)} are named: check <code>classes</code>.
     </p>
   );
 }

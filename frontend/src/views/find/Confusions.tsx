@@ -3,7 +3,7 @@ import { IconArrowRight } from '@tabler/icons-react';
 import type { ConfusionCell, Summary } from '../../api/schema';
 import { count, plural } from '../../render/format';
 import { useQuestion } from '../../state/question';
-import { useWorkspace } from '../../state/workspace';
+import { className, useWorkspace } from '../../state/workspace';
 import { Section } from '../common/Section';
 import { ConfusionMatrix } from './ConfusionMatrix';
 import styles from './Find.module.css';
@@ -11,7 +11,7 @@ import styles from './Find.module.css';
 const MATRIX_UP_TO = 20;
 const LISTED = 10;
 
-/** What is taken for what: a matrix for few classes, the commonest confusions for many. */
+/** What is taken for what: a matrix for few classes, the commonest confusions for many, or for labels beyond them. */
 export function Confusions({ summary }: { summary: Summary }) {
   const { question, change } = useQuestion();
   const { classes } = useWorkspace();
@@ -27,7 +27,8 @@ export function Confusions({ summary }: { summary: Summary }) {
         ? { predicted: [], actual: [] }
         : { predicted: [cell.predicted], actual: [cell.actual], outcome: 'all' },
     );
-  if (classes.length <= MATRIX_UP_TO) {
+  const inMatrix = (cell: ConfusionCell) => cell.actual < classes.length && cell.predicted < classes.length;
+  if (classes.length <= MATRIX_UP_TO && summary.confusion.every(inMatrix)) {
     return (
       <Section title="Confusion matrix">
         <ConfusionMatrix cells={summary.confusion} isSet={isSet} onToggle={toggle} />
@@ -47,12 +48,12 @@ export function Confusions({ summary }: { summary: Summary }) {
             <UnstyledButton
               className={styles.confusion}
               aria-pressed={isSet(cell)}
-              aria-label={`True ${classes[cell.actual]}, predicted ${classes[cell.predicted]}: ${plural(cell.count, 'sample')}`}
+              aria-label={`True ${className(classes, cell.actual)}, predicted ${className(classes, cell.predicted)}: ${plural(cell.count, 'sample')}`}
               onClick={() => toggle(cell)}
             >
-              <span>{classes[cell.actual]}</span>
+              <span>{className(classes, cell.actual)}</span>
               <IconArrowRight size={12} aria-hidden />
-              <span>{classes[cell.predicted]}</span>
+              <span>{className(classes, cell.predicted)}</span>
               <b>{count(cell.count)}</b>
             </UnstyledButton>
           </li>
