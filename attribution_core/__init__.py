@@ -24,6 +24,16 @@ from attribution_core.classes.internal_sampled import (
     NeuronDeepLiftShap,
     NeuronGradientShap,
 )
+from attribution_core.classes.interpretable import (
+    InterpretableEmbeddingBase,
+    InterpretableInput,
+    ProductBaselines,
+    TextTemplateInput,
+    TextTokenInput,
+    TokenReferenceBase,
+    configure_interpretable_embedding_layer,
+    remove_interpretable_embedding_layer,
+)
 from attribution_core.classes.layer import (
     InternalInfluence,
     LayerActivation,
@@ -33,6 +43,7 @@ from attribution_core.classes.layer import (
     LayerGradientXActivation,
     LayerIntegratedGradients,
 )
+from attribution_core.classes.loader import DataLoaderAttribution
 from attribution_core.classes.lrp import LRP, LayerLRP
 from attribution_core.classes.neuron import (
     NeuronConductance,
@@ -71,20 +82,10 @@ from attribution_core.classes.surrogate import (
 )
 from attribution_core.cost import cost
 from attribution_core.errors import AttributionError, AttributionWarning
-from attribution_core.evaluate import Cancelled, observe
-from attribution_core.interpretable import (
-    InterpretableEmbeddingBase,
-    InterpretableInput,
-    ProductBaselines,
-    TextTemplateInput,
-    TextTokenInput,
-    TokenReferenceBase,
-    configure_interpretable_embedding_layer,
-    remove_interpretable_embedding_layer,
-)
-from attribution_core.loader import DataLoaderAttribution
-from attribution_core.question import Question
-from attribution_core.site import Inputs, Layer
+from attribution_core.evaluation.observe import Cancelled, observe
+from attribution_core.question.question import Question
+from attribution_core.question.site import Inputs, Layer
+from attribution_core.question.target import Neuron, Output, Score, labelled
 from attribution_core.summary import (
     MSE,
     ClassSummarizer,
@@ -99,7 +100,6 @@ from attribution_core.summary import (
     SummarizerSingleTensor,
     Var,
 )
-from attribution_core.target import Neuron, Output, Score, labelled
 
 __all__ = [
     "LRP",

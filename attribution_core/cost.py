@@ -6,7 +6,7 @@ from typing import Any
 
 from attribution_core.classes.base import Attribution
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import Passes, counting
+from attribution_core.evaluation.observe import Passes, counting
 
 
 def cost(method: Attribution, inputs: Any, **arguments: Any) -> Passes:

@@ -17,7 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attribution_core.arguments import (
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.evaluation.observe import checkpoint, report
+from attribution_core.question.question import Question
+from attribution_core.question.target import TargetLike, as_target
+from attribution_core.reading.arguments import (
     Baselines,
     TensorOrTuple,
     Tensors,
@@ -27,10 +33,6 @@ from attribution_core.arguments import (
     at_least,
     owned,
 )
-from attribution_core.errors import AttributionError
-from attribution_core.evaluate import checkpoint, over, report, rows_that_fit, submodules, undisturbed
-from attribution_core.question import Question
-from attribution_core.target import TargetLike, as_target
 
 DRAWN = 1 << 24
 """Most input elements that are disturbed in one call of a perturbation function (unless one batch has more)."""

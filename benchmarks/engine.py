@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 import attribution_core
-from attribution_core.evaluate import Passes
+from attribution_core.evaluation.observe import Passes
 
 GOALS = {
     "ShapleyValueSampling": 8, "ShapleyValues": 50, "KernelShap": 8, "Lime": 8, "FeaturePermutation MLP": 5,

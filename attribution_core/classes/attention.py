@@ -6,11 +6,11 @@ from typing import Any, ClassVar, final
 
 from torch import Tensor
 
-from attribution_core.attention import Attentions
 from attribution_core.classes.base import Attribution
 from attribution_core.errors import AttributionError
 from attribution_core.methods.attention import attention_rollout
 from attribution_core.methods.cam import on_grid
+from attribution_core.question.attention import Attentions
 
 
 @final

@@ -13,7 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from attribution_core.arguments import (
+from attribution_core.classes.calls import flexible
+from attribution_core.errors import AttributionError, AttributionWarning
+from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.evaluation.observe import copied
+from attribution_core.methods.delta import change, total
+from attribution_core.question.embeddings import embedded
+from attribution_core.question.question import Question, stacked
+from attribution_core.question.shared import Shared, Together
+from attribution_core.question.site import Inputs, Site
+from attribution_core.question.target import Output, Predicted, Target, TargetLike, as_target
+from attribution_core.reading.arguments import (
     UNUSED,
     Baselines,
     Tensors,
@@ -25,16 +35,7 @@ from attribution_core.arguments import (
     is_ids,
     owned,
 )
-from attribution_core.classes.calls import flexible
-from attribution_core.delta import change, total
-from attribution_core.embeddings import embedded
-from attribution_core.errors import AttributionError, AttributionWarning
-from attribution_core.evaluate import copied, submodules, undisturbed
-from attribution_core.forward import as_forward, device_of, moved
-from attribution_core.question import Question, stacked
-from attribution_core.shared import Shared, Together
-from attribution_core.site import Inputs, Site
-from attribution_core.target import Output, Predicted, Target, TargetLike, as_target
+from attribution_core.reading.forward import as_forward, device_of, moved
 
 
 class Attribution(ABC):

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from attribution_core.arguments import as_inputs
 from attribution_core.errors import AttributionError, NotPerExample
-from attribution_core.question import stacked
-from attribution_core.target import Copied
+from attribution_core.question.question import stacked
+from attribution_core.question.target import Copied
+from attribution_core.reading.arguments import as_inputs
 
 Attribute = Callable[..., Any]
 

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import LayerAttribution, LayerLike, OfLayers, as_layer, check_devices
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, layer_cam, score_cam, spread_over
 from attribution_core.methods.gradient import gradients, with_guided
-from attribution_core.question import Question
+from attribution_core.question.question import Question
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import Baselines, TensorOrTuple, Tensors, at_least, packed
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.target import TargetLike
 
 
 class _Cam(LayerAttribution, GradientAttribution):

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attribution_core.arguments import Tensors
 from attribution_core.classes.base import Attribution, GradientAttribution
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import on_grid
-from attribution_core.question import Question
-from attribution_core.site import Layer, Layers
-from attribution_core.target import Neuron, Selector
+from attribution_core.question.question import Question
+from attribution_core.question.site import Layer, Layers
+from attribution_core.question.target import Neuron, Selector
+from attribution_core.reading.arguments import Tensors
 
 LayerLike = nn.Module | Layer
 """A module, or Layer(module, call=…) for one that runs several times in one pass."""

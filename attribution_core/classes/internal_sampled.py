@@ -7,7 +7,6 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import TensorOrTuple, Tensors, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import (
     LayerAttribution,
@@ -21,12 +20,13 @@ from attribution_core.classes.internal import (
 )
 from attribution_core.classes.primary import combination
 from attribution_core.classes.sampled import Distribution, as_deviations, as_distribution, made
-from attribution_core.draws import Draws
-from attribution_core.masks import as_groups
+from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.noise import deeplift_shap, gradient_shap
 from attribution_core.methods.permutation import permutation
+from attribution_core.question.target import Selector, TargetLike
+from attribution_core.reading.arguments import TensorOrTuple, Tensors, at_least, packed
+from attribution_core.reading.masks import as_groups
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.target import Selector, TargetLike
 
 
 @final

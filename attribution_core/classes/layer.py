@@ -14,7 +14,6 @@ from typing import Any, final
 from torch import Tensor, nn
 from torch.autograd.graph import save_on_cpu
 
-from attribution_core.arguments import Baselines, Tensors, as_baselines, as_rows, at_least
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import (
     LayerAttribution,
@@ -25,17 +24,18 @@ from attribution_core.classes.internal import (
     for_each_example,
 )
 from attribution_core.classes.primary import combination
-from attribution_core.delta import change, total
 from attribution_core.errors import AttributionError
-from attribution_core.masks import as_groups
 from attribution_core.methods import ablation, deeplift, integrated_gradients
 from attribution_core.methods.conductance import conductance, internal_influence
+from attribution_core.methods.delta import change, total
 from attribution_core.methods.gradient import gradients
-from attribution_core.paths import Quadrature, quadrature
-from attribution_core.question import Question
+from attribution_core.methods.paths import Quadrature, quadrature
+from attribution_core.question.question import Question
+from attribution_core.question.site import Layers
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import Baselines, Tensors, as_baselines, as_rows, at_least
+from attribution_core.reading.masks import as_groups
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.site import Layers
-from attribution_core.target import TargetLike
 
 GradKwargs = Mapping[str, Any] | None
 

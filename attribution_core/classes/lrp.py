@@ -7,16 +7,16 @@ from typing import Any, Literal, final, overload
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import TensorOrTuple, packed
 from attribution_core.classes.base import GradientAttribution
 from attribution_core.classes.internal import LayerAttribution, LayerLike
-from attribution_core.delta import total
+from attribution_core.methods.delta import total
 from attribution_core.methods.lrp import lrp
-from attribution_core.question import Gradients
+from attribution_core.question.question import Gradients
+from attribution_core.question.site import Site
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import TensorOrTuple, packed
 from attribution_core.rules.composites import Composite, as_composite
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.site import Site
-from attribution_core.target import TargetLike
 
 
 class _Relevance(GradientAttribution):

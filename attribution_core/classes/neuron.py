@@ -12,17 +12,17 @@ from typing import Any, final
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_rows, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
 from attribution_core.classes.internal import LayerLike, MultiplyingNeuron, NeuronAttribution
 from attribution_core.classes.primary import combination
-from attribution_core.masks import as_groups
 from attribution_core.methods import ablation, deeplift, integrated_gradients, modified, saliency
 from attribution_core.methods.conductance import Through
-from attribution_core.paths import Quadrature, quadrature
+from attribution_core.methods.paths import Quadrature, quadrature
+from attribution_core.question.target import Selector, TargetLike
+from attribution_core.reading.arguments import Baselines, TensorOrTuple, Tensors, as_rows, at_least, packed
+from attribution_core.reading.masks import as_groups
 from attribution_core.rules import deconvolution, guided
 from attribution_core.rules.intercept import Interception, refuse_compiled
-from attribution_core.target import Selector, TargetLike
 
 
 @final

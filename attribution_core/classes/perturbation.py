@@ -8,18 +8,18 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
 from attribution_core.classes.base import PerturbationAttribution
-from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import progress_bar
-from attribution_core.game import Game
-from attribution_core.masks import as_groups
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.observe import progress_bar
+from attribution_core.methods.game import Game
 from attribution_core.methods.permutation import Permute, permutation
 from attribution_core.methods.rise import STRETCHES, rise
 from attribution_core.methods.shapley import MOST_REGRESSED, estimated_values, permutation_values, shapley_values
-from attribution_core.question import Question
-from attribution_core.target import TargetLike
+from attribution_core.question.question import Question
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
+from attribution_core.reading.masks import as_groups
 
 Mask = Tensor | tuple[Tensor, ...] | None
 

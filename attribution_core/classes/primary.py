@@ -8,18 +8,18 @@ from typing import Any, Literal, final, overload
 
 from torch import Tensor, nn
 
-from attribution_core.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
 from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
-from attribution_core.delta import change, total
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import progress_bar
-from attribution_core.masks import as_groups, as_windows
+from attribution_core.evaluation.observe import progress_bar
 from attribution_core.methods import ablation, deeplift, input_x_gradient, integrated_gradients, modified, saliency
+from attribution_core.methods.delta import change, total
 from attribution_core.methods.path import to_tolerance
-from attribution_core.paths import Quadrature, quadrature
+from attribution_core.methods.paths import Quadrature, quadrature
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import Baselines, TensorOrTuple, Tensors, as_tolerance, at_least, packed
+from attribution_core.reading.masks import as_groups, as_windows
 from attribution_core.rules import deconvolution, guided
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.target import TargetLike
 
 
 @final

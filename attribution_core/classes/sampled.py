@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from attribution_core.arguments import (
+from attribution_core.classes.base import Attribution, GradientAttribution
+from attribution_core.classes.primary import combination
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, deeplift_shap, gradient_shap, smoothed
+from attribution_core.question.question import stacked
+from attribution_core.question.target import Copied, TargetLike
+from attribution_core.reading.arguments import (
     TensorOrTuple,
     Tensors,
     as_baseline,
@@ -21,15 +29,7 @@ from attribution_core.arguments import (
     baseline_of_each,
     packed,
 )
-from attribution_core.classes.base import Attribution, GradientAttribution
-from attribution_core.classes.primary import combination
-from attribution_core.draws import Draws
-from attribution_core.errors import AttributionError
-from attribution_core.evaluate import submodules, undisturbed
-from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, deeplift_shap, gradient_shap, smoothed
-from attribution_core.question import stacked
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.target import Copied, TargetLike
 
 Distribution = Tensor | int | float | tuple[Tensor | int | float, ...] | Callable[..., Any] | None
 

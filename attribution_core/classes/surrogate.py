@@ -9,16 +9,15 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from attribution_core.arguments import Baselines, TensorOrTuple, as_tolerance, at_least, packed
 from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, spread
-from attribution_core.delta import plain_scores
-from attribution_core.draws import Draws, seeded
 from attribution_core.errors import AttributionError, AttributionWarning
-from attribution_core.evaluate import over, progress_bar, quietly
-from attribution_core.game import Game
-from attribution_core.linear import Lasso, LinearModel
-from attribution_core.masks import as_groups
+from attribution_core.evaluation.chunks import over
+from attribution_core.evaluation.draws import Draws, seeded
+from attribution_core.evaluation.observe import progress_bar, quietly
+from attribution_core.methods.delta import plain_scores
+from attribution_core.methods.game import Game
+from attribution_core.methods.linear import Lasso, LinearModel
 from attribution_core.methods.shapley import estimated_values
 from attribution_core.methods.surrogate import (
     Fitted,
@@ -30,7 +29,9 @@ from attribution_core.methods.surrogate import (
     lime,
     surrogate,
 )
-from attribution_core.target import TargetLike
+from attribution_core.question.target import TargetLike
+from attribution_core.reading.arguments import Baselines, TensorOrTuple, as_tolerance, at_least, packed
+from attribution_core.reading.masks import as_groups
 
 ALPHA = 0.01
 """The penalty of Lime's default model."""
@@ -281,6 +282,6 @@ def _fittable(model: Any) -> InterpretableModel:
     if not (callable(getattr(model, "fit", None)) and callable(getattr(model, "representation", None))):
         raise AttributionError(
             f"interpretable_model is a {type(model).__name__} without fit and representation.",
-            "Pass Lasso(alpha), Ridge(alpha), LinearRegression() of attribution_core.linear, or an own class.",
+            "Pass Lasso(alpha), Ridge(alpha), LinearRegression() of attribution_core.methods.linear, or an own class.",
         )
     return model  # type: ignore[no-any-return]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from attribution_core.delta import plain_scores
-from attribution_core.evaluate import once, over, rows_that_fit
-from attribution_core.masks import Features
-from attribution_core.question import Question, Tensors
+from attribution_core.evaluation.chunks import once, over, rows_that_fit
+from attribution_core.methods.delta import plain_scores
+from attribution_core.question.question import Question, Tensors
+from attribution_core.reading.masks import Features
 
 
 def ablation(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 
 
 def attention_rollout(weights: tuple[Tensor, ...]) -> Tensor:

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.arguments import is_ids
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.paths import wide
-from attribution_core.question import Question, Tensors
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.precision import wide
+from attribution_core.question.question import Question, Tensors
+from attribution_core.reading.arguments import is_ids
 
 EXTRA_TOKENS = (0, 1, 2, 5)
 """How many tokens may stand before those of the patches: none, class, class and distillation, class and registers."""

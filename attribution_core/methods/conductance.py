@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.paths import straight, wide
-from attribution_core.question import Gradients, Question, Tensors, check_rows
-from attribution_core.taps import Tap
-from attribution_core.target import Neuron, Target
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.precision import wide
+from attribution_core.methods.paths import straight
+from attribution_core.question.question import Gradients, Question, Tensors, check_rows
+from attribution_core.question.taps import Tap
+from attribution_core.question.target import Neuron, Target
 
 
 def internal_influence(

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from attribution_core.evaluate import once, same_randomness
-from attribution_core.question import Question, Tensors
+from attribution_core.evaluation.chunks import once
+from attribution_core.evaluation.isolation import same_randomness
+from attribution_core.question.question import Question, Tensors
 from attribution_core.rules import Rescale
-from attribution_core.watched import watched
+from attribution_core.rules.watched import watched
 
 
 class Compared(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from attribution_core.evaluate import once
-from attribution_core.question import Gradients, Question, Tensors
+from attribution_core.evaluation.chunks import once
+from attribution_core.question.question import Gradients, Question, Tensors
+from attribution_core.question.site import Site
 from attribution_core.rules.intercept import Interception
 from attribution_core.rules.relu import guided
-from attribution_core.site import Site
-from attribution_core.watched import watched
+from attribution_core.rules.watched import watched
 
 
 def gradients(question: Question, inputs: Tensors) -> Gradients:

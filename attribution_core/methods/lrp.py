@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.methods.gradient import gradients
-from attribution_core.question import Gradients, Question, Tensors
+from attribution_core.question.question import Gradients, Question, Tensors
+from attribution_core.question.target import Target
 from attribution_core.rules.composites import Composite
 from attribution_core.rules.intercept import replaced
 from attribution_core.rules.relevance import Relevance
-from attribution_core.target import Target
 
 
 def lrp(question: Question, inputs: Tensors, composite: Composite | None = None, verbose: bool = False) -> Gradients:

@@ -8,13 +8,14 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from attribution_core.delta import change, total
-from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import over, quietly, rows_that_fit
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.observe import quietly
+from attribution_core.evaluation.precision import wide
 from attribution_core.methods.deeplift import compared
-from attribution_core.paths import wide
-from attribution_core.question import Question, Tensors, check_rows, stacked
+from attribution_core.methods.delta import change, total
+from attribution_core.question.question import Question, Tensors, check_rows, stacked
 
 Kind = Literal["smoothgrad", "smoothgrad_sq", "vargrad"]
 

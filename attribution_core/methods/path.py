@@ -8,11 +8,12 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from attribution_core.delta import change, total
 from attribution_core.errors import AttributionWarning
-from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.paths import Quadrature, quadrature, straight, wide
-from attribution_core.question import Question, Tensors
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.precision import wide
+from attribution_core.methods.delta import change, total
+from attribution_core.methods.paths import Quadrature, quadrature, straight
+from attribution_core.question.question import Question, Tensors
 
 MOST_STEPS = 2048
 """Where doubling ends."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.masks import Groups
+from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.ablation import ablation
-from attribution_core.question import Question, Tensors
+from attribution_core.question.question import Question, Tensors
+from attribution_core.reading.masks import Groups
 
 Permute = Callable[[Tensor, Tensor], Tensor]
 

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.delta import plain_scores
-from attribution_core.draws import Draws
-from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.paths import wide
-from attribution_core.question import Question, Tensors
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.precision import wide
+from attribution_core.methods.delta import plain_scores
+from attribution_core.question.question import Question, Tensors
 
 STRETCHES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

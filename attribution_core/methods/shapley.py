@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import report
-from attribution_core.game import Game
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.observe import report
 from attribution_core.methods.coalitions import every, kernel, pairs
+from attribution_core.methods.game import Game
 
 MOST_PLAYERS = 20
 """Players whose coalitions may all be looked at: a million."""

@@ -10,15 +10,15 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from attribution_core.delta import plain_scores
-from attribution_core.draws import Draws
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import over, rows_that_fit
-from attribution_core.game import Game
-from attribution_core.linear import LinearModel
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.precision import wide
 from attribution_core.methods.coalitions import every
-from attribution_core.paths import wide
-from attribution_core.question import Question, Tensors
+from attribution_core.methods.delta import plain_scores
+from attribution_core.methods.game import Game
+from attribution_core.methods.linear import LinearModel
+from attribution_core.question.question import Question, Tensors
 
 
 class InterpretableModel(Protocol):

@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluate import submodules
+from attribution_core.evaluation.isolation import submodules
 
 Pull = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
 """From the gradient of an operation's result to the gradient of its input, or of each of its inputs."""

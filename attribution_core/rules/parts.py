@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.recurrent import RECURRENT
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 from attribution_core.rules import operations as ops
 from attribution_core.rules.intercept import is_parameter
 

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 from attribution_core.rules import operations as ops
 from attribution_core.rules.composites import Composite
 from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, is_parameter, replaced, spellings

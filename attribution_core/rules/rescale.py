@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 from attribution_core.rules import operations as ops
 from attribution_core.rules.compared import Comparison, other_way
 from attribution_core.rules.intercept import Call, Pull, replaced

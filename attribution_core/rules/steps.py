@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.paths import wide
+from attribution_core.evaluation.precision import wide
 from attribution_core.rules import operations as ops
 
 Tensors = tuple[Tensor, ...]

@@ -1,6 +1,6 @@
 """attribution-insights: why did the model say that, and can I believe the explanation?"""
 
-from app.batch import Batch
+from app.data.batch import Batch
 from app.errors import InsightsError
 from app.visualizer import AttributionVisualizer
 

@@ -19,19 +19,19 @@ from torch import Tensor, nn
 from waitress.server import create_server
 from waitress.wasyncore import close_all
 
+from app.data.features import BaseFeature
+from app.data.source import open_source
 from app.errors import InsightsError
-from app.features import BaseFeature
-from app.http import create_app
-from app.methods import OFFERED
-from app.outputs import Outputs, ScoreFunction
+from app.explain.methods import OFFERED
+from app.model.outputs import Outputs, ScoreFunction
+from app.notebook.selection import Selection
 from app.schema import Argument, Baseline, Order
-from app.selection import Selection
-from app.service import InsightsService, Setup
-from app.source import open_source
+from app.web.http import create_app
+from app.web.service import InsightsService, Setup
 
 if TYPE_CHECKING:
-    from app.notebook import NotebookView
-    from app.widget import DashboardWidget
+    from app.notebook.view import NotebookView
+    from app.notebook.widget import DashboardWidget
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class AttributionVisualizer:
 
         A marimo notebook shows what a cell ends with, so there the widget is returned. `height`: in CSS pixels.
         """
-        from app import notebook  # noqa: PLC0415  # ipywidgets is slow to import, and of use only here
+        from app.notebook import view as notebook  # noqa: PLC0415  # ipywidgets is slow to import, and of use only here
 
         self._refuse_if_closed()
         if debug:

@@ -14,8 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from app import AttributionVisualizer
 from app.features import ImageFeature
+from app.notebook.widget import call
 from app.paths import STATIC
-from app.widget import call
 
 from .test_dashboard import colours
 from .test_states import Means, images

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import attribution_core
 from attribution_core import Lime, NoiseTunnel, Saliency
-from attribution_core.linear import LinearRegression
+from attribution_core.methods.linear import LinearRegression
 
 Options = dict[str, Any]
 CALLS: dict[str, Options] = {

@@ -24,8 +24,8 @@ from attribution_core import (
     labelled,
     observe,
 )
-from attribution_core.evaluate import submodules
-from attribution_core.forward import Named, device_of, moved
+from attribution_core.evaluation.isolation import submodules
+from attribution_core.reading.forward import Named, device_of, moved
 
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(4, 6), nn.Softplus(), nn.Linear(6, 3)).double()

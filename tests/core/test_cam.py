@@ -24,8 +24,8 @@ from attribution_core import (
     LayerScoreCam,
     observe,
 )
-from attribution_core.attention import Attentions
 from attribution_core.methods.cam import on_grid
+from attribution_core.question.attention import Attentions
 
 torch.manual_seed(0)
 IMAGES = torch.randn(2, 3, 32, 32)

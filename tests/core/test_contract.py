@@ -17,7 +17,7 @@ import pytest
 
 import attribution_core
 from attribution_core import metrics, visualization
-from attribution_core.arguments import ARGUMENTS
+from attribution_core.reading.arguments import ARGUMENTS
 
 METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
            "FeatureAblation", "Occlusion"]  # fmt: skip
@@ -143,7 +143,7 @@ def test_citations_in_docstrings_exist() -> None:
 def test_import_brings_torch_and_numpy_only() -> None:
     code = (
         "import sys, torch, numpy; before = set(sys.modules)\n"
-        "import attribution_core, attribution_core.embeddings\n"
+        "import attribution_core, attribution_core.question.embeddings\n"
         "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
         "print(sorted(new - set(sys.stdlib_module_names) - {'torch', 'numpy', 'attribution_core'}))"
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import attribution_core
 from attribution_core import AttributionError, NoiseTunnel, Saliency, cost, observe
-from attribution_core.evaluate import Passes
+from attribution_core.evaluation.observe import Passes
 
 CALLS: dict[str, dict[str, Any]] = {
     "Saliency": {},

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import attribution_core
 from attribution_core import AttributionError, observe
-from attribution_core.embeddings import embedded
+from attribution_core.question.embeddings import embedded
 
 
 class Reader(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from attribution_core import AttributionError, IntegratedGradients
-from attribution_core.interpretable import (
+from attribution_core.classes.interpretable import (
     InterpretableEmbeddingBase,
     InterpretableInput,
     ProductBaselines,

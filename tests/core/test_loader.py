@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from attribution_core import AttributionError, Cancelled, FeatureAblation, Saliency, observe
-from attribution_core.loader import DataLoaderAttribution
+from attribution_core.classes.loader import DataLoaderAttribution
 
 torch.manual_seed(0)
 X, Y, LABELS = torch.randn(5, 3), torch.randn(5, 2, 2), torch.tensor([0, 1, 0, 1, 1])

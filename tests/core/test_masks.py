@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attribution_core import AttributionError, FeatureAblation, Occlusion
-from attribution_core.masks import as_groups, as_windows
+from attribution_core.reading.masks import as_groups, as_windows
 
 
 def score(*inputs: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from attribution_core import (
     Saliency,
     observe,
 )
-from attribution_core.draws import Draws
+from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.noise import Moments, noisy
 
 from .nets import Counting

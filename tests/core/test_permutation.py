@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core import RISE, AttributionError, FeatureAblation, FeaturePermutation, observe
-from attribution_core.draws import Draws
+from attribution_core.evaluation.draws import Draws
 
 X = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).double()
 
@@ -166,9 +166,9 @@ def test_wrong_arguments_are_refused(call: Any, says: str) -> None:
 
 def test_ablation_takes_baselines_of_each_feature() -> None:
     """What permutation rests on: one baseline for all features is the same as one for each."""
-    from attribution_core.masks import as_groups  # noqa: PLC0415
     from attribution_core.methods import ablation  # noqa: PLC0415
-    from attribution_core.question import Question  # noqa: PLC0415
+    from attribution_core.question.question import Question  # noqa: PLC0415
+    from attribution_core.reading.masks import as_groups  # noqa: PLC0415
 
     features = as_groups(None, (X,))
     (found,) = ablation(Question(score), (X,), lambda a, b: (X.roll(1, 0).expand(b - a, 6, 4),), features)

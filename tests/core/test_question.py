@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from attribution_core import AttributionError, Layer, Neuron, Question
 from attribution_core.methods import integrated_gradients
-from attribution_core.paths import quadrature, straight
-from attribution_core.taps import Tap
-from attribution_core.target import as_target
+from attribution_core.methods.paths import quadrature, straight
+from attribution_core.question.taps import Tap
+from attribution_core.question.target import as_target
 
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(3, 4), nn.SiLU(), nn.ReLU(inplace=True), nn.Linear(4, 2)).double()

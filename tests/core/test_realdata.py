@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from attribution_core import DeepLift, GuidedBackprop, IntegratedGradients, Occlusion
-from attribution_core.embeddings import embedded
+from attribution_core.question.embeddings import embedded
 
 DATA = Path(os.environ.get("ATTRIBUTION_INSIGHTS_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = [

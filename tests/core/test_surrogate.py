@@ -15,7 +15,7 @@ from sklearn import linear_model
 from torch import Tensor, nn
 
 from attribution_core import AttributionError, Lime, LimeBase, observe
-from attribution_core.linear import Lasso, LinearRegression, Ridge
+from attribution_core.methods.linear import Lasso, LinearRegression, Ridge
 from attribution_core.methods.surrogate import exponential_likeness
 
 

@@ -23,7 +23,7 @@ from attribution_core import (
     Lime,
     ShapleyValueSampling,
 )
-from attribution_core.linear import LinearRegression
+from attribution_core.methods.linear import LinearRegression
 
 from .internal import INTERNAL
 from .nets import affine

@@ -19,7 +19,7 @@ from attribution_core import (
     Lime,
     ShapleyValueSampling,
 )
-from attribution_core.linear import Lasso, LinearRegression
+from attribution_core.methods.linear import Lasso, LinearRegression
 from attribution_core.methods.surrogate import exponential_likeness
 
 from .peer import IS_09, of_captum

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from app import AttributionVisualizer, Batch
-from app.features import ImageFeature
+from app.data.features import ImageFeature
 
 Make = Callable[..., AttributionVisualizer]
 

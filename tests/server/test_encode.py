@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.encode import encode_map, finite, image_file, reduce_channels, reductions
-from app.features import Picture
+from app.data.features import Picture
+from app.numbers import finite
+from app.web.encode import encode_map, image_file, reduce_channels, reductions
 
 
 def decoded(data: bytes, scale: float, shape: tuple[int, int]) -> np.ndarray:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from app.data.features import EmptyFeature, GeneralFeature, ImageFeature, TextFeature
 from app.errors import InsightsError, describe
-from app.features import EmptyFeature, GeneralFeature, ImageFeature, TextFeature
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import app.http
-from app.openapi import openapi_document
+import app.web.http
+from app.web.openapi import openapi_document
 
 from .conftest import Make
 
@@ -17,7 +17,7 @@ FRONTEND = Path(__file__).parents[2] / "frontend"
 
 def test_the_openapi_document_of_the_front_end_is_fresh() -> None:
     kept = (FRONTEND / "src/api/openapi.json").read_text()
-    assert kept == openapi_document(), "run: python -m app.openapi > frontend/src/api/openapi.json && npm run generate"
+    assert kept == openapi_document(), "python -m app.web.openapi > frontend/src/api/openapi.json && npm run generate"
 
 
 def test_every_answer_and_error_has_a_described_shape() -> None:
@@ -40,7 +40,7 @@ def test_answers_are_compressed(make: Make) -> None:
 def test_without_a_built_front_end_the_page_says_so(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.http, "STATIC", tmp_path)
+    monkeypatch.setattr(app.web.http, "STATIC", tmp_path)
     response = make().app.test_client().get("/")
     assert response.status_code == 503
     assert "npm run build" in response.get_json()["hint"]
@@ -50,7 +50,7 @@ def test_pages_and_assets_are_served(make: Make, tmp_path: Path, monkeypatch: py
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<p>page</p>")
     (tmp_path / "assets/a.js").write_text("1")
-    monkeypatch.setattr(app.http, "STATIC", tmp_path)
+    monkeypatch.setattr(app.web.http, "STATIC", tmp_path)
     client = make().app.test_client()
     with client.get("/") as page, client.get("/assets/a.js") as asset:
         assert page.text == "<p>page</p>"

@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import InsightsError
-from app.index import PredictionIndex, Row
+from app.index.predictions import PredictionIndex, Row
 from app.schema import Order, SampleFilter, SampleQuery
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-import app.jobs
+import app.explain.jobs
 from app.errors import InsightsError
-from app.jobs import Job, Jobs
-from app.worker import Worker
+from app.explain.jobs import Job, Jobs
+from app.model.worker import Worker
 
 
 class StoppedError(Exception):
@@ -23,7 +23,7 @@ def worker() -> Worker:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Jobs[str]:
-    monkeypatch.setattr(app.jobs, "SOON", 0.05)
+    monkeypatch.setattr(app.explain.jobs, "SOON", 0.05)
     return Jobs(StoppedError, len)
 
 
@@ -83,7 +83,7 @@ def test_one_tab_does_not_cancel_for_another(jobs: Jobs[str], worker: Worker) ->
 def test_a_job_that_nobody_asks_about_is_given_up(
     jobs: Jobs[str], worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.jobs, "FORGOTTEN", 0.1)
+    monkeypatch.setattr(app.explain.jobs, "FORGOTTEN", 0.1)
     job = jobs.submit("a", until_unwanted, worker, "closed tab")
     assert job.finished.wait(5)
     assert job.state == "cancelled"
@@ -182,7 +182,7 @@ def test_remaining_time_follows_the_pace() -> None:
 
 
 def test_old_results_make_room(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
-    monkeypatch.setattr(app.jobs, "KEPT", 5000)
+    monkeypatch.setattr(app.explain.jobs, "KEPT", 5000)
     jobs: Jobs[str] = Jobs(StoppedError, len)
     for name in "abc":
         assert jobs.submit(name, lambda job: "x" * 1500, worker, "me").finished.wait(5)
@@ -193,7 +193,7 @@ def test_old_results_make_room(monkeypatch: pytest.MonkeyPatch, worker: Worker) 
 
 
 def test_a_result_that_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch, worker: Worker) -> None:
-    monkeypatch.setattr(app.jobs, "KEPT", 2000)
+    monkeypatch.setattr(app.explain.jobs, "KEPT", 2000)
     jobs: Jobs[str] = Jobs(StoppedError, len)
     job = jobs.submit("a", lambda job: "x" * 5000, worker, "me")
     deadline = time.monotonic() + 5

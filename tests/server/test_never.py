@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from app import Batch
-from app.features import ImageFeature
+from app.data.features import ImageFeature
 
 from .conftest import Make, Net, batches, explained, get
 from .test_service import endless

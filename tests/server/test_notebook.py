@@ -19,12 +19,13 @@ from ipywidgets.widgets.widget import _instances as widgets
 from PIL import Image
 from torch import nn
 
-from app import AttributionVisualizer, Batch, InsightsError, notebook
-from app.features import GeneralFeature, TextFeature
-from app.notebook import Cell, NotebookView
-from app.selection import Selection
-from app.snapshot import as_html, as_png, colours
-from app.widget import THREADS, DashboardWidget, call
+from app import AttributionVisualizer, Batch, InsightsError
+from app.data.features import GeneralFeature, TextFeature
+from app.notebook import view as notebook
+from app.notebook.selection import Selection
+from app.notebook.snapshot import as_html, as_png, colours
+from app.notebook.view import Cell, NotebookView
+from app.notebook.widget import THREADS, DashboardWidget, call
 
 from .conftest import Make, Net
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from app.errors import InsightsError, describe
-from app.outputs import Outputs, columns
+from app.model.outputs import Outputs, columns
 
 LOGITS = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]])
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from app import Batch, InsightsError
-from app.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
-from app.methods import OFFERED
+from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
+from app.explain.methods import OFFERED
 
 from .conftest import Make, Net, batches, explained, get
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-import app.source
-from app.batch import Batch
+import app.data.source
+from app.data.batch import Batch
+from app.data.source import Example, MapSource, StreamSource, open_source, split, unbatched
 from app.errors import InsightsError
-from app.source import Example, MapSource, StreamSource, open_source, split, unbatched
 
 
-def everything(source: app.source.Source) -> list[Example | Exception]:
+def everything(source: app.data.source.Source) -> list[Example | Exception]:
     found: list[Example | Exception] = []
     while (examples := source.read()) is not None:
         found += examples
@@ -99,7 +99,7 @@ def test_a_generator_is_read_only_as_far_as_asked() -> None:
 
 
 def test_memory_is_bounded_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.source, "MEMORY", 10_000)
+    monkeypatch.setattr(app.data.source, "MEMORY", 10_000)
     source = StreamSource((Batch(torch.full((4, 500), float(i)), None, "kept") for i in range(10)), 1)
     assert len(everything(source)) == 40
     assert source._held <= 10_000

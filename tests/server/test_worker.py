@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.worker import Worker
+from app.model.worker import Worker
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("app.worker.monotonic", lambda: clock.now)
+    monkeypatch.setattr("app.model.worker.monotonic", lambda: clock.now)
     return clock
 
 
 def test_explanations_and_background_work_get_the_same_time(
     worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.worker.PREPARING", 10.0)
+    monkeypatch.setattr("app.model.worker.PREPARING", 10.0)
     gate, last = threading.Event(), threading.Event()
 
     def explain() -> None:
@@ -77,7 +77,7 @@ def test_explanations_go_on_where_background_work_does_not(
     worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last portion came: what is still owed to it is forgotten after a moment."""
-    monkeypatch.setattr("app.worker.PREPARING", 0.01)
+    monkeypatch.setattr("app.model.worker.PREPARING", 0.01)
     gate, last = threading.Event(), threading.Event()
     worker.put(lambda: gate.wait(5) and clock.busy("long", 60.0))
     worker.background(lambda: clock.busy("scan", 0.5))

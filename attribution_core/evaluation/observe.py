@@ -1,0 +1,148 @@
+"""What the caller sees and bounds of a running method: progress, cancellation, rows, passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+from attribution_core.errors import AttributionError
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
+    """Raised within one forward pass of `cancelled()` returning true."""
+
+
+@dataclass
+class Passes:
+    """Passes through a model, and the rows of all of them together."""
+
+    forward: int = 0
+    forward_rows: int = 0
+    backward: int = 0
+    backward_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Observer:
+    """What the caller wants to know and to bound while a method runs."""
+
+    progress: Callable[[int, int], object] | None = None
+    cancelled: Callable[[], bool] | None = None
+    max_batch: int | None = None
+    copied: bool = False
+    passes: Passes | None = None
+
+
+_NOBODY = Observer()
+
+_observer: ContextVar[Observer] = ContextVar("attribution_core_observer", default=_NOBODY)
+
+
+@contextmanager
+def observe(
+    progress: Callable[[int, int], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    max_batch: int | None = None,
+) -> Iterator[None]:
+    """Watch, stop and bound every method called inside, in this thread or task only.
+
+    `progress(done, total)` counts path steps, perturbations, or 1 for single-pass methods. `cancelled()` is asked
+    before every pass; once true, `Cancelled` is raised. No forward pass gets more than `max_batch` rows.
+    What is None is inherited from an enclosing `observe`.
+    """
+    if max_batch is not None and (isinstance(max_batch, bool) or int(max_batch) < 1):
+        raise AttributionError(f"observe(max_batch={max_batch!r}): the largest batch must be an integer ≥ 1.")
+    given = {"progress": progress, "cancelled": cancelled, "max_batch": max_batch}
+    with _observing(**{name: value for name, value in given.items() if value is not None}):
+        yield
+
+
+@contextmanager
+def _observing(**changes: Any) -> Iterator[None]:
+    token = _observer.set(replace(_observer.get(), **changes))
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def quietly(copied: bool) -> AbstractContextManager[None]:
+    """For a method that asks another one: inside, nothing is reported.
+
+    `copied`: what the other takes for a batch are stacked copies of one, so that it must give a score for each row.
+    """
+    return _observing(progress=None, copied=copied)
+
+
+def copied() -> bool:
+    """Whether a batch given now consists of stacked copies."""
+    return _observer.get().copied
+
+
+def counting(passes: Passes) -> AbstractContextManager[None]:
+    """Inside, passes through models are counted in place of being made: see `attribution_core.cost`."""
+    return _observing(passes=passes, progress=None)
+
+
+def counting_forward(rows: int) -> bool:
+    """Count a forward pass of so many rows, if any; whether passes are being counted."""
+    passes = _observer.get().passes
+    if passes is not None and rows:
+        passes.forward += 1
+        passes.forward_rows += rows
+    return passes is not None
+
+
+def counting_backward(rows: int) -> None:
+    """Count a backward pass."""
+    passes = _observer.get().passes
+    if passes is not None:
+        passes.backward += 1
+        passes.backward_rows += rows
+
+
+@contextmanager
+def progress_bar(shown: bool, title: str) -> Iterator[None]:
+    """Show a tqdm bar besides telling the caller's own `progress`."""
+    if not shown:
+        yield
+        return
+    try:
+        from tqdm.auto import tqdm  # noqa: PLC0415 - only show_progress needs it
+    except ImportError as missing:
+        raise AttributionError(
+            "show_progress=True needs tqdm, which is not installed.", "pip install tqdm"
+        ) from missing
+    outer = _observer.get().progress
+    with tqdm(desc=title) as bar:
+
+        def both(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            if outer is not None:
+                outer(done, total)
+
+        with observe(progress=both):
+            yield
+
+
+def checkpoint() -> None:
+    """Stop here if the caller asked to; called before every forward and backward pass."""
+    cancelled = _observer.get().cancelled
+    if cancelled is not None and cancelled():
+        raise Cancelled
+
+
+def report(done: int, total: int) -> None:
+    """Tell the caller how far the method is."""
+    progress = _observer.get().progress
+    if progress is not None:
+        progress(done, total)
+
+
+def max_batch() -> int | None:
+    """The bound on rows that the caller set by `observe`."""
+    return _observer.get().max_batch

@@ -1,0 +1,35 @@
+"""Completeness: how far attributions miss the change of the score."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.precision import wide
+from attribution_core.question.question import Question, Tensors
+
+
+def plain_scores(question: Question, inputs: Tensors) -> Tensor:
+    """Floating point scores of inputs that the model may overwrite, without gradients."""
+    with torch.no_grad():
+        scores = question.scores(inputs)
+    return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())
+
+
+def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
+    """score(end) − score(start) for each example, shape (B,), both in one forward pass where they fit."""
+    ends = (start, end)
+
+    def part(first: int, last: int) -> Tensor:
+        points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
+        with torch.no_grad():
+            return question.repeated(last - first).scores(points).reshape(last - first, -1)
+
+    scores = torch.cat(list(over(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), told=False)))
+    return scores[1] - scores[0]
+
+
+def total(attributions: Tensors) -> Tensor:
+    """The sum of each example's attributions over all inputs, shape (B,)."""
+    return torch.stack([a.to(wide(a.dtype)).reshape(len(a), -1).sum(1) for a in attributions]).sum(0)

@@ -1,0 +1,66 @@
+"""The game that a model becomes when features can be removed: players are features, a coalition is worth its score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.precision import wide
+from attribution_core.methods.delta import plain_scores
+from attribution_core.question.question import Question, Tensors
+from attribution_core.reading.masks import Groups
+
+
+@dataclass(frozen=True)
+class Game:
+    """v(S): each example's score where features outside the coalition S are replaced by the baseline.
+
+    A coalition is a row of booleans, one per feature. `rows` is the most rows that the caller asked for in one pass.
+    """
+
+    question: Question
+    inputs: Tensors
+    baselines: Tensors
+    features: Groups
+    rows: int | None = None
+
+    @property
+    def players(self) -> int:
+        """Number of features."""
+        return self.features.count
+
+    def points(self, coalitions: Tensor) -> Tensors:
+        """What the model sees of k coalitions: k stacked batches."""
+        return tuple(
+            torch.where(shown, x, b).expand(len(coalitions), *x.shape).flatten(0, 1)
+            for shown, x, b in zip(self.features.shown(coalitions), self.inputs, self.baselines, strict=True)
+        )
+
+    def worth(self, count: int, coalitions: Callable[[int, int], Tensor], *, told: bool = True) -> Tensor:
+        """v of coalitions 0…count, given slice by slice: (count, B), or (count, 1) for one number per batch."""
+
+        def part(start: int, stop: int) -> Tensor:
+            points = self.points(coalitions(start, stop))
+            return plain_scores(self.question.repeated(stop - start), points).reshape(stop - start, -1)
+
+        fit = rows_that_fit(self.inputs, self.rows)
+        found = torch.cat(list(over(count, part, len(self.inputs[0]), fit, told=told)))
+        return found.to(wide(found.dtype))
+
+    def each(self) -> list[Game]:
+        """The games of single examples where each has its own features; else this one, of all examples at once."""
+        return [self.of(row) for row in range(len(self.inputs[0]))] if self.features.own else [self]
+
+    def of(self, row: int) -> Game:
+        """The game of one example."""
+        return Game(
+            self.question.examples(row, row + 1, len(self.inputs[0])),
+            tuple(x[row : row + 1] for x in self.inputs),
+            tuple(b[row : row + 1] for b in self.baselines),
+            self.features.example(row) if self.features.own else self.features,
+            self.rows,
+        )

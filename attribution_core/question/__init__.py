@@ -1,0 +1,1 @@
+"""The question: a score (target) of a model, in terms of the values at a site."""

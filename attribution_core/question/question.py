@@ -1,0 +1,238 @@
+"""The question that every method answers: why this score, in terms of the values at this site?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from attribution_core.errors import AttributionError, NotPerExample
+from attribution_core.evaluation.observe import checkpoint, counting_backward, counting_forward, max_batch
+from attribution_core.question.site import Inputs, Layer, Layers, Site
+from attribution_core.question.target import Output, Target
+
+Tensors = tuple[Tensor, ...]
+
+
+class Gradients(NamedTuple):
+    """Values at the site, d score / d value of the same shapes, and the scores (rows,)."""
+
+    values: Tensors
+    slopes: Tensors
+    scores: Tensor
+
+
+class Reading(NamedTuple):
+    """Values at the site, and the scores (rows,)."""
+
+    values: Tensors
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Question:
+    """A model, what to explain of it (`target`) and what to attribute that to (`site`).
+
+    `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
+    that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
+    `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each value at the site whether any
+    score depended on it.
+    """
+
+    forward: Callable[..., Any]
+    target: Target = field(default_factory=Output)
+    site: Site = field(default_factory=Inputs)
+    extra: tuple[Any, ...] = ()
+    copies: int = 1
+    whole: bool = True
+    grad_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    used: dict[int, bool] = field(default_factory=dict, compare=False)
+
+    def repeated(self, copies: int) -> Question:
+        """The same question of `copies` stacked batches (path steps, perturbations)."""
+        return replace(self, copies=self.copies * copies)
+
+    def scores(self, inputs: Tensors) -> Tensor:
+        """One score per row, shape (rows,), or (1,) where the model returns one number for the batch."""
+        parts = self._parts(inputs)
+        if parts:
+            return torch.cat([question.scores(part) for question, part in parts])
+        return self._scores(inputs)
+
+    def _scores(self, inputs: Tensors) -> Tensor:
+        rows = inputs[0].shape[0]
+        if counting_forward(0) and isinstance(self.site, Inputs):
+            counting_forward(rows)
+            return _stand_in(inputs, getattr(self.target, "targets", None))
+        scores = self.target.scores(lambda: self._run(inputs), self.copies)
+        if scores.shape[0] != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
+            raise NotPerExample(
+                f"The model gave {len(scores)} scores for {rows} rows.",
+                "It must return one row for each example, or one number for the whole batch.",
+            )
+        return scores
+
+    def _run(self, inputs: Tensors) -> Any:
+        checkpoint()
+        counting_forward(inputs[0].shape[0])
+        return self.forward(*inputs, *stacked(self.extra, inputs[0].shape[0] // self.copies, self.copies))
+
+    def values(self, inputs: Tensors) -> Tensors:
+        """The tensors at the site, whatever the target."""
+        if isinstance(self.site, Inputs):
+            return inputs
+        parts = self._parts(inputs)
+        if parts:
+            return _columns([question.values(part) for question, part in parts])
+        with torch.no_grad(), self.site.watched(inputs) as values:
+            self._run(_fresh(inputs))
+        return tuple(value.detach() for value in values())
+
+    def read(self, inputs: Tensors) -> Reading:
+        """Values at the site and scores, without gradients."""
+        parts = self._parts(inputs)
+        if parts:
+            read = [question.read(part) for question, part in parts]
+            return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
+        with torch.no_grad(), self.site.watched(inputs) as values:
+            scores = self._scores(_fresh(inputs))
+        return Reading(tuple(value.detach() for value in values()), scores)
+
+    def gradients(self, inputs: Tensors) -> Gradients:
+        """Values at the site and the gradient of each example's score with respect to them."""
+        parts = self._parts(inputs)
+        if parts:
+            return _joined([question.gradients(part) for question, part in parts])
+        leaves = tuple(self._leaf(x) for x in inputs)
+        with torch.enable_grad(), self.site.watched(leaves) as watched:
+            scores = self._scores(_fresh(leaves))
+        return self._found(scores, watched(), last=True)
+
+    def gradients_also_at(
+        self, site: Site, inputs: Tensors, there: Callable[[], AbstractContextManager[object]]
+    ) -> tuple[Gradients, Gradients]:
+        """What `gradients` gives at another site, whose backward pass is made inside `there`, and at this one.
+
+        Both come from one forward pass.
+        """
+        parts = self._parts(inputs)
+        if parts:
+            each = [question.gradients_also_at(site, part, there) for question, part in parts]
+            return _joined([first for first, _ in each]), _joined([second for _, second in each])
+        leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
+        with torch.enable_grad(), self.site.watched(leaves) as watched, site.watched(leaves) as watched_there:
+            scores = other._scores(_fresh(leaves))
+        with there():
+            found = other._found(scores, watched_there(), last=False)
+        return found, self._found(scores, watched(), last=True)
+
+    def _found(self, scores: Tensor, values: Tensors, last: bool) -> Gradients:
+        if not scores.requires_grad:
+            raise AttributionError(
+                "The score does not depend differentiably on the inputs.",
+                "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
+            )
+        checkpoint()
+        slopes = self._differentiated(scores, values, last)
+        kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
+        return Gradients(kept, slopes, scores.detach())
+
+    def _leaf(self, x: Tensor) -> Tensor:
+        kept = x.requires_grad and self.grad_kwargs.get("create_graph")
+        return x if kept else x.detach().requires_grad_(x.is_floating_point())
+
+    def _differentiated(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
+        places = [place for place, value in enumerate(values) if value.is_floating_point()]
+        if len(places) < len(values):
+            raise AttributionError(
+                f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
+                "Choose the output of an embedding, or another layer.",
+            )
+        columns = (scores,) if scores.dim() == 1 else scores.unbind(1)
+        each = [self._slopes(c, values, last and n == len(columns)) for n, c in enumerate(columns, 1)]
+        return each[0] if scores.dim() == 1 else tuple(torch.stack(found, 1) for found in zip(*each, strict=True))
+
+    def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
+        defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
+        counting_backward(scores.shape[0])
+        slopes = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
+        for place, slope in enumerate(slopes):
+            self.used[place] = self.used.get(place, False) or slope is not None
+        return tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
+
+    def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
+        """Slices of a single batch that is larger than the caller's bound; empty where it fits."""
+        rows, bound = inputs[0].shape[0], max_batch()
+        if self.copies > 1 or bound is None or rows <= bound:
+            return []
+        return [
+            (self.examples(start, min(start + bound, rows), rows), tuple(x[start : start + bound] for x in inputs))
+            for start in range(0, rows, bound)
+        ]
+
+    def examples(self, start: int, stop: int, batch: int) -> Question:
+        """The same question of examples start…stop of a batch."""
+
+        def part(value: Any) -> Any:
+            return value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
+
+        return replace(self, extra=tree_map(part, self.extra), target=self.target.examples(start, stop), whole=False)
+
+    def lifted(self, inputs: Tensors) -> Question:
+        """The same score as a function of the site's values, everything before them fixed by `inputs`."""
+        if not isinstance(self.site, (Layer, Layers)):
+            return self
+        site, batch = self.site, inputs[0].shape[0]
+
+        def from_values(*values: Tensor) -> Any:
+            copies = values[0].shape[0] // batch
+            with site.replaced(values):
+                return self.forward(*stacked((*inputs, *self.extra), batch, copies))
+
+        return replace(self, forward=from_values, site=Inputs(), extra=(), used={})
+
+
+def check_rows(values: Tensors, rows: int) -> None:
+    """Refuse values at a layer that do not have a row for each row of the batch."""
+    for value in values:
+        if value.dim() == 0 or len(value) != rows:
+            raise NotPerExample(
+                f"The layer's values have shape {tuple(value.shape)} for {rows} examples.",
+                "Choose a layer with one row per example in dimension 0.",
+            )
+
+
+def stacked(value: Any, batch: int, copies: int) -> Any:
+    """`copies` stacked batches of a tensor that has one row per example, also inside tuples, lists and dicts."""
+
+    def several(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.dim() == 0 or leaf.shape[0] != batch:
+            return leaf
+        return leaf.repeat(copies, *[1] * (leaf.dim() - 1))
+
+    return value if copies == 1 else tree_map(several, value)
+
+
+def _joined(parts: list[Gradients]) -> Gradients:
+    return Gradients(
+        _columns([p.values for p in parts]), _columns([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
+    )
+
+
+def _stand_in(inputs: Tensors, targets: Sequence[Any] | None) -> Tensor:
+    """Scores that are zero and depend on all inputs, for counting passes."""
+    zero = torch.stack([x.reshape(len(x), -1).sum(1) * 0.0 for x in inputs]).sum(0)
+    return zero if targets is None else torch.stack([zero] * len(targets), 1)
+
+
+def _columns(rows: list[Tensors]) -> Tensors:
+    return tuple(torch.cat(column) for column in zip(*rows, strict=True))
+
+
+def _fresh(inputs: Tensors) -> Tensors:
+    return tuple(x.clone() for x in inputs)  # the model may change its inputs in place

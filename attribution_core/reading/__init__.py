@@ -1,0 +1,1 @@
+"""Arguments as users give them, read and checked once."""

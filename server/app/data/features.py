@@ -1,0 +1,229 @@
+"""What an input of a model means to a person: its transforms, its baselines, how to show it and its attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from app.errors import InsightsError, arrived
+from app.schema import FeatureKind
+
+Transform = Callable[[Tensor], Tensor]
+Transforms = Transform | Sequence[Transform] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image to show: uint8 (H, W, 3), and how it was made visible where that is not obvious."""
+
+    pixels: npt.NDArray[np.uint8]
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """Tokens to show, one for each attribution."""
+
+    tokens: list[str]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Named numbers to show, one for each attribution."""
+
+    categories: list[str]
+    values: list[float]
+
+
+Shown = Picture | Words | Numbers | None
+
+
+class BaseFeature:
+    """An input of the model; subclass it to show your own kind of data.
+
+    `input_transforms` turn one example's data, without batch dimension, into what the model takes;
+    `baseline_transforms` turn *that* into the baselines it is compared with; `visualization_transform` receives the
+    original data as a batch of one. A subclass names the `kind` of view it wants and overrides `show` and `reduce`.
+    """
+
+    kind: FeatureKind = "empty"
+
+    def __init__(
+        self,
+        name: str,
+        baseline_transforms: Transforms = None,
+        input_transforms: Transforms = None,
+        visualization_transform: Callable[[Tensor], object] | None = None,
+    ) -> None:
+        self.name = name
+        self.baseline_transforms = _listed(baseline_transforms)
+        self.input_transforms = _listed(input_transforms)
+        self.visualization_transform = visualization_transform
+
+    def transform(self, data: Tensor) -> Tensor:
+        """The model's input for one example's data."""
+        for transform in self.input_transforms:
+            try:
+                data = transform(data)
+            except Exception as error:
+                error.add_note(f"An input transform of feature {self.name!r} was given {arrived([data])}.")
+                raise
+        return data
+
+    def baselines(self, transformed: Tensor) -> list[Tensor]:
+        """All baselines of one transformed input; zeros where none were given."""
+        if not self.baseline_transforms:
+            return [torch.zeros_like(transformed)]
+        return [self._baseline(transform, transformed) for transform in self.baseline_transforms]
+
+    def _baseline(self, transform: Transform, transformed: Tensor) -> Tensor:
+        baseline = transform(transformed)
+        if baseline.shape != transformed.shape:
+            raise InsightsError(
+                f"a baseline of feature {self.name!r} has shape {tuple(baseline.shape)}, "
+                f"its input {tuple(transformed.shape)}",
+                hint="baseline_transforms receive the transformed input and return a tensor of the same shape",
+            )
+        return baseline.to(transformed)
+
+    @property
+    def baseline_names(self) -> list[str]:
+        """A name for each baseline: its function's, where that has one."""
+        names = [getattr(transform, "__name__", "<lambda>") for transform in self.baseline_transforms]
+        return [f"baseline {i + 1}" if name == "<lambda>" else name.replace("_", " ") for i, name in enumerate(names)]
+
+    def show(self, data: Tensor) -> Shown:  # noqa: ARG002  # for subclasses
+        """What to draw for one example's original data."""
+        return None
+
+    def reduce(self, attribution: Tensor) -> npt.NDArray[np.float32]:
+        """One example's attribution in the shape that is drawn."""
+        return np.asarray(attribution.detach().float().cpu().numpy(), dtype=np.float32)
+
+    def _visualized(self, data: Tensor) -> object:
+        batch = data.unsqueeze(0)
+        try:
+            return self.visualization_transform(batch) if self.visualization_transform else batch
+        except Exception as error:
+            error.add_note(f"The visualization_transform of feature {self.name!r} was given {arrived([batch])}.")
+            raise
+
+
+class ImageFeature(BaseFeature):
+    """An image (C, H, W) or (H, W) with any number of channels; `visualization_transform` may choose what is shown."""
+
+    kind: FeatureKind = "image"
+
+    def show(self, data: Tensor) -> Picture:
+        """The original image: as it is in [0, 1] or in 0…255, stretched to the visible range otherwise."""
+        image = torch.as_tensor(self._visualized(data)) if self.visualization_transform else data
+        image = image.detach().float().cpu()
+        while image.dim() > 3 and image.shape[0] == 1:
+            image = image[0]
+        image = image[None] if image.dim() == 2 else image
+        if image.dim() != 3:
+            raise InsightsError(
+                f"feature {self.name!r} cannot be shown as an image: its data has shape {tuple(data.shape)}",
+                hint="an image is (C, H, W) or (H, W); give a visualization_transform, or use GeneralFeature",
+            )
+        ranged, stretch = _visible(image, whole_numbers=not data.dtype.is_floating_point)
+        colours, channels = _coloured(ranged)
+        notes = [note for note in (channels, stretch) if note]
+        pixels = (colours * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        return Picture(pixels, "; ".join(notes) or None)
+
+    def reduce(self, attribution: Tensor) -> npt.NDArray[np.float32]:
+        """The attribution as (C, H, W)."""
+        array = super().reduce(attribution)
+        return array[None] if array.ndim == 2 else array
+
+
+class TextFeature(BaseFeature):
+    """Token ids (L,) or embeddings (L, D); `visualization_transform` gives the words."""
+
+    kind: FeatureKind = "text"
+
+    def show(self, data: Tensor) -> Words:
+        """The words, or the ids where no `visualization_transform` is given."""
+        shown = self._visualized(data)
+        if isinstance(shown, Tensor):
+            shown = shown.reshape(-1).tolist() if shown.dim() < 3 else range(shown.shape[1])
+        return Words([str(token) for token in shown])  # type: ignore[attr-defined]  # any iterable of words will do
+
+    def reduce(self, attribution: Tensor) -> npt.NDArray[np.float32]:
+        """The attribution of each token (L,): summed over the embedding's dimensions."""
+        array = super().reduce(attribution)
+        return np.asarray(array.reshape(array.shape[0], -1).sum(axis=1), dtype=np.float32)
+
+
+class GeneralFeature(BaseFeature):
+    """A row of named numbers (K,)."""
+
+    kind: FeatureKind = "general"
+
+    def __init__(
+        self,
+        name: str,
+        categories: Sequence[str],
+        baseline_transforms: Transforms = None,
+        input_transforms: Transforms = None,
+        visualization_transform: Callable[[Tensor], object] | None = None,
+    ) -> None:
+        super().__init__(name, baseline_transforms, input_transforms, visualization_transform)
+        self.categories = [str(category) for category in categories]
+
+    def show(self, data: Tensor) -> Numbers:
+        """The numbers with their names; numbers without a name are counted on."""
+        values = torch.as_tensor(self._visualized(data)).detach().double().reshape(-1).tolist()
+        extra = [f"value {i}" for i in range(len(self.categories), len(values))]
+        return Numbers((self.categories + extra)[: len(values)], values)
+
+    def reduce(self, attribution: Tensor) -> npt.NDArray[np.float32]:
+        """The attribution of each number (K,)."""
+        return super().reduce(attribution).reshape(-1)
+
+
+class EmptyFeature(BaseFeature):
+    """An input that is not shown; only its contribution is."""
+
+    def __init__(
+        self,
+        name: str = "empty",
+        baseline_transforms: Transforms = None,
+        input_transforms: Transforms = None,
+        visualization_transform: Callable[[Tensor], object] | None = None,
+    ) -> None:
+        super().__init__(name, baseline_transforms, input_transforms, visualization_transform)
+
+
+def _listed(transforms: Transforms) -> list[Transform]:
+    if transforms is None:
+        return []
+    return [transforms] if callable(transforms) else list(transforms)
+
+
+def _visible(image: Tensor, whole_numbers: bool) -> tuple[Tensor, str | None]:
+    finite = torch.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = finite.min().item(), finite.max().item()
+    if whole_numbers and low >= 0 and high <= 255:
+        return finite / 255, None
+    if low >= 0 and high <= 1:
+        return finite, None
+    spread = (high - low) or 1.0
+    return (finite - low) / spread, f"stretched from [{low:.3g}, {high:.3g}]"
+
+
+def _coloured(image: Tensor) -> tuple[Tensor, str | None]:
+    channels = image.shape[0]
+    if channels == 3:
+        return image, None
+    if channels == 1:
+        return image.expand(3, -1, -1), None
+    if channels == 4:
+        return image[:3], "the first 3 of 4 channels"
+    return image.mean(0, keepdim=True).expand(3, -1, -1), f"the mean of {channels} channels"

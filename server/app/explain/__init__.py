@@ -1,0 +1,1 @@
+"""Methods on offer, questions, and the jobs that answer them."""

@@ -1,0 +1,1 @@
+"""Predictions of every sample: filled in the background, queried by the screen."""

@@ -1,0 +1,1 @@
+"""The models: what they return, and when each device runs them."""

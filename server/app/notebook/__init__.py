@@ -1,0 +1,1 @@
+"""The same dashboard as a Jupyter widget."""

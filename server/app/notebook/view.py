@@ -1,0 +1,140 @@
+"""A visualizer's life in a notebook: its widget, what the person selects there, and the picture that is saved."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from app.errors import InsightsError
+from app.notebook.selection import Selection
+from app.notebook.snapshot import Seen, as_html, as_png
+from app.notebook.widget import DashboardWidget
+from app.schema import SampleQuery
+
+if TYPE_CHECKING:
+    from flask_openapi3.openapi import OpenAPI
+
+    from app.web.service import InsightsService
+
+KEPT = 8
+FIRST_PICTURE = 1.5
+SCANNED = 2000  # samples that the dashboard looks through at first
+WAITING = "Attribution Insights: nothing has been looked at yet."
+
+
+class Cell(NamedTuple):
+    """The running cell: its id ("" where the host names none), which run it is, whether it displays and for whom."""
+
+    id: str
+    run: str
+    displays: bool  # marimo shows what a cell ends with instead
+    attended: bool = True  # a person could answer a question; nobody can where a notebook is only executed
+
+
+class NotebookView:
+    """One rendered dashboard: a live widget and, below it, a still picture for the saved notebook."""
+
+    def __init__(self, app: OpenAPI, service: InsightsService, cell: Cell, height: int) -> None:
+        self._service, self._cell = service, cell
+        self._picture = uuid.uuid4().hex
+        self._handle: Any = None
+        self._shown: dict[str, Any] = {}
+        self.widget = DashboardWidget(app, height=height, snapshot=self._picture)
+        self.widget.on_msg(self._seen)
+
+    @property
+    def selection(self) -> Selection:
+        """What the person looks at."""
+        return Selection.model_validate(self.widget.selected)
+
+    def display(self) -> None:
+        """Show the widget, and the picture that a saved notebook keeps; the widget hides it while it lives.
+
+        A host follows updates of the picture until its page is loaded anew; it keeps nothing of a display's id.
+        """
+        from IPython import display as ipython  # noqa: PLC0415  # there only in a notebook
+
+        show: Any = ipython.display
+        show(self.widget)
+        self._shown = self._bundle([] if self._cell.attended else self._first())
+        self._handle = show(self._shown, raw=True, display_id=self._picture)
+        if self._cell.attended:  # the dashboard is answered only once the cell is done
+            self.widget.later(self._show_first)
+
+    def replaced_by(self, cell: Cell) -> bool:
+        """Whether the host has closed this, or takes it away for what a new run of its cell shows."""
+        again = bool(cell.id) and cell.id == self._cell.id and cell.run != self._cell.run
+        return again or self.widget.closed
+
+    def close(self) -> None:
+        """Take the widget off the screen and free what it holds."""
+        self.widget.close()
+
+    def _seen(self, _: Any, content: Any, __: Any) -> None:
+        if content.get("type") == "seen" and self._handle is not None:
+            seen = [
+                found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
+            ]
+            self._show(seen)
+
+    def _show_first(self) -> None:
+        nothing, seen = self._shown, self._first()
+        if self._shown is nothing:
+            self._show(seen)
+
+    def _show(self, seen: list[Seen]) -> None:
+        bundle = self._bundle(seen)
+        if seen and bundle != self._shown:
+            self._shown = bundle
+            self._handle.update(bundle, raw=True)
+
+    def _first(self) -> list[Seen]:
+        """The first samples with the default method, as many as a moment allows."""
+        deadline = time.monotonic() + FIRST_PICTURE
+        try:
+            query = SampleQuery(limit=KEPT // 2, order=self._service.setup.default_order, scan_to=SCANNED)
+            page = self._service.samples(query)
+            while page.progress.scanning and time.monotonic() < deadline - FIRST_PICTURE / 2:
+                time.sleep(0.05)
+                page = self._service.samples(query)
+        except Exception:
+            return []  # as below
+        found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
+        return [seen for seen in found if seen is not None]
+
+    def _look(self, sample: int, selection: Selection, patience: float) -> Seen | None:
+        """A sample with its explanation, where that exists or comes within `patience` seconds."""
+        try:
+            request = selection.request(sample, self._service.setup.default_method)
+            explanation = self._service.answer(request, patience=max(patience, 0))
+            title = f"#{sample}, for ‘{explanation.target.name}’"
+            return Seen(title, request.method, self._service.shown(sample), explanation)
+        except Exception:
+            return None  # a picture is a courtesy; the dashboard itself says what failed
+
+    def _bundle(self, seen: list[Seen]) -> dict[str, Any]:
+        caption = f"{self._service.setup.title}: {seen[0].method}, as last seen" if seen else WAITING
+        inside = as_html(seen, self._service.setup.features, caption)
+        # The live widget sets this variable; where there is none, in a saved notebook, the picture shows.
+        style = f"display:var(--attribution-insights-{self._picture},block)"
+        bundle: dict[str, Any] = {"text/plain": caption, "text/html": f'<div style="{style}">{inside}</div>'}
+        png = as_png(seen)
+        return bundle | ({"image/png": base64.b64encode(png).decode()} if png else {})
+
+
+def cell() -> Cell:
+    """The running cell of a notebook; raises `InsightsError` outside of one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None:
+        parent = getattr(shell, "parent_header", None) or {}
+        run = str(parent.get("header", {}).get("msg_id", ""))
+        attended = bool(parent.get("content", {}).get("allow_stdin"))
+        return Cell(str(parent.get("metadata", {}).get("cellId", "")), run, displays=True, attended=attended)
+    marimo = sys.modules.get("marimo")
+    if marimo is not None and marimo.running_in_notebook():
+        return Cell("", "", displays=False)
+    raise InsightsError("render() shows the dashboard in a notebook", hint="use serve() outside of one")

@@ -1,0 +1,209 @@
+"""What the app knows, in the shapes of the wire."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from app.data.features import BaseFeature, Numbers, Picture, Words
+from app.data.source import Example
+from app.errors import describe
+from app.explain.explanation import Explanation, InputExplanation, device_of
+from app.explain.jobs import Job
+from app.index.predictions import BINS, Counts, Row
+from app.model.outputs import Outputs
+from app.numbers import finites
+from app.schema import (
+    ApiError,
+    Attribution,
+    AttributionMap,
+    AttributionRequest,
+    ClassCount,
+    ClassRef,
+    ClassScore,
+    ConfusionCell,
+    EmptyAttribution,
+    EmptyInput,
+    GeneralAttribution,
+    GeneralInput,
+    Histogram,
+    ImageAttribution,
+    ImageInput,
+    InputAttribution,
+    ModelInfo,
+    Prediction,
+    Progress,
+    Sample,
+    SampleInput,
+    Summary,
+    TextAttribution,
+    TextInput,
+)
+from app.schema import Job as WireJob
+from app.web.encode import EncodedMap, encode_map, reduce_channels, reductions
+
+Answer = tuple[AttributionRequest, Explanation]
+
+
+def model_info(name: str, model: nn.Module, outputs: int | None) -> ModelInfo:
+    """A model by name, place and size; `outputs` as far as they are known."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters, outputs=outputs)
+
+
+def sample(
+    number: int,
+    example: Example | Exception,
+    rows: list[Row],
+    features: list[BaseFeature],
+    outputs: Outputs,
+    salt: str,
+) -> Sample:
+    """One example with every model's prediction; what could not be read, shown or predicted is said in `error`."""
+    failed = next((row.error for row in rows if row.error), None)
+    error = ApiError.model_validate_json(failed) if failed else None
+    inputs: list[SampleInput] = []
+    if isinstance(example, Exception):
+        error = error or describe(example)
+    else:
+        try:
+            inputs = [
+                _input(feature, example, i, f"api/samples/{number}/media/{i}?v={salt}")
+                for i, feature in enumerate(features)
+            ]
+        except Exception as problem:
+            error = error or describe(problem)
+    label = rows[0].label if rows else None
+    return Sample(
+        index=number,
+        label=None if label is None else class_ref(outputs, label),
+        predictions=[_prediction(row, outputs) for row in rows],
+        inputs=inputs,
+        error=error,
+    )
+
+
+def class_ref(outputs: Outputs, index: int) -> ClassRef:
+    """A class by index and name."""
+    return ClassRef(index=index, name=outputs.name(index))
+
+
+def _prediction(row: Row, outputs: Outputs) -> Prediction:
+    return Prediction(
+        model=row.model,
+        predicted=None if row.predicted is None else class_ref(outputs, row.predicted),
+        classes=[
+            ClassScore(index=i, name=outputs.name(i), score=score)
+            for i, score in zip(row.classes, row.scores, strict=True)
+        ],
+        correct=row.correct,
+    )
+
+
+def _input(feature: BaseFeature, example: Example, place: int, url: str) -> SampleInput:
+    match feature.show(example.inputs[place]):
+        case Picture(pixels=pixels, note=note):
+            height, width = pixels.shape[:2]
+            return ImageInput(name=feature.name, url=url, width=width, height=height, note=note)
+        case Words(tokens=tokens):
+            return TextInput(name=feature.name, tokens=tokens)
+        case Numbers(categories=categories, values=values):
+            return GeneralInput(name=feature.name, categories=categories, values=finites(values))
+        case _:
+            return EmptyInput(name=feature.name)
+
+
+def summary(counts: Counts, outputs: Outputs, progress: Progress) -> Summary:
+    """Counts, with a row for every class that has a name or was seen."""
+    seen = sorted({*range(len(outputs.classes)), *counts.predicted, *counts.actual})
+    return Summary(
+        matched=counts.matched,
+        correct=counts.correct,
+        incorrect=counts.incorrect,
+        unlabelled=counts.unlabelled,
+        classes=[
+            ClassCount(
+                index=i,
+                name=outputs.name(i),
+                predicted=counts.predicted.get(i, 0),
+                actual=counts.actual.get(i, 0),
+            )
+            for i in seen
+        ],
+        confusion=[ConfusionCell(actual=a, predicted=p, count=n) for a, p, n in counts.confusion],
+        scores=_histogram(counts),
+        progress=progress,
+    )
+
+
+def _histogram(counts: Counts) -> Histogram | None:
+    if not counts.scores:
+        return None
+    bins: dict[bool | None, list[int]] = {outcome: [0] * BINS for outcome in (True, False, None)}
+    for place, outcome, count in counts.scores:
+        bins[outcome][place] += count
+    return Histogram(low=counts.low, high=counts.high, correct=bins[True], incorrect=bins[False], unlabelled=bins[None])
+
+
+def job(job: Job[Answer], ahead: int, features: list[BaseFeature]) -> WireJob:
+    """How far an explanation is, and the explanation once it is done."""
+    return WireJob(
+        id=job.id,
+        state=job.state,
+        done=job.done,
+        total=job.total,
+        elapsed=job.elapsed,
+        remaining=job.remaining,
+        ahead=ahead,
+        attribution=_attribution(job.id, job.result, features) if job.result else None,
+        error=describe(job.error) if job.error else None,
+    )
+
+
+def _attribution(id: str, answer: Answer, features: list[BaseFeature]) -> Attribution:
+    request, explanation = answer
+    return Attribution(
+        sample=request.sample,
+        model=request.model,
+        method=request.method,
+        target=explanation.target,
+        output=explanation.output,
+        seconds=explanation.seconds,
+        completeness=explanation.completeness,
+        warnings=explanation.warnings,
+        inputs=[
+            _attributed(id, i, feature, part)
+            for i, (feature, part) in enumerate(zip(features, explanation.inputs, strict=True))
+        ],
+    )
+
+
+def _attributed(id: str, place: int, feature: BaseFeature, part: InputExplanation) -> InputAttribution:
+    match feature.kind:
+        case "image":
+            maps = [_map(id, place, part, reduction) for reduction in reductions(len(part.values))]
+            return ImageAttribution(name=feature.name, contribution=part.contribution, maps=maps)
+        case "text":
+            return TextAttribution(name=feature.name, contribution=part.contribution, weights=finites(part.values))
+        case "general":
+            return GeneralAttribution(name=feature.name, contribution=part.contribution, weights=finites(part.values))
+        case "empty":
+            return EmptyAttribution(name=feature.name, contribution=part.contribution)
+
+
+def _map(id: str, place: int, part: InputExplanation, reduction: str) -> AttributionMap:
+    found = encoded(part, reduction)
+    return AttributionMap(
+        reduction=reduction,
+        url=f"api/attributions/{id}/maps/{place}/{reduction}",
+        height=found.height,
+        width=found.width,
+        scale=found.scale,
+        minimum=found.minimum,
+        maximum=found.maximum,
+        nonfinite=found.nonfinite,
+    )
+
+
+def encoded(part: InputExplanation, reduction: str) -> EncodedMap:
+    """One map of an image's attribution."""
+    return encode_map(reduce_channels(part.values, reduction))
