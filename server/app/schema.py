@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FeatureKind = Literal["image", "text", "general", "empty"]
+Task = Literal["classification", "binary", "regression"]
+Unit = Literal["pixel", "patch", "window"]
 Outcome = Literal["all", "correct", "incorrect"]
 Order = Literal["index", "mistakes", "confident", "uncertain"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -51,6 +53,7 @@ class ModelInfo(Wire):
     device: str
     parameters: int
     outputs: int | None = Field(description="how many classes it scores; unknown before its first prediction")
+    task: Task | None = Field(description="what it does; unknown before its first prediction")
 
 
 class FeatureInfo(Wire):
@@ -75,22 +78,29 @@ class Parameter(Wire):
 
 
 class MethodInfo(Wire):
-    """An attribution method; `complete` says that its attributions should sum to the change of the output."""
+    """An attribution method; `complete` says that its attributions should sum to the change of the output.
+
+    `caveat` is a sentence on why not to trust it in general, or empty.
+    """
 
     name: str
     title: str
     summary: str
+    caveat: str
     complete: bool
     uses_baseline: bool
     parameters: list[Parameter]
 
 
 class Workspace(Wire):
-    """Everything that does not change while the server runs."""
+    """What the dashboard shows; `task`, `classes` and models' outputs are known once every model has predicted.
+
+    `task` is classification where any model classifies, regression where all give a number.
+    """
 
     title: str
     version: str
-    task: Literal["classification", "binary", "regression"]
+    task: Task
     classes: list[str] = Field(description="a name for every output, also where the user gave fewer")
     named: int = Field(description="how many names the user gave")
     models: list[ModelInfo]
@@ -123,7 +133,10 @@ class SampleQuery(SampleFilter):
 
 
 class Progress(Wire):
-    """How much of the data has been seen: `size` is None where the data does not tell its length."""
+    """How much of the data has been seen: `size` is None where the data does not tell its length.
+
+    Of the `failed` samples, which have an error, `unreadable` could not be read; the others could not be predicted.
+    """
 
     scanned: int
     size: int | None
@@ -131,6 +144,8 @@ class Progress(Wire):
     scanning: bool
     labelled: int
     failed: int
+    unreadable: int
+    changed_models: list[str] = Field(description="models whose weights are no longer those that predicted")
     error: ApiError | None
 
 
@@ -273,9 +288,12 @@ class AttributionMap(Wire):
 
     `reduction` says how channels became one number: their signed `sum`, their `magnitude` (root of the sum of
     squares), or the one channel of that number. Non-finite values are NaN in the bytes and not in `minimum`, `maximum`.
+    `unit` says what a value is the attribution of: its pixel, or the whole patch that the pixel belongs to, or the
+    windows that cover it, on average.
     """
 
     reduction: Reduction
+    unit: Unit
     url: str
     height: int
     width: int
@@ -326,11 +344,16 @@ InputAttribution = Annotated[
 
 
 class Completeness(Wire):
-    """Whether the attributions add up: their sum, the change of the output from the baseline, and the difference."""
+    """Whether the attributions add up: their sum, the change of the output from the baseline, and the difference.
+
+    `cancellation` is the sum of their magnitudes over the magnitude of their sum: 1 where none cancels another.
+    """
 
     total: float
     change: float
     delta: float
+    adds_up: bool = Field(description="the difference is small beside the change")
+    cancellation: float | None = Field(description="unknown where the attributions sum to zero")
 
 
 class Attribution(Wire):
@@ -342,6 +365,7 @@ class Attribution(Wire):
     target: ClassRef
     output: float | None
     seconds: float
+    signed: bool = Field(description="whether this method, with these arguments, can give negative values")
     completeness: Completeness | None
     warnings: list[str]
     inputs: list[InputAttribution]

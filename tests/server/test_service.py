@@ -21,7 +21,8 @@ def test_the_workspace_names_everything(make: Make) -> None:
     assert answer["title"] == "Colours"
     assert answer["task"] == "classification"
     assert answer["named"] == 3
-    assert answer["models"] == [{"name": "Net", "device": "cpu", "parameters": 127, "outputs": 3}]
+    net = {"name": "Net", "device": "cpu", "parameters": 127, "outputs": 3, "task": "classification"}
+    assert answer["models"] == [net]
     assert [f["kind"] for f in answer["features"]] == ["image"]
     assert [m["name"] for m in answer["methods"]] == list(OFFERED)
 

@@ -83,6 +83,8 @@ class World {
       scanning: !ended && this.scanned < this.target,
       labelled: samples.filter((sample) => sample.label).length,
       failed: samples.filter((sample) => sample.error).length,
+      unreadable: 0,
+      changed_models: [],
       error: readError && ended ? readError.error : null,
     };
   }

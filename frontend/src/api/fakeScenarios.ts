@@ -154,6 +154,7 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
       device: 'cpu',
       parameters: 12_122,
       outputs: classes.length,
+      task,
     })),
     features,
     methods: METHODS,
@@ -167,6 +168,7 @@ const METHODS: MethodInfo[] = [
   {
     name: 'IntegratedGradients',
     title: 'Integrated Gradients',
+    caveat: '',
     summary: 'Gradients summed along the way from a baseline to the input.',
     complete: true,
     uses_baseline: true,
@@ -216,6 +218,7 @@ const METHODS: MethodInfo[] = [
   {
     name: 'Saliency',
     title: 'Saliency',
+    caveat: '',
     summary: 'How strongly the output reacts to a small change of each input.',
     complete: false,
     uses_baseline: false,
@@ -299,7 +302,8 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
     target,
     output: 5.31,
     seconds: 0.042,
-    completeness: complete ? { total: 5.12 + delta, change: 5.12, delta } : null,
+    signed: request.method !== 'Saliency',
+    completeness: complete ? { total: 5.12 + delta, change: 5.12, delta, adds_up: delta < 0.05 * 5.12, cancellation: 1.3 } : null,
     warnings:
       request.sample % 5 === 0 ? ['The input lies close to the baseline: small numbers, much noise.'] : [],
     inputs: sample.inputs.map((input, place) => {
@@ -320,6 +324,7 @@ function mapsOf(request: AttributionRequest, job: string, place: number, options
   const reductions = ['sum', 'magnitude', ...Array.from({ length: channels }, (_, i) => `${i}`)];
   return reductions.map((reduction) => ({
     reduction,
+    unit: 'pixel',
     url: `api/attributions/${job}/maps/${place}/${reduction}`,
     height: pixels,
     width: pixels,

@@ -175,6 +175,11 @@ export interface components {
             sample: number;
             /** Seconds */
             seconds: number;
+            /**
+             * Signed
+             * @description whether this method, with these arguments, can give negative values
+             */
+            signed: boolean;
             target: components["schemas"]["ClassRef"];
             /** Warnings */
             warnings: string[];
@@ -185,6 +190,8 @@ export interface components {
          *
          *     `reduction` says how channels became one number: their signed `sum`, their `magnitude` (root of the sum of
          *     squares), or the one channel of that number. Non-finite values are NaN in the bytes and not in `minimum`, `maximum`.
+         *     `unit` says what a value is the attribution of: its pixel, or the whole patch that the pixel belongs to, or the
+         *     windows that cover it, on average.
          */
         AttributionMap: {
             /** Height */
@@ -199,6 +206,11 @@ export interface components {
             reduction: string;
             /** Scale */
             scale: number;
+            /**
+             * Unit
+             * @enum {string}
+             */
+            unit: "pixel" | "patch" | "window";
             /** Url */
             url: string;
             /** Width */
@@ -277,8 +289,20 @@ export interface components {
         /**
          * Completeness
          * @description Whether the attributions add up: their sum, the change of the output from the baseline, and the difference.
+         *
+         *     `cancellation` is the sum of their magnitudes over the magnitude of their sum: 1 where none cancels another.
          */
         Completeness: {
+            /**
+             * Adds Up
+             * @description the difference is small beside the change
+             */
+            adds_up: boolean;
+            /**
+             * Cancellation
+             * @description unknown where the attributions sum to zero
+             */
+            cancellation: number | null;
             /** Change */
             change: number;
             /** Delta */
@@ -471,8 +495,12 @@ export interface components {
         /**
          * MethodInfo
          * @description An attribution method; `complete` says that its attributions should sum to the change of the output.
+         *
+         *     `caveat` is a sentence on why not to trust it in general, or empty.
          */
         MethodInfo: {
+            /** Caveat */
+            caveat: string;
             /** Complete */
             complete: boolean;
             /** Name */
@@ -502,6 +530,11 @@ export interface components {
             outputs: number | null;
             /** Parameters */
             parameters: number;
+            /**
+             * Task
+             * @description what it does; unknown before its first prediction
+             */
+            task: ("classification" | "binary" | "regression") | null;
         };
         /**
          * Parameter
@@ -553,8 +586,15 @@ export interface components {
         /**
          * Progress
          * @description How much of the data has been seen: `size` is None where the data does not tell its length.
+         *
+         *     Of the `failed` samples, which have an error, `unreadable` could not be read; the others could not be predicted.
          */
         Progress: {
+            /**
+             * Changed Models
+             * @description models whose weights are no longer those that predicted
+             */
+            changed_models: string[];
             error: components["schemas"]["ApiError"] | null;
             /** Exhausted */
             exhausted: boolean;
@@ -568,6 +608,8 @@ export interface components {
             scanning: boolean;
             /** Size */
             size: number | null;
+            /** Unreadable */
+            unreadable: number;
         };
         /**
          * Sample
@@ -649,7 +691,9 @@ export interface components {
         };
         /**
          * Workspace
-         * @description Everything that does not change while the server runs.
+         * @description What the dashboard shows; `task`, `classes` and models' outputs are known once every model has predicted.
+         *
+         *     `task` is classification where any model classifies, regression where all give a number.
          */
         Workspace: {
             /**

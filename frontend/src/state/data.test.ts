@@ -9,6 +9,8 @@ const progress = (changes: Partial<Progress>): Progress => ({
   scanning: true,
   labelled: 0,
   failed: 0,
+  unreadable: 0,
+  changed_models: [],
   error: null,
   ...changes,
 });

@@ -26,6 +26,9 @@ from attribution_core.evaluation.observe import observe
 from attribution_core.question.embeddings import embedded
 
 DOUBTFUL = 0.05
+"""Attributions that miss the change of the output by more than this share of it do not add up."""
+NEGLIGIBLE = 1e-6
+"""A difference of outputs that float32 cannot be trusted with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ class Explanation:
     target: ClassRef
     output: float | None
     seconds: float
+    signed: bool
     completeness: Completeness | None
     warnings: list[str]
     inputs: list[InputExplanation]
@@ -97,6 +101,7 @@ def explain(
         target=ClassRef(index=question.target, name=outputs.name(question.target)),
         output=finite(output),
         seconds=time.monotonic() - started,
+        signed=question.method.signed(question.arguments),
         completeness=completeness,
         warnings=[*said, *_doubts(question, attributions, output, reference, completeness)],
         inputs=_parts(attributions, features),
@@ -252,7 +257,15 @@ def _completeness(attributions: list[Tensor], output: float, reference: float | 
     total = sum(float(attribution.sum()) for attribution in attributions)
     if reference is None or not np.isfinite([total, output, reference]).all():
         return None
-    return Completeness(total=total, change=output - reference, delta=total - (output - reference))
+    change = output - reference
+    absolute = sum(float(attribution.abs().sum()) for attribution in attributions)
+    return Completeness(
+        total=total,
+        change=change,
+        delta=total - change,
+        adds_up=abs(total - change) <= DOUBTFUL * abs(change) + NEGLIGIBLE,
+        cancellation=finite(absolute / abs(total)) if total else None,
+    )
 
 
 def _doubts(
@@ -271,7 +284,7 @@ def _doubts(
         doubts.append("Every attribution is zero: the output does not react to this input, or is saturated here.")
     if reference is not None and abs(output - reference) <= 1e-6 * max(1.0, abs(output)):
         doubts.append("The baseline gives the same output as the input: nothing to explain against it; try another.")
-    elif completeness and abs(completeness.delta) > DOUBTFUL * abs(completeness.change) + 1e-6:
+    elif completeness and not completeness.adds_up:
         share = abs(completeness.delta / completeness.change)
         advice = " Use more steps." if "n_steps" in question.arguments else ""
         doubts.append(f"The attributions miss the change of the output by {share:.0%}.{advice}")

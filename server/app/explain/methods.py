@@ -35,6 +35,9 @@ OFFERED = (
 EFFICIENT = {"KernelShap", "ShapleyValueSampling"}
 """Methods that add up by construction, without a convergence delta in their signature."""
 
+CLASS_BLIND = "Its maps hardly depend on the class that is explained (Adebayo et al. 2018; Nie et al. 2018)."
+CAVEATS = {"GuidedBackprop": CLASS_BLIND, "Deconvolution": CLASS_BLIND}
+
 # Arguments that the app gives itself, and those for which it asks in simpler words.
 GIVEN = {
     "self", "forward_func", "model", "inputs", "target", "baselines", "additional_forward_args", "eps",
@@ -94,6 +97,10 @@ class Method:
         promised = "return_convergence_delta" in inspect.signature(self.engine.attribute).parameters
         return self.name in EFFICIENT or (promised and bool(arguments.get("multiply_by_inputs", True)))
 
+    def signed(self, arguments: dict[str, Argument]) -> bool:
+        """Whether it can give negative attributions."""
+        return not arguments.get("abs", False)
+
     def build(self, module: Any, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The engine's method for a module, and the arguments that are left for `attribute`."""
         mine = inspect.signature(self.engine).parameters
@@ -136,6 +143,7 @@ class Method:
             name=self.name,
             title=_words(self.name),
             summary=(inspect.getdoc(self.engine) or "").split("\n\n")[0].replace("\n", " "),
+            caveat=CAVEATS.get(self.name, ""),
             complete=self.complete({}),
             uses_baseline=self.uses_baseline,
             parameters=[_parameter(*item) for item in self.form.model_json_schema()["properties"].items()]

@@ -18,10 +18,10 @@ from app.data.source import Example, Source
 from app.errors import InsightsError, arrived, describe
 from app.explain.explanation import device_of
 from app.index.predictions import BEST, PredictionIndex, Row
-from app.model.outputs import Outputs, Task
+from app.model.outputs import Outputs
 from app.model.worker import Worker
 from app.numbers import finite
-from app.schema import ApiError, Progress
+from app.schema import ApiError, Progress, Task
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,12 @@ class Scanner:
         self._source, self._index, self._models = source, index, models
         self._features, self._outputs = features, outputs
         self._changed = Condition()
-        self._wanted = self._scanned = self._labelled = self._failed = 0
+        self._wanted = self._scanned = self._labelled = self._failed = self._unreadable = 0
         self._exhausted = self._closed = False
         self._error: ApiError | None = None
         self._portion = 4
-        self.task: Task | None = None
-        self.outputs: dict[int, int] = {}  # of each model, once one example has been predicted
+        self.tasks: dict[int, Task] = {}  # of each model, once one example has been predicted
+        self.outputs: dict[int, int] = {}
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
     def want(self, count: int) -> None:
@@ -91,6 +91,8 @@ class Scanner:
                 scanning=not self._idle,
                 labelled=self._labelled,
                 failed=self._failed,
+                unreadable=self._unreadable,
+                changed_models=[],
                 error=self._error,
             )
 
@@ -128,6 +130,7 @@ class Scanner:
                 self._scanned = started + len(portion)
                 self._labelled += sum(isinstance(e, Example) and e.label is not None for e in portion)
                 self._failed += len({row.sample for row in rows if row.error})
+                self._unreadable += sum(isinstance(e, Exception) for e in portion)
                 self._changed.notify_all()
 
     def _timed(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> tuple[list[Row], float]:
@@ -169,7 +172,7 @@ class Scanner:
         extra = _stacked([example.extra for _, example, _ in group], device)
         with torch.no_grad():
             output = _called(model, inputs, extra)
-        self.task, scores = self._outputs.read(output)
+        self.tasks[number], scores = self._outputs.read(output)
         self.outputs[number] = scores.shape[1]
         if len(scores) != len(group):
             raise InsightsError(
@@ -179,7 +182,7 @@ class Scanner:
         return scores.cpu()
 
     def _row(self, sample: int, model: int, example: Example, scores: Tensor) -> Row:
-        if self.task == "regression":
+        if self.tasks[model] == "regression":
             return Row(sample, model, None, None, None, [0], [finite(float(scores[0]))])
         order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
         best: list[int] = order[:BEST].tolist()

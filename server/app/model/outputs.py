@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.errors import InsightsError, arrived
+from app.schema import Task
 
-Task = Literal["classification", "binary", "regression"]
 ScoreFunction = Callable[[Any], Tensor]
 
 

@@ -35,6 +35,7 @@ from app.schema import (
     Sample,
     SampleInput,
     Summary,
+    Task,
     TextAttribution,
     TextInput,
 )
@@ -44,10 +45,10 @@ from app.web.encode import EncodedMap, encode_map, reduce_channels, reductions
 Answer = tuple[AttributionRequest, Explanation]
 
 
-def model_info(name: str, model: nn.Module, outputs: int | None) -> ModelInfo:
-    """A model by name, place and size; `outputs` as far as they are known."""
+def model_info(name: str, model: nn.Module, outputs: int | None, task: Task | None) -> ModelInfo:
+    """A model by name, place and size; `outputs` and `task` as far as they are known."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters, outputs=outputs)
+    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters, outputs=outputs, task=task)
 
 
 def sample(
@@ -168,6 +169,7 @@ def _attribution(id: str, answer: Answer, features: list[BaseFeature]) -> Attrib
         target=explanation.target,
         output=explanation.output,
         seconds=explanation.seconds,
+        signed=explanation.signed,
         completeness=explanation.completeness,
         warnings=explanation.warnings,
         inputs=[
@@ -194,6 +196,7 @@ def _map(id: str, place: int, part: InputExplanation, reduction: str) -> Attribu
     found = encoded(part, reduction)
     return AttributionMap(
         reduction=reduction,
+        unit="pixel",
         url=f"api/attributions/{id}/maps/{place}/{reduction}",
         height=found.height,
         width=found.width,

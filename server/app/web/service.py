@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import get_args
 
 from torch import nn
 
@@ -31,6 +32,7 @@ from app.schema import (
     SamplePage,
     SampleQuery,
     Summary,
+    Task,
     Workspace,
 )
 from app.web import present
@@ -40,6 +42,7 @@ from attribution_core.evaluation.observe import Cancelled
 PATIENCE = 0.4
 FIRST_LOOK = 2.0
 STEP = 1.0
+TASKS = get_args(Task)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +77,18 @@ class InsightsService:
         """What does not change."""
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
-        setup, outputs = self._setup, self._scanner.outputs
+        setup, outputs, tasks = self._setup, self._scanner.outputs, self._scanner.tasks
         named = len(setup.outputs.classes)
         return Workspace(
             title=setup.title,
             version=version("attribution-insights"),
-            task=self._scanner.task or "classification",
+            task=min(tasks.values(), key=TASKS.index, default="classification"),
             classes=[setup.outputs.name(i) for i in range(max(named, *outputs.values(), 0))],
             named=named,
-            models=[present.model_info(name, model, outputs.get(i)) for i, (name, model) in enumerate(setup.models)],
+            models=[
+                present.model_info(name, model, outputs.get(i), tasks.get(i))
+                for i, (name, model) in enumerate(setup.models)
+            ],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
             methods=[method.info for method in self._methods.values()],
             default_method=setup.default_method,
