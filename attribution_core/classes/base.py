@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.classes.calls import flexible
-from attribution_core.errors import AttributionError, AttributionWarning
+from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.evaluation.observe import copied
+from attribution_core.evaluation.observe import copied, warn
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import embedded
 from attribution_core.question.question import Question, stacked
@@ -134,8 +133,7 @@ class Attribution(ABC):
             if not used and isinstance(question.site, Inputs)
         ]
         if unused:
-            message = f"The score does not depend on {', '.join(unused)}: attributions are zero."
-            warnings.warn(message, AttributionWarning, stacklevel=6)
+            warn(f"The score does not depend on {', '.join(unused)}: attributions are zero.")
 
 
 def _with_embeddings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, final
 
@@ -11,10 +10,10 @@ from torch import Tensor
 
 from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, spread
-from attribution_core.errors import AttributionError, AttributionWarning
+from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import over
 from attribution_core.evaluation.draws import Draws, seeded
-from attribution_core.evaluation.observe import progress_bar, quietly
+from attribution_core.evaluation.observe import progress_bar, quietly, warn
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import Lasso, LinearModel
@@ -179,11 +178,9 @@ class Lime(_OfFeatures):
         empty = 0 if self._own_model else sum(int(_emptied(each).sum()) for each in found)
         if not empty:
             return [each.coefficients for each in found]
-        warnings.warn(
+        warn(
             f"Lime's penalty of {ALPHA} left no feature of {empty} examples, whose scores differ by little: it was "
-            "taken relative to their deviation. Pass interpretable_model=Lasso(…) to choose it.",
-            AttributionWarning,
-            stacklevel=4,
+            "taken relative to their deviation. Pass interpretable_model=Lasso(…) to choose it."
         )
         return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]
 

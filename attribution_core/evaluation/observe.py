@@ -1,14 +1,16 @@
-"""What the caller sees and bounds of a running method: progress, cancellation, rows, passes."""
+"""What the caller sees and bounds of a running method: progress, warnings, cancellation, rows, passes."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, AttributionWarning
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the caller asked for it
@@ -32,6 +34,7 @@ class Observer:
     progress: Callable[[int, int], object] | None = None
     cancelled: Callable[[], bool] | None = None
     max_batch: int | None = None
+    warned: Callable[[str], object] | None = None
     copied: bool = False
     passes: Passes | None = None
 
@@ -46,16 +49,18 @@ def observe(
     progress: Callable[[int, int], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
     max_batch: int | None = None,
+    warned: Callable[[str], object] | None = None,
 ) -> Iterator[None]:
     """Watch, stop and bound every method called inside, in this thread or task only.
 
     `progress(done, total)` counts path steps, perturbations, or 1 for single-pass methods. `cancelled()` is asked
     before every pass; once true, `Cancelled` is raised. No forward pass gets more than `max_batch` rows.
-    What is None is inherited from an enclosing `observe`.
+    `warned(message)` is told what would otherwise become an `AttributionWarning` of Python's `warnings`, whose filters
+    belong to the whole process. What is None is inherited from an enclosing `observe`.
     """
     if max_batch is not None and (isinstance(max_batch, bool) or int(max_batch) < 1):
         raise AttributionError(f"observe(max_batch={max_batch!r}): the largest batch must be an integer ≥ 1.")
-    given = {"progress": progress, "cancelled": cancelled, "max_batch": max_batch}
+    given = {"progress": progress, "cancelled": cancelled, "max_batch": max_batch, "warned": warned}
     with _observing(**{name: value for name, value in given.items() if value is not None}):
         yield
 
@@ -141,6 +146,26 @@ def report(done: int, total: int) -> None:
     progress = _observer.get().progress
     if progress is not None:
         progress(done, total)
+
+
+def warn(message: str) -> None:
+    """Tell the caller's `warned`, or else Python's `warnings`, as if the line that called this package had warned."""
+    warned = _observer.get().warned
+    if warned is not None:
+        warned(message)
+        return
+    warnings.warn(message, AttributionWarning, stacklevel=_frames_of_ours())
+
+
+def _frames_of_ours() -> int:
+    """How many frames lie between `warn`'s caller and the first one outside this package, for `stacklevel`."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+_OURS = ("attribution_core", "contextlib")
 
 
 def max_batch() -> int | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import reduce
 
 import torch
 from torch import Tensor
 
-from attribution_core.errors import AttributionWarning
 from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.observe import warn
 from attribution_core.evaluation.precision import wide
 from attribution_core.methods.delta import change, total
 from attribution_core.methods.paths import Quadrature, quadrature, straight
@@ -54,11 +53,7 @@ def to_tolerance(
         slopes = tuple(torch.where(_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
         missed = total(_multiplied(slopes, inputs, baselines)) - rise
     if open_.any():
-        warnings.warn(
-            f"IntegratedGradients: {int(open_.sum())} examples miss the tolerance of {tolerance} after {steps} steps.",
-            AttributionWarning,
-            stacklevel=4,
-        )
+        warn(f"IntegratedGradients: {int(open_.sum())} examples miss the tolerance of {tolerance} after {steps} steps.")
     return _multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, missed
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import attribution_core
-from attribution_core import AttributionError, Cancelled, observe
+from attribution_core import AttributionError, AttributionWarning, Cancelled, observe
 from attribution_core.errors import NotPerExample
 from attribution_core.evaluation import chunks as chunking
 from attribution_core.evaluation.chunks import free_memory, over, rows_that_fit
@@ -240,3 +240,45 @@ def test_progress_bar_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tqdm.auto", None)
     with pytest.raises(AttributionError, match="pip install tqdm"):
         attribution_core.FeatureAblation(lambda x: x.sum(1)).attribute(torch.ones(1, 3), show_progress=True)
+
+
+def unused(x: Tensor, y: Tensor) -> Tensor:
+    return x.sum(1)
+
+
+WARNS: dict[str, Callable[[], object]] = {
+    "an unused input": lambda: attribution_core.Saliency(unused).attribute((torch.ones(1, 2), torch.ones(1, 2))),
+    "a tolerance missed": lambda: attribution_core.IntegratedGradients(lambda x: (1e4 * x).sin().sum(1)).attribute(
+        torch.rand(1, 2), tolerance=1e-9
+    ),
+    "a penalty that left nothing": lambda: attribution_core.Lime(lambda x: 1e-3 * x.sum(1)).attribute(
+        torch.ones(1, 3), n_samples=8
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", WARNS)
+def test_warnings_go_to_the_observer_and_not_to_the_process(case: str) -> None:
+    said: list[str] = []
+    with observe(warned=said.append):
+        WARNS[case]()
+    assert len(said) == 1
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("case", WARNS)
+def test_warnings_name_the_callers_line(case: str) -> None:
+    with pytest.warns(AttributionWarning) as caught:
+        WARNS[case]()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_of_another_thread_are_its_own() -> None:
+    said: list[str] = []
+    with pytest.warns(AttributionWarning, match="does not depend"), observe(warned=said.append):
+        thread = threading.Thread(target=WARNS["an unused input"])
+        thread.start()
+        thread.join()
+    assert said == []
