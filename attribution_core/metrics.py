@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.isolation import submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, report
 from attribution_core.question.question import Question
@@ -65,12 +65,12 @@ def infidelity(
     parts = _as_attributions(attributions, given)
     single = isinstance(inputs, Tensor)
     as_baselines(baselines, given)  # refuses what does not fit
-    aim = as_target(target, len(given[0]))
+    asked = as_target(target, len(given[0]))
     _check_callable("perturb_func", perturb_func)
     _check_callable("forward_func", forward_func)
     with undisturbed(submodules(forward_func), given), _seeded(seed, given), torch.no_grad():
         xs = tuple(owned(x).detach() for x in given)
-        question = Question(forward_func, aim, extra=tuple(map(owned, as_extra(additional_forward_args))))
+        question = Question(forward_func, asked, extra=tuple(map(owned, as_extra(additional_forward_args))))
         draws = _Draws(xs, single, samples, lambda *x: _pair(perturb_func(*x)), baselines)
         whole: list[Tensor] = []
 
@@ -213,7 +213,9 @@ class _Draws:
         for first in range(0, self.samples, self.block):
             count = min(self.block, self.samples - first)
             drawn = self._drawn(count)
-            chunks = over(count, functools.partial(part, drawn), batch, rows_that_fit(self.xs, rows), told=False)
+            chunks = in_chunks(
+                count, functools.partial(part, drawn), batch, rows_that_fit(self.xs, rows), reported=False
+            )
             for done, found in _counted(chunks, first):
                 yield found
                 report(done, self.samples)

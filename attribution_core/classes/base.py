@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map
 from attribution_core.classes.calls import flexible
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.evaluation.observe import copied, warn
+from attribution_core.evaluation.observe import is_stacked, warn
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import embedded
 from attribution_core.question.question import Question, stacked
@@ -98,29 +98,29 @@ class Attribution(ABC):
         ids = self.differentiates and any(map(is_ids, given))
         if bases and not ids:
             bases = as_baselines(bases, given)
-        aim = self._aim(target, given[0].shape[0])
+        target = self._target_of(target, given[0].shape[0])
         forward, rest = as_forward(self.forward_func, self._names, extra)
         with undisturbed(modules, given):
             rest = tree_map(owned, moved(rest, device)) if rest else ()
             xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in given)
             if ids:
                 forward, xs, bases = _with_embeddings(forward, xs, bases, rest, max(1, len(self._targets)))
-            kind = Shared if isinstance(aim, Together) else Question
-            if isinstance(aim, (Predicted, Together)):
-                aim = _without_prediction(aim, Question(forward, Predicted(), extra=rest), xs)
-            question = kind(forward, aim, site or Inputs(), rest, whole=not copied(), grad_kwargs=options)
+            kind = Shared if isinstance(target, Together) else Question
+            if isinstance(target, (Predicted, Together)):
+                target = _without_prediction(target, Question(forward, Predicted(), extra=rest), xs)
+            question = kind(forward, target, site or Inputs(), rest, whole=not is_stacked(), grad_kwargs=options)
             yield question, xs, tuple(owned(b) for b in bases)
             self._warn_of_unused(question)
 
-    def aim(self, inputs: Any, target: TargetLike | Target, extra: Any = None) -> Target:
+    def target_of(self, inputs: Any, target: TargetLike | Target, extra: Any = None) -> Target:
         """Read a target; "pred" is what the model predicts for these inputs."""
-        found = self._aim(target, len(as_inputs(inputs, differentiable=False)[0]))
+        found = self._target_of(target, len(as_inputs(inputs, differentiable=False)[0]))
         if not isinstance(found, Predicted):
             return found
         with self._asking(inputs, target, extra) as (question, _, _):
             return question.target
 
-    def _aim(self, target: TargetLike | Target, rows: int) -> Target:
+    def _target_of(self, target: TargetLike | Target, rows: int) -> Target:
         if not self._targets:
             return as_target(target, rows, self.forward_func)
         rows //= len(self._targets)

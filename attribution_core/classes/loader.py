@@ -11,7 +11,7 @@ from torch import Tensor
 from attribution_core.classes.base import Attribution
 from attribution_core.classes.primary import FeatureAblation
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over
+from attribution_core.evaluation.chunks import in_chunks
 from attribution_core.evaluation.isolation import submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, progress_bar
 from attribution_core.reading.arguments import Baselines, Tensors, as_baselines, as_inputs, at_least
@@ -77,7 +77,7 @@ class DataLoaderAttribution(Attribution):
             torch.no_grad(),
             progress_bar(show_progress, self.get_name()),
         ):
-            passes = over(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, chosen)
+            passes = in_chunks(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, chosen)
             metrics = torch.cat(list(passes))
         falls = metrics[:1] - metrics[1:]
         if return_input_shape:

@@ -102,9 +102,9 @@ class _Asker:
             self.bases = as_distribution(self.options.pop("baselines", None), xs)
         extra = options.get("additional_forward_args")
         if "target" in self.options:
-            self.options["target"] = method.aim(inputs, options["target"], extra)
+            self.options["target"] = method.target_of(inputs, options["target"], extra)
         if "targets" in self.options:
-            self.options["targets"] = [method.aim(inputs, target, extra) for target in options["targets"]]
+            self.options["targets"] = [method.target_of(inputs, target, extra) for target in options["targets"]]
 
     def explain(self, points: Tensors, start: int, stop: int) -> tuple[Tensors, Tensor | None]:
         """Attributions of each target, one after the other, to the copies start…stop, and the deltas if there are."""

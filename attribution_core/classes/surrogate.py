@@ -11,9 +11,9 @@ from torch import Tensor
 from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, spread
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over
+from attribution_core.evaluation.chunks import in_chunks
 from attribution_core.evaluation.draws import Draws, seeded
-from attribution_core.evaluation.observe import progress_bar, quietly, warn
+from attribution_core.evaluation.observe import nested, progress_bar, warn
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import Lasso, LinearModel
@@ -188,10 +188,10 @@ class Lime(_OfFeatures):
         games = _single_scores(game)
 
         def part(start: int, stop: int) -> list[Tensor]:
-            with quietly(copied=False):
+            with nested(stacked=False):
                 return [self._one(each, count, single).T for each in games[start:stop]]
 
-        found = [value for part in over(len(games), part, 1, 1) for value in part]
+        found = [value for part in in_chunks(len(games), part, 1, 1) for value in part]
         return found if game.features.own else [torch.cat(found, 1)]
 
     def _one(self, game: Game, count: int, single: bool) -> Tensor:

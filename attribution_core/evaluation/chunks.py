@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import NotPerExample
-from attribution_core.evaluation.observe import copied, max_batch, observe, report
+from attribution_core.evaluation.observe import is_stacked, max_batch, observe, report
 
 Part = TypeVar("Part")
 
@@ -73,13 +73,13 @@ def _available() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
 
 
-def once(compute: Callable[[], Part], batch: int, *, told: bool = True) -> Part:
+def in_one_chunk(compute: Callable[[], Part], batch: int, *, reported: bool = True) -> Part:
     """A method of a single step: one batch, in slices if memory runs out."""
-    return next(iter([*over(1, lambda start, stop: compute(), batch, batch, told=told)]))  # noqa: ARG005 - a single step
+    return next(iter([*in_chunks(1, lambda start, stop: compute(), batch, batch, reported=reported)]))  # noqa: ARG005 - a single step
 
 
-def over(
-    total: int, compute: Callable[[int, int], Part], batch: int, rows: int, *, told: bool = True
+def in_chunks(
+    total: int, compute: Callable[[int, int], Part], batch: int, rows: int, *, reported: bool = True
 ) -> Iterator[Part]:
     """Yield `compute(start, stop)` for consecutive chunks of 0…total, each of at most `rows` rows if one step fits.
 
@@ -89,7 +89,7 @@ def over(
     """
     size, bound = _evenly(total, rows // max(1, batch)), None
     done = 0
-    if told:
+    if reported:
         report(0, total)
     while done < total:
         stop = min(done + size, total)
@@ -108,12 +108,12 @@ def over(
                 size = (stop - done) // 2
                 continue
             bound = min(batch, bound or batch, max_batch() or batch) // 2
-            if bound == 0 or copied():
+            if bound == 0 or is_stacked():
                 raise
             continue
         yield part
         done = stop
-        if told:
+        if reported:
             report(done, total)
 
 

@@ -35,7 +35,7 @@ class Observer:
     cancelled: Callable[[], bool] | None = None
     max_batch: int | None = None
     warned: Callable[[str], object] | None = None
-    copied: bool = False
+    stacked: bool = False
     passes: Passes | None = None
 
 
@@ -74,17 +74,17 @@ def _observing(**changes: Any) -> Iterator[None]:
         _observer.reset(token)
 
 
-def quietly(copied: bool) -> AbstractContextManager[None]:
+def nested(stacked: bool) -> AbstractContextManager[None]:
     """For a method that asks another one: inside, nothing is reported.
 
-    `copied`: what the other takes for a batch are stacked copies of one, so that it must give a score for each row.
+    `stacked`: what the other takes for a batch are stacked copies of one, so that it must give a score for each row.
     """
-    return _observing(progress=None, copied=copied)
+    return _observing(progress=None, stacked=stacked)
 
 
-def copied() -> bool:
+def is_stacked() -> bool:
     """Whether a batch given now consists of stacked copies."""
-    return _observer.get().copied
+    return _observer.get().stacked
 
 
 def counting(passes: Passes) -> AbstractContextManager[None]:

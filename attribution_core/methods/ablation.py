@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import once, over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, in_one_chunk, rows_that_fit
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question, Tensors
 from attribution_core.reading.masks import Features
@@ -25,7 +25,7 @@ def ablation(
     Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
     """
     batch = len(inputs[0])
-    whole = once(lambda: plain_scores(question, tuple(x.clone() for x in inputs)), batch, told=False)
+    whole = in_one_chunk(lambda: plain_scores(question, tuple(x.clone() for x in inputs)), batch, reported=False)
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start
@@ -37,4 +37,4 @@ def ablation(
         return whole - plain_scores(question.repeated(copies), without).reshape(copies, -1)
 
     fit = batch if whole.numel() != batch else rows_that_fit(inputs, rows)
-    return features.spread(torch.cat(list(over(features.count, part, batch, fit))))
+    return features.spread(torch.cat(list(in_chunks(features.count, part, batch, fit))))

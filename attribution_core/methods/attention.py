@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 
 
 def attention_rollout(weights: tuple[Tensor, ...]) -> Tensor:
@@ -22,7 +22,7 @@ def attention_rollout(weights: tuple[Tensor, ...]) -> Tensor:
             else "The model computes no self-attention that can be seen.",
             "Attention rollout needs a transformer whose layers attend over the same tokens.",
         )
-    means = [w.to(wide(w.dtype)).nan_to_num().mean(1) for w in weights]
+    means = [w.to(accumulator(w.dtype)).nan_to_num().mean(1) for w in weights]
     rollout = torch.eye(means[0].shape[-1], dtype=means[0].dtype, device=means[0].device).expand_as(means[0])
     for mean in means:
         step = (mean + torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)) / 2

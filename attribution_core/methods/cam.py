@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over, rows_that_fit
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.question.question import Question, Tensors
 from attribution_core.reading.arguments import is_ids
 
@@ -30,7 +30,7 @@ def grad_cam_plus_plus(value: Tensor, slope: Tensor) -> Tensor:
     g is the gradient of the score itself; the paper's exp(score) would only scale an example's whole map.
     """
     spatial = tuple(range(2, value.dim()))
-    g, a = slope.to(wide(slope.dtype)), value.to(wide(value.dtype))
+    g, a = slope.to(accumulator(slope.dtype)), value.to(accumulator(value.dtype))
     below = 2 * g.square() + g**3 * (a.sum(spatial, keepdim=True) if spatial else a)
     alpha = torch.where(g == 0, 0, g.square() / torch.where(below == 0, 1, below))
     weights = alpha * g.relu()
@@ -47,7 +47,7 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
     """relu(Σ_c w_c A_c), w the softmax over maps of score(x where the map is high) − score(b) [wang2020]."""
     (x,), (baseline,) = inputs, baselines
     batch, channels = maps.shape[:2]
-    masks = _stretched(F.interpolate(maps.to(wide(maps.dtype)), x.shape[2:], mode=_MODES[x.dim()]))
+    masks = _stretched(F.interpolate(maps.to(accumulator(maps.dtype)), x.shape[2:], mode=_MODES[x.dim()]))
 
     def part(start: int, stop: int) -> Tensor:
         seen = masks[:, start:stop].transpose(0, 1)[:, :, None].to(x.dtype)
@@ -57,8 +57,8 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
 
     with torch.no_grad():
         nothing = question.scores((baseline.clone(),))
-    scores = torch.cat(list(over(channels, part, batch, rows_that_fit(inputs, rows)))) - nothing
-    weights = scores.to(wide(scores.dtype)).softmax(0).T
+    scores = torch.cat(list(in_chunks(channels, part, batch, rows_that_fit(inputs, rows)))) - nothing
+    weights = scores.to(accumulator(scores.dtype)).softmax(0).T
     return _summed(weights.reshape(-1, channels, *[1] * (maps.dim() - 2)) * maps).relu().to(maps.dtype)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import over, rows_that_fit
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.paths import straight
 from attribution_core.question.question import Gradients, Question, Tensors, check_rows
 from attribution_core.question.taps import Tap
@@ -32,7 +32,7 @@ def internal_influence(
         found = _along(question, inputs, baselines, positions[start:stop])
         return tuple(torch.tensordot(weights[start:stop].to(s), s, 1) for s in found.slopes)
 
-    parts = over(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows))
+    parts = in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows))
     return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
 
 
@@ -46,7 +46,7 @@ def conductance(
     def part(start: int, stop: int) -> Gradients:
         return _along(question, inputs, baselines, positions[start:stop])
 
-    for found in over(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
+    for found in in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
         pairs = list(zip(found.values, found.slopes, strict=True))
         steps = [(s[:-1] * (v[1:] - v[:-1])).sum(0) for v, s in pairs]
         if last:
@@ -63,7 +63,7 @@ def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: T
     check_rows(found.values, len(points[0]))
 
     def by_step(values: Tensors) -> Tensors:
-        return tuple(v.to(wide(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)
+        return tuple(v.to(accumulator(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)
 
     return Gradients(by_step(found.values), by_step(found.slopes), found.scores)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import once
+from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import same_randomness
 from attribution_core.question.question import Question, Tensors
 from attribution_core.rules import Rescale
@@ -25,7 +25,7 @@ class Compared(NamedTuple):
 
 def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float = 1e-10) -> Compared:
     """Δscore / Δvalue by the Rescale rule [shrikumar2017]; multiplied by Δvalue they sum to Δscore."""
-    return once(lambda: compared(question, inputs, baselines, eps), inputs[0].shape[0])
+    return in_one_chunk(lambda: compared(question, inputs, baselines, eps), inputs[0].shape[0])
 
 
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import over, rows_that_fit
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.question.question import Question, Tensors
 
 
@@ -26,10 +26,10 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
         with torch.no_grad():
             return question.repeated(last - first).scores(points).reshape(last - first, -1)
 
-    scores = torch.cat(list(over(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), told=False)))
+    scores = torch.cat(list(in_chunks(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), reported=False)))
     return scores[1] - scores[0]
 
 
 def total(attributions: Tensors) -> Tensor:
     """The sum of each example's attributions over all inputs, shape (B,)."""
-    return torch.stack([a.to(wide(a.dtype)).reshape(len(a), -1).sum(1) for a in attributions]).sum(0)
+    return torch.stack([a.to(accumulator(a.dtype)).reshape(len(a), -1).sum(1) for a in attributions]).sum(0)

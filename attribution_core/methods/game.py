@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import over, rows_that_fit
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question, Tensors
 from attribution_core.reading.masks import Groups
@@ -40,7 +40,7 @@ class Game:
             for shown, x, b in zip(self.features.shown(coalitions), self.inputs, self.baselines, strict=True)
         )
 
-    def worth(self, count: int, coalitions: Callable[[int, int], Tensor], *, told: bool = True) -> Tensor:
+    def values(self, count: int, coalitions: Callable[[int, int], Tensor], *, reported: bool = True) -> Tensor:
         """v of coalitions 0…count, given slice by slice: (count, B), or (count, 1) for one number per batch."""
 
         def part(start: int, stop: int) -> Tensor:
@@ -48,8 +48,8 @@ class Game:
             return plain_scores(self.question.repeated(stop - start), points).reshape(stop - start, -1)
 
         fit = rows_that_fit(self.inputs, self.rows)
-        found = torch.cat(list(over(count, part, len(self.inputs[0]), fit, told=told)))
-        return found.to(wide(found.dtype))
+        found = torch.cat(list(in_chunks(count, part, len(self.inputs[0]), fit, reported=reported)))
+        return found.to(accumulator(found.dtype))
 
     def each(self) -> list[Game]:
         """The games of single examples where each has its own features; else this one, of all examples at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attribution_core.evaluation.chunks import once
+from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.question.question import Gradients, Question, Tensors
 from attribution_core.question.site import Site
 from attribution_core.rules.intercept import Interception
@@ -12,7 +12,7 @@ from attribution_core.rules.watched import watched
 
 def gradients(question: Question, inputs: Tensors) -> Gradients:
     """One forward and one backward pass."""
-    return once(lambda: question.gradients(inputs), inputs[0].shape[0])
+    return in_one_chunk(lambda: question.gradients(inputs), inputs[0].shape[0])
 
 
 def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tensors:
@@ -34,7 +34,7 @@ def with_guided(question: Question, site: Site, inputs: Tensors) -> tuple[Gradie
     def both() -> tuple[Gradients, Gradients]:
         return watched(question, rule).gradients_also_at(site, inputs, rule.paused)
 
-    usual, fine = once(both, inputs[0].shape[0])
+    usual, fine = in_one_chunk(both, inputs[0].shape[0])
     return usual, fine.slopes
 
 

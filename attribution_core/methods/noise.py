@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.draws import Draws
-from attribution_core.evaluation.observe import quietly
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.observe import nested
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.deeplift import compared
 from attribution_core.methods.delta import change, total
 from attribution_core.question.question import Question, Tensors, check_rows, stacked
@@ -30,7 +30,7 @@ class Moments(NamedTuple):
     @staticmethod
     def of(values: Tensor, spread: bool) -> Moments:
         """Of values (count, …), in float32 or better; the spread is 0 where nobody asks for it."""
-        precise = values.to(wide(values.dtype))
+        precise = values.to(accumulator(values.dtype))
         mean = precise.mean(0)
         return Moments(len(values), mean, (precise - mean).square_().sum(0) if spread else mean.new_zeros(()))
 
@@ -77,7 +77,7 @@ def smoothed(
             noisy(x, stdev, range(start, stop), draws, place * count)
             for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
         )
-        with quietly(copied=stop - start > 1):
+        with nested(stacked=stop - start > 1):
             found, delta = explain(points, start, stop)
         each = (a.reshape(stop - start, -1, *a.shape[1:]) for a in found)
         moments = tuple(Moments.of(a, spread=kind != "smoothgrad") for a in each)
@@ -85,7 +85,7 @@ def smoothed(
 
     total: tuple[Moments, ...] = ()
     deltas = []
-    for moments, delta in over(count, part, batch, rows_that_fit(inputs, rows)):
+    for moments, delta in in_chunks(count, part, batch, rows_that_fit(inputs, rows)):
         total = tuple(map(Moments.joined, total, moments)) if total else moments
         deltas += [] if delta is None else [delta]
     return Expected(tuple(m.summary(kind) for m in total), torch.cat(deltas) if deltas else None)
@@ -132,13 +132,13 @@ def gradient_shap(
         values, before = asked.values(ends), asked.values(starts)
         check_rows(values, len(ends[0]))
         whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, values, before, strict=True))
-        found = whole if multiply_by_inputs else tuple(s.to(wide(s.dtype)) for s in slopes)
+        found = whole if multiply_by_inputs else tuple(s.to(accumulator(s.dtype)) for s in slopes)
         sums = tuple(f.reshape(stop - start, -1, *f.shape[1:]).sum(0) for f in found)
         if not with_deltas:
             return sums, None
         return sums, (total(whole) - change(asked, starts, ends)).reshape(stop - start, -1)
 
-    return _expected(over(count, part, batch, rows_that_fit(inputs)), count)
+    return _expected(in_chunks(count, part, batch, rows_that_fit(inputs)), count)
 
 
 def deeplift_shap(
@@ -152,11 +152,13 @@ def deeplift_shap(
         starts = tuple(b[start:stop].repeat_interleave(batch, 0) for b in distribution)
         found = compared(question.repeated(stop - start), ends, starts, eps)
         check_rows(found.values, len(ends[0]))
-        each = tuple(a.to(wide(a.dtype)) for a in combine(found.multipliers, found.values, found.baseline_values))
+        each = tuple(
+            a.to(accumulator(a.dtype)) for a in combine(found.multipliers, found.values, found.baseline_values)
+        )
         deltas = total(each) - (found.scores - found.baseline_scores)
         return tuple(a.reshape(stop - start, -1, *a.shape[1:]).sum(0) for a in each), deltas.reshape(stop - start, -1)
 
-    return _expected(over(count, part, batch, rows_that_fit(inputs)), count)
+    return _expected(in_chunks(count, part, batch, rows_that_fit(inputs)), count)
 
 
 def _expected(parts: Iterable[tuple[Tensors, Tensor | None]], count: int) -> Expected:
@@ -174,14 +176,14 @@ def chosen(rows: Tensor, chance: Tensor, batch: int) -> Tensor:
 
 
 def _between(start: Tensor, end: Tensor, way: Tensor) -> Tensor:
-    at = way.to(wide(end.dtype)).reshape(-1, *[1] * (end.dim() - 1))
+    at = way.to(accumulator(end.dtype)).reshape(-1, *[1] * (end.dim() - 1))
     first = start.to(at.dtype)
     point: Tensor = torch.addcmul(first, at, end.to(at.dtype) - first)
     return point.to(end.dtype)
 
 
 def _product(slope: Tensor, end: Tensor, start: Tensor) -> Tensor:
-    precise = wide(slope.dtype)
+    precise = accumulator(slope.dtype)
     return slope.to(precise) * (end.to(precise) - start.to(precise))
 
 

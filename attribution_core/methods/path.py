@@ -7,9 +7,9 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import warn
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import change, total
 from attribution_core.methods.paths import Quadrature, quadrature, straight
 from attribution_core.question.question import Question, Tensors
@@ -68,7 +68,7 @@ def _mean_slopes(
         slopes = question.repeated(stop - start).gradients(points).slopes
         return tuple(_weighted(s, weights[start:stop]) for s in slopes)
 
-    parts = over(len(positions), part, batch, rows_that_fit(inputs, rows))
+    parts = in_chunks(len(positions), part, batch, rows_that_fit(inputs, rows))
     return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
 
 
@@ -81,6 +81,6 @@ def _rows(chosen: Tensor, like: Tensor) -> Tensor:
 
 
 def _weighted(slopes: Tensor, weights: Tensor) -> Tensor:
-    steps = slopes.to(wide(slopes.dtype)).reshape(len(weights), -1, *slopes.shape[1:])
+    steps = slopes.to(accumulator(slopes.dtype)).reshape(len(weights), -1, *slopes.shape[1:])
     mean: Tensor = torch.tensordot(weights.to(steps), steps, 1)
     return mean

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 
 Tensors = tuple[Tensor, ...]
 Quadrature = Literal["gausslegendre", "riemann_right", "riemann_left", "riemann_middle", "riemann_trapezoid"]
@@ -60,6 +60,6 @@ def straight(inputs: Tensors, baselines: Tensors, positions: Tensor) -> Tensors:
 
 
 def _line(x: Tensor, baseline: Tensor, positions: Tensor) -> Tensor:
-    at = positions.to(x.device, wide(x.dtype)).reshape(-1, *[1] * x.dim())
+    at = positions.to(x.device, accumulator(x.dtype)).reshape(-1, *[1] * x.dim())
     start = baseline.to(at.dtype)
     return torch.addcmul(start, at, x.to(at.dtype) - start).to(x.dtype).flatten(0, 1)

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.draws import Draws
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question, Tensors
 
@@ -32,11 +32,11 @@ def rise(
         )
         points = tuple(map(_blended, inputs, baselines, shown))
         scores = plain_scores(question.repeated(stop - start), points)
-        each = scores.to(wide(scores.dtype)).reshape(stop - start, -1)
+        each = scores.to(accumulator(scores.dtype)).reshape(stop - start, -1)
         weighted = tuple(torch.tensordot(each.T, m.to(each)[:, 0], 1) for m in shown)
         return weighted, tuple(m.to(each)[:, 0].sum(0) for m in shown)
 
-    parts = list(over(masks, part, len(inputs[0]), rows_that_fit(inputs)))
+    parts = list(in_chunks(masks, part, len(inputs[0]), rows_that_fit(inputs)))
     weighted, seen = (tuple(sum(column) for column in zip(*each, strict=True)) for each in zip(*parts, strict=True))
     return tuple(
         (w / s.clamp(min=1e-12)).expand(-1, *x.shape[1:]) for w, s, x in zip(weighted, seen, inputs, strict=True)
@@ -61,6 +61,6 @@ def _mask(x: Tensor, grid: int, share: float, random: torch.Generator, draws: Dr
 
 
 def _blended(x: Tensor, baseline: Tensor, shown: Tensor) -> Tensor:
-    start = baseline.to(wide(x.dtype))
+    start = baseline.to(accumulator(x.dtype))
     mixed = start + shown.to(start) * (x.to(start.dtype) - start)
     return torch.where(shown > 0, mixed, start).to(x.dtype).flatten(0, 1)

@@ -41,7 +41,7 @@ def shapley_values(game: Game) -> Tensor:
             f"Use ShapleyValueSampling or KernelShap, or a feature_mask with at most {MOST_PLAYERS} groups.",
         )
     coalitions = every(players)
-    scores = game.worth(len(coalitions), lambda start, stop: coalitions[start:stop])
+    scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
     cube = scores.double().cpu().reshape(*[2] * players, -1)
     joining = torch.tensor([1 / (players * math.comb(players - 1, size)) for size in range(players)], dtype=cube.dtype)
     weights = joining[every(players - 1).sum(1)]
@@ -63,7 +63,7 @@ def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: 
         size = torch.where(steps < 2, steps * players, (steps - 2) % max(1, players - 1) + 1)
         return ranks[(steps - 2).clamp(min=0) // max(1, players - 1)] < size[:, None]
 
-    scores = game.worth(2 + permutations * (players - 1), coalitions)
+    scores = game.values(2 + permutations * (players - 1), coalitions)
     empty, full = (s.expand(permutations, 1, -1) for s in scores[:2])
     along = torch.cat([empty, scores[2:].reshape(permutations, players - 1, -1), full], 1)
     rises = along.diff(dim=1).gather(1, ranks.to(scores.device)[:, :, None].expand(-1, -1, scores.shape[1]))
@@ -91,10 +91,10 @@ def estimated_values(game: Game, evaluations: int, draws: Draws, tolerance: floa
     return _until_settled(game, chosen[_mixed(count, draws)], tolerance)
 
 
-def _halves(game: Game, chosen: Tensor, told: bool = True) -> Tensor:
+def _halves(game: Game, chosen: Tensor, reported: bool = True) -> Tensor:
     """Half of v(S) − v(N∖S) for every chosen S, (k, B): all that Shapley values depend on."""
     both = torch.stack([chosen, ~chosen], 1).flatten(0, 1)
-    scores = game.worth(len(both), lambda start, stop: both[start:stop], told=told)
+    scores = game.values(len(both), lambda start, stop: both[start:stop], reported=reported)
     return (scores[::2] - scores[1::2]) / 2
 
 
@@ -105,12 +105,12 @@ def _mixed(count: int, draws: Draws) -> Tensor:
 
 def _until_settled(game: Game, chosen: Tensor, tolerance: float) -> Tensor:
     stops = [count for shift in range(12, -1, -1) if (count := len(chosen) >> shift) > min(8, len(chosen) - 1)]
-    seen = _halves(game, chosen[: stops[0]], told=False)
+    seen = _halves(game, chosen[: stops[0]], reported=False)
     values = _fitted(chosen[: stops[0]], seen)
     moving = torch.ones_like(values[0], dtype=torch.bool)
     for start, stop in itertools.pairwise(stops):
         report(start, len(chosen))
-        seen = torch.cat([seen, _halves(game, chosen[start:stop], told=False)])
+        seen = torch.cat([seen, _halves(game, chosen[start:stop], reported=False)])
         better = torch.where(moving, _fitted(chosen[:stop], seen), values)
         moving = (better - values).abs().amax(0) > tolerance * better.abs().amax(0)
         values = better

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.chunks import over, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.draws import Draws
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.coalitions import every
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
@@ -46,7 +46,7 @@ def lime(game: Game, samples: int, model: LinearModel, draws: Draws) -> Fitted:
     All coalitions where `samples` are enough for them, else random ones, each followed by its complement.
     """
     coalitions = _sampled(game.players, samples, draws)
-    scores = game.worth(len(coalitions), lambda start, stop: coalitions[start:stop])
+    scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
     weights = _likeness(game, coalitions, scores.shape[1])
     found = model.coefficients(coalitions, scores, weights)
     return Fitted(found.to(scores), coalitions, scores, weights)
@@ -137,9 +137,9 @@ def surrogate(
         points, features, weights = zip(*chosen, strict=True)
         columns = zip(*((p,) if isinstance(p, Tensor) else p for p in points), strict=True)
         scores = plain_scores(question.repeated(len(chosen)), tuple(torch.cat(column) for column in columns))
-        return torch.cat(features), scores.to(wide(scores.dtype)), torch.cat(weights)
+        return torch.cat(features), scores.to(accumulator(scores.dtype)), torch.cat(weights)
 
-    parts = list(over(samples, part, len(inputs[0]), rows_that_fit(inputs, rows)))
+    parts = list(in_chunks(samples, part, len(inputs[0]), rows_that_fit(inputs, rows)))
     features, scores, weights = (torch.cat(column) for column in zip(*parts, strict=True))
     if len(scores) != samples:
         raise AttributionError(

@@ -25,7 +25,7 @@ class Attentions:
     """
 
     @contextmanager
-    def watched(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
+    def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
         """While the model runs; the weights are known afterwards."""
         with _Watch() as watch:
             yield lambda: tuple(watch.found)

@@ -89,7 +89,7 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return _columns([question.values(part) for question, part in parts])
-        with torch.no_grad(), self.site.watched(inputs) as values:
+        with torch.no_grad(), self.site.recorded(inputs) as values:
             self._run(_fresh(inputs))
         return tuple(value.detach() for value in values())
 
@@ -99,7 +99,7 @@ class Question:
         if parts:
             read = [question.read(part) for question, part in parts]
             return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
-        with torch.no_grad(), self.site.watched(inputs) as values:
+        with torch.no_grad(), self.site.recorded(inputs) as values:
             scores = self._scores(_fresh(inputs))
         return Reading(tuple(value.detach() for value in values()), scores)
 
@@ -109,9 +109,9 @@ class Question:
         if parts:
             return _joined([question.gradients(part) for question, part in parts])
         leaves = tuple(self._leaf(x) for x in inputs)
-        with torch.enable_grad(), self.site.watched(leaves) as watched:
+        with torch.enable_grad(), self.site.recorded(leaves) as values:
             scores = self._scores(_fresh(leaves))
-        return self._found(scores, watched(), last=True)
+        return self._found(scores, values(), last=True)
 
     def gradients_also_at(
         self, site: Site, inputs: Tensors, there: Callable[[], AbstractContextManager[object]]
@@ -125,11 +125,11 @@ class Question:
             each = [question.gradients_also_at(site, part, there) for question, part in parts]
             return _joined([first for first, _ in each]), _joined([second for _, second in each])
         leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
-        with torch.enable_grad(), self.site.watched(leaves) as watched, site.watched(leaves) as watched_there:
+        with torch.enable_grad(), self.site.recorded(leaves) as values, site.recorded(leaves) as values_there:
             scores = other._scores(_fresh(leaves))
         with there():
-            found = other._found(scores, watched_there(), last=False)
-        return found, self._found(scores, watched(), last=True)
+            found = other._found(scores, values_there(), last=False)
+        return found, self._found(scores, values(), last=True)
 
     def _found(self, scores: Tensor, values: Tensors, last: bool) -> Gradients:
         if not scores.requires_grad:

@@ -19,7 +19,7 @@ Tensors = tuple[Tensor, ...]
 class Inputs:
     """The tensors given to the model."""
 
-    def watched(self, inputs: Tensors) -> AbstractContextManager[Callable[[], Tensors]]:
+    def recorded(self, inputs: Tensors) -> AbstractContextManager[Callable[[], Tensors]]:
         """While the model runs on `inputs`; the values are the inputs themselves."""
         return nullcontext(lambda: inputs)
 
@@ -46,7 +46,7 @@ class Layer:
             raise AttributionError(f"Layer(call={self.call!r}): expected an integer ≥ 0, 'sum' or None.")
 
     @contextmanager
-    def watched(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
+    def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
         """While the model runs; the values are known afterwards."""
         with Tap(self.module, self.of_input, self.call) as tap:
             yield tap.kept
@@ -76,10 +76,10 @@ class Layers:
     sizes: tuple[int, ...] = ()
 
     @contextmanager
-    def watched(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:
+    def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:
         """While the model runs; the values are known afterwards."""
         with ExitStack() as stack:
-            read = [stack.enter_context(part.watched(inputs)) for part in self.parts]
+            read = [stack.enter_context(part.recorded(inputs)) for part in self.parts]
             yield lambda: self._all([values() for values in read])
 
     def _all(self, each: list[Tensors]) -> Tensors:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.recurrent import RECURRENT
 
@@ -83,7 +83,7 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """x / √(mean of squares + eps) · weight."""
-    x = input.to(wide(input.dtype))
+    x = input.to(accumulator(input.dtype))
     size = x.square().mean(tuple(range(-len(normalized_shape), 0)), keepdim=True)
     least = torch.finfo(x.dtype).eps if eps is None else eps
     return _scaled((x * (size + least).rsqrt()).to(input.dtype), weight, None)
@@ -226,7 +226,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 
 def _normal(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    at = x.to(wide(x.dtype))
+    at = x.to(accumulator(x.dtype))
     centred = at - at.mean(dims, keepdim=True)
     return (centred * (centred.square().mean(dims, keepdim=True) + eps).rsqrt()).to(x.dtype)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 from attribution_core.rules.intercept import is_parameter
 
@@ -50,7 +50,7 @@ def shared(
     product: Product, now: tuple[Tensor, ...], before: tuple[Tensor, ...]
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
     """The product, and its change divided evenly: Δ(uv) = ūΔv + v̄Δu with mean values."""
-    precise = wide(now[0].dtype)
+    precise = accumulator(now[0].dtype)
     one, other = ((a.to(precise) + b.to(precise)) / 2 for a, b in zip(now, before, strict=True))
 
     def pull(gradient: Tensor) -> tuple[Tensor, ...]:

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 from attribution_core.rules.composites import Composite
 from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, is_parameter, replaced, spellings
@@ -195,7 +195,7 @@ class Relevance(TorchFunctionMode):
 def _softmax(seen: Seen, x: Tensor) -> tuple[Tensor, Pull]:
     """R = x · (R − s ΣR): the first order of Taylor's expansion [achtibat2024]."""
     result = seen.call([x, *seen.leaves[1:]])
-    at, share = x.to(wide(x.dtype)), result.detach().to(wide(x.dtype))
+    at, share = x.to(accumulator(x.dtype)), result.detach().to(accumulator(x.dtype))
     args, kwargs = restored(seen.leaves, seen.form)
     dim = kwargs.get("dim", args[1] if len(args) > 1 else -1)
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 from attribution_core.rules.compared import Comparison, other_way
 from attribution_core.rules.intercept import Call, Pull, replaced
@@ -120,7 +120,7 @@ def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 def _rectified(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:  # noqa: ARG001
     """Of the rectifier, the quotient is exact however small the change is."""
-    result, precise = x.clamp(min=0), wide(x.dtype)
+    result, precise = x.clamp(min=0), accumulator(x.dtype)
     if x.dtype != precise:
         x, reference = x.to(precise), reference.to(precise)
     change = x - reference
@@ -139,7 +139,7 @@ EXACT: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
 
 
 def _elementwise(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:
-    precise = wide(x.dtype)
+    precise = accumulator(x.dtype)
     at, base = x.to(precise), reference.to(precise)
     pure = _in(call, precise)
     if call.name in EXACT:
@@ -190,7 +190,7 @@ def _exponentials(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[T
 
 
 def _softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
-    precise = wide(x.dtype)
+    precise = accumulator(x.dtype)
     now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
     total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
     share = (1 / total + 1 / total_before) / 2
@@ -204,7 +204,7 @@ def _softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor
 
 
 def _log_softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
-    precise = wide(x.dtype)
+    precise = accumulator(x.dtype)
     now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
     total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
     far, change = _far(total, total_before, 0)
@@ -264,7 +264,7 @@ def _winner_slopes(
     """A rise of the maximum is owed to the position that wins now, a fall to the one that won before."""
     x, best, places = now
     reference, best_before, places_before = before
-    precise = wide(x.dtype)
+    precise = accumulator(x.dtype)
     far, change = _far(x.to(precise), reference.to(precise), eps)
     rise = best.to(precise) - best_before.to(precise)
     here, there = far.gather(dim, places), far.gather(dim, places_before)

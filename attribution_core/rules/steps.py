@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.precision import wide
+from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 
 Tensors = tuple[Tensor, ...]
@@ -87,7 +87,7 @@ class Step:
 
     def result(self, keep: bool) -> Tensor:
         """What the operation returns; what differentiates it is kept if the rule will ask for that."""
-        if not keep or any(value.dtype != wide(value.dtype) for value in self.values):
+        if not keep or any(value.dtype != accumulator(value.dtype) for value in self.values):
             return self.function(self.values, self.weights)
         self._found = self.computed(self.values, self.weights)
         return self._found[1].detach().clone()  # operations in place must not overwrite what the rule divides by
@@ -121,7 +121,7 @@ class Step:
 
 
 def _precise(value: Tensor) -> Tensor:
-    return value.detach().to(wide(value.dtype))
+    return value.detach().to(accumulator(value.dtype))
 
 
 def same(value: Tensor) -> Tensor:

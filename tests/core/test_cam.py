@@ -264,7 +264,7 @@ def test_attention_weights_give_back_the_output(mask: str | None) -> None:
     }.get(mask or "", {})
     if mask == "grouped":
         k, v = k[:, :2], v[:, :2]
-    with Attentions().watched(()) as weights:
+    with Attentions().recorded(()) as weights:
         output = F.scaled_dot_product_attention(q, k, v, **options)
     (found,) = weights()
     values = v.repeat_interleave(2, 1) if mask == "grouped" else v

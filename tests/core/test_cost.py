@@ -59,29 +59,29 @@ def test_cost_is_what_a_hook_counts(name: str, bound: int | None) -> None:
     model, x = Net(), torch.randn(3, 5)
     method, arguments = getattr(attribution_core, name)(model), {**CALLS[name], "target": [0, 1, 2]}
     with observe(max_batch=bound):
-        told = cost(method, x, **arguments)
+        counted = cost(method, x, **arguments)
         assert model.passes == Passes()
         method.attribute(x, **arguments)
-    assert told == model.passes
+    assert counted == model.passes
 
 
 @pytest.mark.parametrize("inner", ["Saliency", "IntegratedGradients", "KernelShap"])
 def test_cost_of_a_method_of_a_method(inner: str) -> None:
     model, x = Net(), torch.randn(3, 5)
     method = NoiseTunnel(getattr(attribution_core, inner)(model))
-    told = cost(method, x, nt_samples=4, target=0)
+    counted = cost(method, x, nt_samples=4, target=0)
     method.attribute(x, nt_samples=4, target=0)
-    assert told == model.passes
+    assert counted == model.passes
 
 
 def test_cost_of_layers_runs_the_model_for_their_values_only() -> None:
     model, x = Net(), torch.randn(3, 5)
     method = attribution_core.LayerIntegratedGradients(model, model.body[0])
-    told = cost(method, x, n_steps=40, target=0)
+    counted = cost(method, x, n_steps=40, target=0)
     assert model.passes.forward_rows <= 6
     model.passes = Passes()
     method.attribute(x, n_steps=40, target=0)
-    assert told == model.passes
+    assert counted == model.passes
 
 
 def test_cost_leaves_nothing_behind_and_refuses_what_attribute_refuses() -> None:

@@ -12,7 +12,7 @@ import attribution_core
 from attribution_core import AttributionError, AttributionWarning, Cancelled, observe
 from attribution_core.errors import NotPerExample
 from attribution_core.evaluation import chunks as chunking
-from attribution_core.evaluation.chunks import free_memory, over, rows_that_fit
+from attribution_core.evaluation.chunks import free_memory, in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import _observer, report
 
 from .nets import Counting
@@ -130,7 +130,7 @@ def test_impossible_bounds_are_refused(bound: int) -> None:
 
 
 def chunks(total: int, compute: Callable[[int, int], Any], batch: int, rows: int) -> list[Any]:
-    return list(over(total, compute, batch, rows))
+    return list(in_chunks(total, compute, batch, rows))
 
 
 def test_chunks_cover_every_step_once() -> None:

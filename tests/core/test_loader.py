@@ -109,13 +109,13 @@ def test_reads_progress_and_cancel(per_pass, reads):
             self.times += 1
             return iter([X[:2], X[2:]])
 
-    data, told = Counted(), []
+    data, reports = Counted(), []
     method = DataLoaderAttribution(FeatureAblation(one))
-    with observe(progress=lambda done, of: told.append((done, of))):
+    with observe(progress=lambda done, of: reports.append((done, of))):
         method.attribute(data, reduce=total, perturbations_per_pass=per_pass)
     assert data.times == reads
-    assert told[0] == (0, 4)
-    assert told[-1] == (4, 4)
+    assert reports[0] == (0, 4)
+    assert reports[-1] == (4, 4)
     with pytest.raises(Cancelled), observe(cancelled=lambda: True):
         method.attribute(data, reduce=total)
 
