@@ -25,11 +25,7 @@ Reduce = Callable[[Any, Any, tuple[Any, ...]], Any]
 
 @final
 class DataLoaderAttribution(Attribution):
-    """FeatureAblation of a metric over a whole data loader.
-
-    Every batch is a tensor, or a tuple or list in which `input_roles` says of each element: 0, it is passed to the
-    model and attributed to; 1, it is passed to the model only; 2, it is not passed to it (a label, for `reduce`).
-    """
+    """FeatureAblation of a metric over a whole data loader."""
 
     citation: ClassVar[str] = "zeiler2014"
     differentiates = False

@@ -19,20 +19,11 @@ import attribution_core
 from attribution_core import metrics, visualization
 from attribution_core.reading.arguments import ARGUMENTS
 
-METHODS = ["Saliency", "InputXGradient", "IntegratedGradients", "DeepLift", "GuidedBackprop", "Deconvolution",
-           "FeatureAblation", "Occlusion"]  # fmt: skip
-LAYERS = ["LayerDeepLiftShap", "LayerFeaturePermutation", "LayerGradientShap", "NeuronDeepLiftShap",
-          "NeuronGradientShap", "InternalInfluence", "LayerActivation", "LayerConductance", "LayerDeepLift",
-          "LayerFeatureAblation",
-          "LayerGradCam", "LayerGradientXActivation", "LayerIntegratedGradients", "GuidedGradCam", "NeuronConductance",
-          "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
-          "NeuronIntegratedGradients"]  # fmt: skip
-PERTURBING = ["DeepLiftShap", "FeaturePermutation", "GradientShap", "KernelShap", "Lime", "LimeBase", "NoiseTunnel",
-              "ShapleyValueSampling", "ShapleyValues"]  # fmt: skip
-OURS = ["RISE", "AttentionRollout", "LayerCam", "LayerGradCamPlusPlus", "LayerScoreCam"]
-METHODS += LAYERS + PERTURBING
+from .registry import NAMES
+
 COMPOSED = ["LRP", "LayerLRP"]
-"""Captum's signature and a keyword-only `composite`."""
+"""Captum's signature and a `composite`."""
+METHODS = [name for name in NAMES if hasattr(captum.attr, name) and name not in COMPOSED]
 ROOT = Path(attribution_core.__file__).parent
 
 
@@ -114,7 +105,7 @@ def test_lrp_takes_a_composite_besides_captums_arguments(name: str) -> None:
         assert [p for p in ours if p[0] != "composite"] == theirs
 
 
-@pytest.mark.parametrize("name", METHODS + OURS + COMPOSED)
+@pytest.mark.parametrize("name", NAMES)
 def test_classes_are_final_described_and_cited(name: str) -> None:
     cls = getattr(attribution_core, name)
     assert cls.__final__
@@ -126,7 +117,7 @@ def test_classes_are_final_described_and_cited(name: str) -> None:
 def test_every_argument_is_described_once_and_none_in_vain() -> None:
     names = {
         parameter
-        for name in METHODS + OURS + COMPOSED
+        for name in NAMES
         for function in (getattr(attribution_core, name).__init__, getattr(attribution_core, name).attribute)
         for parameter in inspect.signature(function).parameters
     }
@@ -160,8 +151,6 @@ def test_the_table_of_methods_has_every_method_in_its_column() -> None:
     rows = [line.split("|")[2:5] for line in (ROOT / "README.md").read_text().splitlines() if line.count("|") == 7]
     columns = [set(re.findall(r"[A-Z]\w+", " ".join(column))) for column in zip(*rows[2:], strict=True)]
     found: list[set[str]] = [set(), set(), set()]
-    for name in attribution_core.__all__:
-        cls = getattr(attribution_core, name)
-        if inspect.isclass(cls) and issubclass(cls, attribution_core.Attribution) and hasattr(cls, "attribute"):
-            found[1 if name.startswith(("Layer", "Internal")) else 2 if name.startswith("Neuron") else 0].add(name)
+    for name in NAMES:
+        found[1 if name.startswith(("Layer", "Internal")) else 2 if name.startswith("Neuron") else 0].add(name)
     assert columns == found
