@@ -19,7 +19,9 @@ from attribution_core import (
     DataLoaderAttribution,
     FeatureAblation,
     GradientAttribution,
+    LayerAttribution,
     LimeBase,
+    NeuronAttribution,
     NoiseTunnel,
     Saliency,
 )
@@ -142,7 +144,9 @@ NAMES = [
 """Every public class that attributes: tests are made from this, so that a new class is in all of them."""
 USUAL = [name for name in NAMES if name not in APART]
 """Those that explain any net's batch."""
-INSIDE = [name for name in USUAL if "layer" in inspect.signature(getattr(attribution_core, name).__init__).parameters]
+LAYERS = [name for name in USUAL if issubclass(getattr(attribution_core, name), LayerAttribution)]
+NEURONS = [name for name in USUAL if issubclass(getattr(attribution_core, name), NeuronAttribution)]
+PRIMARY = [name for name in USUAL if name not in {*LAYERS, *NEURONS}]
 GRADIENT = [name for name in USUAL if issubclass(getattr(attribution_core, name), GradientAttribution)]
 FLAT = [name for name in USUAL if name not in ("GuidedGradCam", "LayerScoreCam", "RISE")]
 """Those that explain rows of numbers (B, N) too."""

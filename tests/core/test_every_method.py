@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -12,44 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
-from attribution_core import Attribution, AttributionError, GradientAttribution, NoiseTunnel, Saliency, observe
+from attribution_core import AttributionError, GradientAttribution, observe
 
-Options = dict[str, Any]
-MASK = torch.arange(72).reshape(1, 2, 6, 6) // 12
-TARGET: Options = {"target": 1}
-SEED: Options = {"target": 1, "seed": 1}
-DRAWN: Options = {"baselines": 0.5}
-NEURON: Options = {"neuron_selector": (slice(0, 3), slice(0, 2), slice(0, 2))}
-GROUPS: Options = {"feature_mask": MASK}
-PRIMARY: dict[str, Options] = {
-    "Saliency": TARGET, "InputXGradient": TARGET, "GuidedBackprop": TARGET, "Deconvolution": TARGET,
-    "IntegratedGradients": {**TARGET, "n_steps": 8}, "DeepLift": TARGET, "LRP": TARGET, "GuidedGradCam": TARGET,
-    "FeatureAblation": {**TARGET, **GROUPS}, "FeaturePermutation": {**SEED, **GROUPS},
-    "Occlusion": {**TARGET, "sliding_window_shapes": (2, 3, 3), "strides": (2, 3, 3)},
-    "ShapleyValues": {**TARGET, **GROUPS}, "ShapleyValueSampling": {**SEED, **GROUPS, "n_samples": 2},
-    "KernelShap": {**SEED, **GROUPS, "n_samples": 6}, "Lime": {**SEED, **GROUPS, "n_samples": 6},
-    "GradientShap": {**SEED, **DRAWN, "stdevs": 0.1}, "DeepLiftShap": {**TARGET, **DRAWN},
-    "RISE": {**SEED, "n_masks": 16, "grid_size": 3}, "NoiseTunnel": {**SEED, "stdevs": 0.1},
-}  # fmt: skip
-LAYER: dict[str, Options] = {
-    **dict.fromkeys((
-        "InternalInfluence", "LayerCam", "LayerConductance", "LayerDeepLift", "LayerFeatureAblation", "LayerGradCam",
-        "LayerGradCamPlusPlus", "LayerGradientXActivation", "LayerIntegratedGradients", "LayerLRP", "LayerScoreCam",
-    ), TARGET),
-    "LayerActivation": {}, "LayerDeepLiftShap": {**TARGET, **DRAWN}, "LayerFeaturePermutation": SEED,
-    "LayerGradientShap": {**SEED, **DRAWN, "stdevs": 0.1},
-}  # fmt: skip
-NEURONS: dict[str, Options] = {
-    **dict.fromkeys((
-        "NeuronDeconvolution", "NeuronDeepLift", "NeuronFeatureAblation", "NeuronGradient", "NeuronGuidedBackprop",
-        "NeuronIntegratedGradients",
-    ), NEURON),
-    "NeuronConductance": {**NEURON, **TARGET}, "NeuronDeepLiftShap": {**NEURON, **DRAWN},
-    "NeuronGradientShap": {**NEURON, **DRAWN, "seed": 1, "stdevs": 0.1},
-}  # fmt: skip
-CALLS = {**PRIMARY, **LAYER, **NEURONS}
-APART = {"AttentionRollout", "DataLoaderAttribution", "LimeBase"}
-"""Tested where they are: other models, other inputs, functions of one's own."""
+from .registry import LAYERS, NEURONS, PRIMARY, USUAL, build, groups, recipe, takes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")
 
@@ -68,58 +32,45 @@ class Net(nn.Module):
 
 def method_of(name: str, net: Net, forward: Callable[..., Tensor] | None = None) -> Any:
     """Around `net`, or around a function that calls it."""
-    if name == "NoiseTunnel":
-        return NoiseTunnel(Saliency(forward or net))
-    inside = {"GuidedGradCam": (net.relu,)}.get(name, () if name in PRIMARY else (net.conv,))
-    return getattr(attribution_core, name)(forward or net, *inside)
+    return build(name, forward or net, net.relu if name == "GuidedGradCam" else net.conv)
 
 
 def inputs() -> Tensor:
     return torch.randn(3, 2, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-def takes(name: str, argument: str) -> bool:
-    parameters = inspect.signature(getattr(attribution_core, name).attribute).parameters
-    return argument in parameters or (name == "NoiseTunnel" and argument == "target")
-
-
-def test_every_class_is_here() -> None:
-    found = {
-        name
-        for name in attribution_core.__all__
-        if inspect.isclass(cls := getattr(attribution_core, name))
-        if issubclass(cls, Attribution) and hasattr(cls, "attribute")
-    }
-    assert found == CALLS.keys() | APART
+def call(name: str, **more: Any) -> dict[str, Any]:
+    """The arguments of a call with those inputs."""
+    return {**recipe(name).options(inputs()), **more}
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", USUAL)
 def test_half_precision_is_near_to_single(name: str, dtype: torch.dtype) -> None:
     x = inputs().to(dtype)
-    expected = method_of(name, Net().to(dtype).float()).attribute(x.float(), **CALLS[name])
-    found = method_of(name, Net().to(dtype)).attribute(x, **CALLS[name])
+    expected = method_of(name, Net().to(dtype).float()).attribute(x.float(), **call(name))
+    found = method_of(name, Net().to(dtype)).attribute(x, **call(name))
     assert found.isfinite().all()
     assert found.dtype in (dtype, torch.float32)
     assert (found.float() - expected).abs().mean() < 0.02 * expected.abs().mean()
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", USUAL)
 @pytest.mark.parametrize("bound", [1, 2, 4])
 def test_a_bound_holds_for_every_forward_pass_and_changes_nothing(name: str, bound: int) -> None:
     net, x, rows = Net().double(), inputs().double(), list[int]()
-    expected = method_of(name, net).attribute(x, **CALLS[name])
+    expected = method_of(name, net).attribute(x, **call(name))
     net.conv.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     with observe(max_batch=bound):
-        found = method_of(name, net).attribute(x, **CALLS[name])
+        found = method_of(name, net).attribute(x, **call(name))
     assert 0 < max(rows) <= bound
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "target")])
 def test_several_targets_equal_separate_calls(name: str) -> None:
     method, x = method_of(name, Net()), inputs()
-    options = {key: value for key, value in CALLS[name].items() if key != "target"}
+    options = {key: value for key, value in call(name).items() if key != "target"}
     targets = [0, "pred", [3, 1, 2], lambda outputs: outputs[:, 1] - outputs[:, 2]]
     together = method.attribute(x, targets=targets, **options)
     assert isinstance(together, list)
@@ -127,22 +78,22 @@ def test_several_targets_equal_separate_calls(name: str) -> None:
         torch.testing.assert_close(found, method.attribute(x, target=target, **options), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "target")])
 def test_wrong_targets_show_the_outputs_shape_and_three_that_would_work(name: str) -> None:
     method = method_of(name, Net())
     for wrong in (4, [0, 1, 9], (0, 1), None):
         with pytest.raises(AttributionError, match=r"shape \(3, 4\).*Valid here: .*; .*; .*") as caught:
-            method.attribute(inputs(), **{**CALLS[name], "target": wrong})
+            method.attribute(inputs(), **call(name, target=wrong))
         assert str(caught.value).count("target=") == 4  # what arrived, and three examples
     for wrong in (-1, [0, 1, -1], 1.5, True, [0, 1]):
         with pytest.raises(AttributionError, match="target="):
-            method.attribute(inputs(), **{**CALLS[name], "target": wrong})
+            method.attribute(inputs(), **call(name, target=wrong))
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "target")])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "target")])
 def test_every_form_of_a_target(name: str) -> None:
     method, x = method_of(name, Net()), inputs()
-    options = {**CALLS[name]}
+    options = call(name)
     expected = method.attribute(x, **options)
     forms = [[1, 1, 1], torch.tensor([1, 1, 1]), torch.tensor(1), torch.tensor([1]), (1,), [(1,), (1,), (1,)],
              lambda outputs: outputs[:, 1]]  # fmt: skip
@@ -150,20 +101,20 @@ def test_every_form_of_a_target(name: str) -> None:
         torch.testing.assert_close(method.attribute(x, **{**options, "target": target}), expected)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", USUAL)
 def test_a_function_in_the_place_of_the_module(name: str) -> None:
     net, x = Net(), inputs()
-    expected = method_of(name, net).attribute(x, **CALLS[name])
-    found = method_of(name, net, lambda *given: net(*given)).attribute(x, **CALLS[name])  # noqa: PLW0108
+    expected = method_of(name, net).attribute(x, **call(name))
+    found = method_of(name, net, lambda *given: net(*given)).attribute(x, **call(name))  # noqa: PLW0108
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("name", [*PRIMARY, *LAYER])
+@pytest.mark.parametrize("name", [*PRIMARY, *LAYERS])
 def test_one_number_for_the_whole_batch(name: str) -> None:
     net, x = Net(), inputs()
-    options = {key: value for key, value in CALLS[name].items() if key != "target"}
+    options = {key: value for key, value in call(name).items() if key != "target"}
     found = method_of(name, net, lambda x: net(x)[:, 1].sum()).attribute(x, **options)
-    per_example = method_of(name, net).attribute(x, **CALLS[name])
+    per_example = method_of(name, net).attribute(x, **call(name))
     if len(found) == 3 and name != "LayerScoreCam":  # whose maps are weighed for all examples alike
         torch.testing.assert_close(found, per_example, rtol=1e-4, atol=1e-5)
     if name in ("FeatureAblation", "Occlusion", "ShapleyValues", "LayerFeatureAblation"):
@@ -171,52 +122,53 @@ def test_one_number_for_the_whole_batch(name: str) -> None:
     assert found.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "additional_forward_args")])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "additional_forward_args")])
 def test_further_arguments_have_a_row_for_each_example(name: str) -> None:
     net, x, scale = Net(), inputs(), torch.tensor([1.0, 2.0, -1.0])
     if name in ("FeaturePermutation", "LayerFeaturePermutation"):  # compare with the rest of the batch
         return
-    whole = method_of(name, net).attribute(x, **CALLS[name], additional_forward_args=(None, scale))
+    whole = method_of(name, net).attribute(x, **call(name), additional_forward_args=(None, scale))
     for row in range(3):
         one = slice(row, row + 1)
-        alone = method_of(name, net).attribute(x[one], **CALLS[name], additional_forward_args=(None, scale[one]))
+        alone = method_of(name, net).attribute(x[one], **call(name), additional_forward_args=(None, scale[one]))
         torch.testing.assert_close(alone, whole[one], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if takes(name, "seed")])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "seed")])
 def test_the_same_seed_gives_the_same_bits_and_the_global_state_stays(name: str) -> None:
     method, x, before = method_of(name, Net()), inputs(), torch.get_rng_state()
-    first, again, other = (method.attribute(x, **{**CALLS[name], "seed": seed}) for seed in (5, 5, 7))
+    first, again, other = (method.attribute(x, **call(name, seed=seed)) for seed in (5, 5, 7))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     torch.manual_seed(11)
-    unseeded = method.attribute(x, **{**CALLS[name], "seed": None})
+    unseeded = method.attribute(x, **call(name, seed=None))
     torch.manual_seed(11)
-    assert torch.equal(method.attribute(x, **{**CALLS[name], "seed": None}), unseeded)
+    assert torch.equal(method.attribute(x, **call(name, seed=None)), unseeded)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if not takes(name, "seed")])
+@pytest.mark.parametrize("name", [name for name in USUAL if not takes(name, "seed")])
 def test_what_takes_no_seed_does_not_draw(name: str) -> None:
     method, x = method_of(name, Net()), inputs()
     torch.manual_seed(1)
-    one = method.attribute(x, **CALLS[name])
+    one = method.attribute(x, **call(name))
     torch.manual_seed(2)
-    assert torch.equal(method.attribute(x, **CALLS[name]), one)
+    assert torch.equal(method.attribute(x, **call(name)), one)
 
 
 @pytest.mark.parametrize("name", [*PRIMARY, *NEURONS])
 def test_an_unused_input_gets_zeros_and_gradients_warn_of_it_by_name(name: str) -> None:
     method, x = method_of(name, Net()), inputs()
+    mask = groups(x) // 2
     own = {
-        "feature_mask": (MASK // 2, MASK // 2 + 3), "baselines": (0.5, 0.5),
+        "feature_mask": (mask, mask + 3), "baselines": (0.5, 0.5),
         "sliding_window_shapes": ((2, 3, 3), (2, 3, 3)),
         "strides": ((2, 3, 3), (2, 3, 3)),
     }  # fmt: skip
     enough = {"n_samples": 64} if name in ("ShapleyValueSampling", "KernelShap") else {}
     if name in ("Lime", "RISE"):  # whose values depend on all inputs
         return
-    options = {key: own.get(key, value) for key, value in {**CALLS[name], **enough}.items()}
+    options = {key: own.get(key, value) for key, value in {**call(name), **enough}.items()}
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         used, unused = method.attribute((x, x + 1), **options)
