@@ -303,7 +303,9 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
     output: 5.31,
     seconds: 0.042,
     signed: request.method !== 'Saliency',
-    completeness: complete ? { total: 5.12 + delta, change: 5.12, delta, adds_up: delta < 0.05 * 5.12, cancellation: 1.3 } : null,
+    completeness: complete
+      ? { total: 5.12 + delta, change: 5.12, delta, adds_up: delta < 0.05 * 5.12, cancellation: 1.3 }
+      : null,
     warnings:
       request.sample % 5 === 0 ? ['The input lies close to the baseline: small numbers, much noise.'] : [],
     inputs: sample.inputs.map((input, place) => {
@@ -324,7 +326,7 @@ function mapsOf(request: AttributionRequest, job: string, place: number, options
   const reductions = ['sum', 'magnitude', ...Array.from({ length: channels }, (_, i) => `${i}`)];
   return reductions.map((reduction) => ({
     reduction,
-    unit: 'pixel',
+    unit: 'pixel' as const,
     url: `api/attributions/${job}/maps/${place}/${reduction}`,
     height: pixels,
     width: pixels,
