@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 FeatureKind = Literal["image", "text", "general", "empty"]
 Task = Literal["classification", "binary", "regression"]
@@ -19,6 +19,8 @@ Order = Literal["index", "mistakes", "confident", "uncertain"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 Reduction = Annotated[str, Field(pattern=r"^(sum|magnitude|[0-9]+)$")]
 Argument = bool | int | float | str | None
+SCAN_STEP = 2000  # seconds for a small net, and enough mistakes to look at
+SCAN_ALL_BELOW = 10_000  # a usual test set: counts over all of it are worth the wait
 Baseline = Annotated[int, Field(ge=0)] | Literal["mean"]
 
 
@@ -96,8 +98,11 @@ class Workspace(Wire):
     """What the dashboard shows; `task`, `classes` and models' outputs are known once every model has predicted.
 
     `task` is classification where any model classifies, regression where all give a number.
+
+    It is to be fetched again when an answer's `Progress.workspace` differs from `revision`.
     """
 
+    revision: int = Field(description="the `Progress.workspace` that this answers for")
     title: str
     version: str
     task: Task
@@ -109,9 +114,25 @@ class Workspace(Wire):
     default_method: str
     default_order: Order
     explains_label: bool = Field(description="explain the true class where it is known, else the predicted one")
+    scan_step: int = Field(
+        SCAN_STEP, description="how many samples are looked through at first, and at each further step"
+    )
+    scan_all_below: int = Field(SCAN_ALL_BELOW, description="data of known size up to this is read whole")
 
 
 # ── samples ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class SamplePath(Wire):
+    """Which sample."""
+
+    sample: int = Field(ge=0)
+
+
+class MediaPath(SamplePath):
+    """Which input of which sample."""
+
+    feature: int = Field(ge=0)
 
 
 class SampleFilter(Wire):
@@ -136,8 +157,11 @@ class Progress(Wire):
     """How much of the data has been seen: `size` is None where the data does not tell its length.
 
     Of the `failed` samples, which have an error, `unreadable` could not be read; the others could not be predicted.
+
+    `workspace` counts the changes of what `GET /api/workspace` answers: see `Workspace.revision`.
     """
 
+    workspace: int
     scanned: int
     size: int | None
     exhausted: bool
@@ -237,7 +261,7 @@ class ConfusionCell(Wire):
 
 
 class Histogram(Wire):
-    """Counts of the best score by equal bins over [low, high]; unlabelled samples are in neither."""
+    """Counts of the best score by equal bins over [low, high], by outcome."""
 
     low: float
     high: float
@@ -274,6 +298,31 @@ class AttributionRequest(Wire):
     method: str
     arguments: dict[str, Argument] = {}
     baseline: Baseline = 0
+
+
+class JobPath(Wire):
+    """Which explanation."""
+
+    job: str
+
+
+class MapPath(JobPath):
+    """Which map of which input of an explanation."""
+
+    feature: int = Field(ge=0)
+    reduction: Reduction
+
+
+class Client(Wire):
+    """Who asks: an explanation is cancelled only when nobody waits for it any more."""
+
+    client: str = Field("", max_length=64)
+
+
+class Asking(Client):
+    """Who asks, and whether for the sample that is selected: its explanations are computed first."""
+
+    first: bool = False
 
 
 class Contribution(Wire):
@@ -383,3 +432,86 @@ class Job(Wire):
     ahead: int = Field(0, description="jobs that will run before this one")
     attribution: Attribution | None
     error: ApiError | None
+
+
+# ── notebook ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Selection(Wire):
+    """What is on the screen: the samples in view, and the question asked of the selected one."""
+
+    samples: list[int] = []
+    sample: int | None = None
+    model: int = 0
+    target: int | None = None
+    method: str | None = None
+    arguments: dict[str, Argument] = {}
+    baseline: Baseline = 0
+
+    def request(self, sample: int, method: str) -> AttributionRequest:
+        """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone."""
+        return AttributionRequest(
+            sample=sample,
+            model=self.model,
+            target=self.target if sample == self.sample else None,
+            method=self.method or method,
+            arguments=self.arguments,
+            baseline=self.baseline,
+        )
+
+
+class WidgetPing(Wire):
+    """Is anybody there? Answered by a `WidgetPong`."""
+
+    type: Literal["ping"] = "ping"
+
+
+class WidgetSeen(Wire):
+    """All that is on the screen has been explained: the time to renew the saved picture."""
+
+    type: Literal["seen"] = "seen"
+
+
+class WidgetRequest(Wire):
+    """A request of this contract, its body in the message's first buffer."""
+
+    type: Literal["request"] = "request"
+    id: str
+    method: str
+    path: str
+    headers: dict[str, str] = {}
+
+
+class WidgetAbort(Wire):
+    """Nobody waits for the answer to this request any more."""
+
+    type: Literal["abort"] = "abort"
+    id: str
+
+
+class WidgetPong(Wire):
+    """Somebody is there."""
+
+    type: Literal["pong"] = "pong"
+
+
+class WidgetResponse(Wire):
+    """The answer to a request, its body in the message's first buffer."""
+
+    type: Literal["response"] = "response"
+    id: str
+    status: int
+    headers: dict[str, str]
+
+
+class ToKernel(
+    RootModel[Annotated[WidgetPing | WidgetSeen | WidgetRequest | WidgetAbort, Field(discriminator="type")]]
+):
+    """What a widget sends."""
+
+
+class FromKernel(RootModel[Annotated[WidgetPong | WidgetResponse, Field(discriminator="type")]]):
+    """What a widget is sent."""
+
+
+NOTEBOOK = (Selection, ToKernel, FromKernel)  # travel as traits and messages: no request of the document names them

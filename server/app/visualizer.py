@@ -24,8 +24,7 @@ from app.data.source import open_source
 from app.errors import InsightsError
 from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
-from app.notebook.selection import Selection
-from app.schema import Argument, Baseline, Order
+from app.schema import Argument, Baseline, Order, Selection
 from app.web.http import create_app
 from app.web.service import InsightsService, Setup
 

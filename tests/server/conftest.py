@@ -68,6 +68,15 @@ def get(visualizer: AttributionVisualizer, path: str, **query: Any) -> Any:
     return response.get_json()
 
 
+def scanned(visualizer: AttributionVisualizer) -> Any:
+    """How far reading is, once nobody wants more of it."""
+    deadline = time.monotonic() + 20
+    while (progress := get(visualizer, "/api/summary")["progress"])["scanning"]:
+        assert time.monotonic() < deadline, progress
+        time.sleep(0.02)
+    return progress
+
+
 def explained(visualizer: AttributionVisualizer, **question: Any) -> Any:
     """Ask for an explanation and follow it to its end."""
     client = visualizer.app.test_client()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import app.web.http
+from app.schema import Selection
 from app.web.openapi import openapi_document
 
 from .conftest import Make
@@ -29,7 +30,14 @@ def test_every_answer_and_error_has_a_described_shape() -> None:
             assert operation["responses"]["4XX"]["content"]["application/json"]["schema"]["$ref"].endswith("ApiError")
     for name, schema in document["components"]["schemas"].items():
         assert schema.get("description"), name
-        assert schema["additionalProperties"] is False, name
+        assert "oneOf" in schema or schema["additionalProperties"] is False, name
+
+
+def test_what_the_notebook_sends_is_described_too() -> None:
+    schemas = json.loads(openapi_document())["components"]["schemas"]
+    kinds = {name: sorted(schemas[name]["discriminator"]["mapping"]) for name in ("ToKernel", "FromKernel")}
+    assert kinds == {"ToKernel": ["abort", "ping", "request", "seen"], "FromKernel": ["pong", "response"]}
+    assert set(schemas["Selection"]["properties"]) == set(Selection.model_fields)
 
 
 def test_answers_are_compressed(make: Make) -> None:

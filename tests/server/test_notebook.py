@@ -22,10 +22,10 @@ from torch import nn
 from app import AttributionVisualizer, Batch, InsightsError
 from app.data.features import GeneralFeature, TextFeature
 from app.notebook import view as notebook
-from app.notebook.selection import Selection
 from app.notebook.snapshot import as_html, as_png, colours
 from app.notebook.view import Cell, NotebookView
 from app.notebook.widget import THREADS, DashboardWidget, call
+from app.schema import Selection
 
 from .conftest import Make, Net
 

@@ -1,5 +1,6 @@
 """The contract over a real workspace: what each request answers."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from app import Batch, InsightsError
 from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
 from app.explain.methods import OFFERED
 
-from .conftest import Make, Net, batches, explained, get
+from .conftest import Make, Net, batches, explained, get, scanned
 
 
 def test_the_workspace_names_everything(make: Make) -> None:
@@ -35,6 +36,27 @@ def test_class_names_may_be_numbered_as_hugging_face_does(make: Make) -> None:
 def test_outputs_without_a_name_are_numbered(make: Make) -> None:
     answer = get(make(classes=["red"]), "/api/workspace")
     assert (answer["classes"], answer["named"]) == (["red", "class 1", "class 2"], 1)
+
+
+def test_a_workspace_that_came_before_the_first_prediction_is_known_to_be_old(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.service.FIRST_LOOK", 0.05)
+    gate = threading.Event()
+
+    class Late(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            gate.wait(5)
+            return x.mean((1, 2, 3))
+
+    visualizer = make(models=[Late().eval()], classes=[], score_func=None)
+    early = get(visualizer, "/api/workspace")
+    assert get(visualizer, "/api/summary")["progress"]["workspace"] == early["revision"]
+    gate.set()
+    progress = scanned(visualizer)
+    late = get(visualizer, "/api/workspace")
+    assert (late["task"], late["classes"], late["models"][0]["outputs"]) == ("regression", ["class 0"], 1)
+    assert late["revision"] == progress["workspace"] > early["revision"]
 
 
 def test_every_method_describes_a_form(make: Make) -> None:

@@ -77,6 +77,7 @@ class World {
     const { total, size, readError } = this.scenario;
     const ended = this.scanned >= total || (readError !== undefined && this.scanned >= readError.at);
     return {
+      workspace: this.scenario.workspace.revision,
       scanned: this.scanned,
       size,
       exhausted: ended,

@@ -144,6 +144,7 @@ export function scenario(name: string): Scenario {
 
 function workspaceOf(name: string, { task, classes, models, features }: Options): Workspace {
   return {
+    revision: 1,
     title: `Generated data: ${name}`,
     version: '0.0.0',
     task,
@@ -161,6 +162,8 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
     default_method: 'IntegratedGradients',
     default_order: task === 'regression' ? 'index' : 'mistakes',
     explains_label: true,
+    scan_step: 2000,
+    scan_all_below: 10_000,
   };
 }
 

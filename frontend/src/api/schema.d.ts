@@ -375,6 +375,11 @@ export interface components {
             name: string;
         };
         /**
+         * FromKernel
+         * @description What a widget is sent.
+         */
+        FromKernel: components["schemas"]["WidgetPong"] | components["schemas"]["WidgetResponse"];
+        /**
          * GeneralAttribution
          * @description Attribution of each named number.
          */
@@ -409,7 +414,7 @@ export interface components {
         };
         /**
          * Histogram
-         * @description Counts of the best score by equal bins over [low, high]; unlabelled samples are in neither.
+         * @description Counts of the best score by equal bins over [low, high], by outcome.
          */
         Histogram: {
             /** Correct */
@@ -588,6 +593,8 @@ export interface components {
          * @description How much of the data has been seen: `size` is None where the data does not tell its length.
          *
          *     Of the `failed` samples, which have an error, `unreadable` could not be read; the others could not be predicted.
+         *
+         *     `workspace` counts the changes of what `GET /api/workspace` answers: see `Workspace.revision`.
          */
         Progress: {
             /**
@@ -610,6 +617,8 @@ export interface components {
             size: number | null;
             /** Unreadable */
             unreadable: number;
+            /** Workspace */
+            workspace: number;
         };
         /**
          * Sample
@@ -637,6 +646,49 @@ export interface components {
             progress: components["schemas"]["Progress"];
             /** Samples */
             samples: components["schemas"]["Sample"][];
+        };
+        /**
+         * Selection
+         * @description What is on the screen: the samples in view, and the question asked of the selected one.
+         */
+        Selection: {
+            /**
+             * Arguments
+             * @default {}
+             */
+            arguments: {
+                [key: string]: boolean | number | string | null;
+            };
+            /**
+             * Baseline
+             * @default 0
+             */
+            baseline: number | "mean";
+            /**
+             * Method
+             * @default null
+             */
+            method: string | null;
+            /**
+             * Model
+             * @default 0
+             */
+            model: number;
+            /**
+             * Sample
+             * @default null
+             */
+            sample: number | null;
+            /**
+             * Samples
+             * @default []
+             */
+            samples: number[];
+            /**
+             * Target
+             * @default null
+             */
+            target: number | null;
         };
         /**
          * Summary
@@ -690,10 +742,106 @@ export interface components {
             tokens: string[];
         };
         /**
+         * ToKernel
+         * @description What a widget sends.
+         */
+        ToKernel: components["schemas"]["WidgetPing"] | components["schemas"]["WidgetSeen"] | components["schemas"]["WidgetRequest"] | components["schemas"]["WidgetAbort"];
+        /**
+         * WidgetAbort
+         * @description Nobody waits for the answer to this request any more.
+         */
+        WidgetAbort: {
+            /** Id */
+            id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "abort";
+        };
+        /**
+         * WidgetPing
+         * @description Is anybody there? Answered by a `WidgetPong`.
+         */
+        WidgetPing: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ping";
+        };
+        /**
+         * WidgetPong
+         * @description Somebody is there.
+         */
+        WidgetPong: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pong";
+        };
+        /**
+         * WidgetRequest
+         * @description A request of this contract, its body in the message's first buffer.
+         */
+        WidgetRequest: {
+            /**
+             * Headers
+             * @default {}
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: string;
+            /** Method */
+            method: string;
+            /** Path */
+            path: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "request";
+        };
+        /**
+         * WidgetResponse
+         * @description The answer to a request, its body in the message's first buffer.
+         */
+        WidgetResponse: {
+            /** Headers */
+            headers: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: string;
+            /** Status */
+            status: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "response";
+        };
+        /**
+         * WidgetSeen
+         * @description All that is on the screen has been explained: the time to renew the saved picture.
+         */
+        WidgetSeen: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "seen";
+        };
+        /**
          * Workspace
          * @description What the dashboard shows; `task`, `classes` and models' outputs are known once every model has predicted.
          *
          *     `task` is classification where any model classifies, regression where all give a number.
+         *
+         *     It is to be fetched again when an answer's `Progress.workspace` differs from `revision`.
          */
         Workspace: {
             /**
@@ -725,6 +873,23 @@ export interface components {
              */
             named: number;
             /**
+             * Revision
+             * @description the `Progress.workspace` that this answers for
+             */
+            revision: number;
+            /**
+             * Scan All Below
+             * @description data of known size up to this is read whole
+             * @default 10000
+             */
+            scan_all_below: number;
+            /**
+             * Scan Step
+             * @description how many samples are looked through at first, and at each further step
+             * @default 2000
+             */
+            scan_step: number;
+            /**
              * Task
              * @enum {string}
              */
@@ -754,6 +919,7 @@ export type Contribution = components['schemas']['Contribution'];
 export type EmptyAttribution = components['schemas']['EmptyAttribution'];
 export type EmptyInput = components['schemas']['EmptyInput'];
 export type FeatureInfo = components['schemas']['FeatureInfo'];
+export type FromKernel = components['schemas']['FromKernel'];
 export type GeneralAttribution = components['schemas']['GeneralAttribution'];
 export type GeneralInput = components['schemas']['GeneralInput'];
 export type Histogram = components['schemas']['Histogram'];
@@ -767,9 +933,17 @@ export type Prediction = components['schemas']['Prediction'];
 export type Progress = components['schemas']['Progress'];
 export type Sample = components['schemas']['Sample'];
 export type SamplePage = components['schemas']['SamplePage'];
+export type Selection = components['schemas']['Selection'];
 export type Summary = components['schemas']['Summary'];
 export type TextAttribution = components['schemas']['TextAttribution'];
 export type TextInput = components['schemas']['TextInput'];
+export type ToKernel = components['schemas']['ToKernel'];
+export type WidgetAbort = components['schemas']['WidgetAbort'];
+export type WidgetPing = components['schemas']['WidgetPing'];
+export type WidgetPong = components['schemas']['WidgetPong'];
+export type WidgetRequest = components['schemas']['WidgetRequest'];
+export type WidgetResponse = components['schemas']['WidgetResponse'];
+export type WidgetSeen = components['schemas']['WidgetSeen'];
 export type Workspace = components['schemas']['Workspace'];
 export type $defs = Record<string, never>;
 export interface operations {

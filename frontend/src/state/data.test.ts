@@ -3,6 +3,7 @@ import type { Progress } from '../api/schema';
 import { pollInterval, scanTarget } from './data';
 
 const progress = (changes: Partial<Progress>): Progress => ({
+  workspace: 1,
   scanned: 0,
   size: null,
   exhausted: false,

@@ -42,7 +42,8 @@ class Scanner:
         self._source, self._index, self._models = source, index, models
         self._features, self._outputs = features, outputs
         self._changed = Condition()
-        self._wanted = self._scanned = self._labelled = self._failed = self._unreadable = 0
+        self._wanted = self._scanned = self._labelled = self._failed = self._unreadable = self._revision = 0
+        self._known: object = None
         self._exhausted = self._closed = False
         self._error: ApiError | None = None
         self._portion = 4
@@ -85,6 +86,7 @@ class Scanner:
         """How far reading is."""
         with self._changed:
             return Progress(
+                workspace=self._revision,
                 scanned=self._scanned,
                 size=self._scanned if self._exhausted else self._source.size,
                 exhausted=self._ended,
@@ -131,7 +133,13 @@ class Scanner:
                 self._labelled += sum(isinstance(e, Example) and e.label is not None for e in portion)
                 self._failed += len({row.sample for row in rows if row.error})
                 self._unreadable += sum(isinstance(e, Exception) for e in portion)
+                self._learn((*self.tasks.items(), *self.outputs.items()))
                 self._changed.notify_all()
+
+    def _learn(self, known: object) -> None:
+        """Count the changes of what the predictions tell of the models."""
+        self._revision += known != self._known
+        self._known = known
 
     def _timed(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> tuple[list[Row], float]:
         started = time.monotonic()

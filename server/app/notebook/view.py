@@ -9,10 +9,9 @@ import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.errors import InsightsError
-from app.notebook.selection import Selection
 from app.notebook.snapshot import Seen, as_html, as_png
 from app.notebook.widget import DashboardWidget
-from app.schema import SampleQuery
+from app.schema import SCAN_STEP, SampleQuery, Selection
 
 if TYPE_CHECKING:
     from flask_openapi3.openapi import OpenAPI
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 KEPT = 8
 FIRST_PICTURE = 1.5
-SCANNED = 2000  # samples that the dashboard looks through at first
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
@@ -43,7 +41,7 @@ class NotebookView:
         self._handle: Any = None
         self._shown: dict[str, Any] = {}
         self.widget = DashboardWidget(app, height=height, snapshot=self._picture)
-        self.widget.on_msg(self._seen)
+        self.widget.on_seen = self._seen
 
     @property
     def selection(self) -> Selection:
@@ -73,8 +71,8 @@ class NotebookView:
         """Take the widget off the screen and free what it holds."""
         self.widget.close()
 
-    def _seen(self, _: Any, content: Any, __: Any) -> None:
-        if content.get("type") == "seen" and self._handle is not None:
+    def _seen(self) -> None:
+        if self._handle is not None:
             seen = [
                 found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
             ]
@@ -95,7 +93,7 @@ class NotebookView:
         """The first samples with the default method, as many as a moment allows."""
         deadline = time.monotonic() + FIRST_PICTURE
         try:
-            query = SampleQuery(limit=KEPT // 2, order=self._service.setup.default_order, scan_to=SCANNED)
+            query = SampleQuery(limit=KEPT // 2, order=self._service.setup.default_order, scan_to=SCAN_STEP)
             page = self._service.samples(query)
             while page.progress.scanning and time.monotonic() < deadline - FIRST_PICTURE / 2:
                 time.sleep(0.05)

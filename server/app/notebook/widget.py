@@ -14,6 +14,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.paths import STATIC
+from app.schema import ToKernel, WidgetAbort, WidgetPing, WidgetPong, WidgetRequest, WidgetResponse, WidgetSeen
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class DashboardWidget(anywidget.AnyWidget):
     def __init__(self, app: OpenAPI, **traits: Any) -> None:
         super().__init__(**traits)
         self._wsgi = app
+        self.on_seen: Callable[[], None] = lambda: None  # all that is on the screen has been explained
         self._threads = ThreadPoolExecutor(THREADS, "attribution-insights widget")
         self._awaited: set[str] = set()
         self._stop = weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
@@ -47,14 +49,16 @@ class DashboardWidget(anywidget.AnyWidget):
 
     def receive(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Take a request, its abort, or the question whether anybody is there; the calling thread is free at once."""
-        kind = content.get("type")
-        if kind == "ping":
-            self.send({"type": "pong"})
-        elif kind == "abort":
-            self._awaited.discard(content["id"])
-        elif kind == "request":
-            self._awaited.add(content["id"])
-            self._threads.submit(_answer, weakref.ref(self), content, bytes(buffers[0]) if buffers else b"")
+        match ToKernel.model_validate(content).root:
+            case WidgetPing():
+                self.send(WidgetPong().model_dump())
+            case WidgetAbort(id=id):
+                self._awaited.discard(id)
+            case WidgetRequest() as request:
+                self._awaited.add(request.id)
+                self._threads.submit(_answer, weakref.ref(self), request, bytes(buffers[0]) if buffers else b"")
+            case WidgetSeen():
+                self.on_seen()
 
     def later(self, call: Callable[[], object]) -> None:
         """Call on a thread of this widget's, unless it is closed before."""
@@ -88,15 +92,15 @@ def _weakly(widget: DashboardWidget) -> Callable[[Any, Any, Any], None]:
     return receive
 
 
-def _answer(reference: weakref.ref[DashboardWidget], content: dict[str, Any], body: bytes) -> None:
+def _answer(reference: weakref.ref[DashboardWidget], request: WidgetRequest, body: bytes) -> None:
     """Answer one request through the app, and send status, headers and body back under the request's id."""
-    widget, id = reference(), content["id"]
+    widget, id = reference(), request.id
     if widget is None or id not in widget._awaited:
         return
-    status, headers, data = call(widget._wsgi, content["method"], content["path"], content.get("headers", {}), body)
+    status, headers, data = call(widget._wsgi, request.method, request.path, request.headers, body)
     if id in widget._awaited:
         widget._awaited.discard(id)
-        widget.send({"type": "response", "id": id, "status": status, "headers": headers}, buffers=[data])
+        widget.send(WidgetResponse(id=id, status=status, headers=headers).model_dump(), buffers=[data])
 
 
 def call(

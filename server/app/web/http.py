@@ -10,19 +10,24 @@ from flask import Response, request, send_from_directory
 from flask_compress import Compress
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.errors import InsightsError
 from app.paths import STATIC
 from app.schema import (
     ApiError,
+    Asking,
     AttributionRequest,
+    Client,
     Job,
-    Reduction,
+    JobPath,
+    MapPath,
+    MediaPath,
     Sample,
     SampleFilter,
     SamplePage,
+    SamplePath,
     SampleQuery,
     Summary,
     Workspace,
@@ -36,7 +41,7 @@ class Service(Protocol):
     """What the contract needs: every answer is a wire model or bytes, every refusal an `InsightsError`."""
 
     def workspace(self) -> Workspace:
-        """What does not change."""
+        """What there is to explain, and how."""
 
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples."""
@@ -51,7 +56,7 @@ class Service(Protocol):
         """An input as a file, and its media type."""
 
     def explain(self, request: AttributionRequest, client: str, first: bool) -> Job:
-        """The job that answers a question."""
+        """The job that answers a question, before others if `first`."""
 
     def job(self, job: str, client: str) -> Job:
         """How far a job is."""
@@ -61,43 +66,6 @@ class Service(Protocol):
 
     def map(self, job: str, feature: int, reduction: str) -> bytes:
         """A raw map."""
-
-
-class SamplePath(BaseModel):
-    """Which sample."""
-
-    sample: int = Field(ge=0)
-
-
-class MediaPath(SamplePath):
-    """Which input of which sample."""
-
-    feature: int = Field(ge=0)
-
-
-class JobPath(BaseModel):
-    """Which explanation."""
-
-    job: str
-
-
-class MapPath(JobPath):
-    """Which map of which input of an explanation."""
-
-    feature: int = Field(ge=0)
-    reduction: Reduction
-
-
-class Client(BaseModel):
-    """Who asks: an explanation is cancelled only when nobody waits for it any more."""
-
-    client: str = Field("", max_length=64)
-
-
-class Asking(Client):
-    """Who asks, and whether for what is looked at, which is computed before all that waits."""
-
-    first: bool = False
 
 
 def create_app(service: Service) -> OpenAPI:

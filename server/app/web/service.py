@@ -74,12 +74,14 @@ class InsightsService:
         self._jobs: Jobs[present.Answer] = Jobs(Cancelled, lambda answer: answer[1].bytes)
 
     def workspace(self) -> Workspace:
-        """What does not change."""
+        """What there is to explain, and how: whole once a sample has been predicted."""
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
+        revision = self._scanner.progress.workspace  # first: what is learnt meanwhile makes it be asked for again
         setup, outputs, tasks = self._setup, self._scanner.outputs, self._scanner.tasks
         named = len(setup.outputs.classes)
         return Workspace(
+            revision=revision,
             title=setup.title,
             version=version("attribution-insights"),
             task=min(tasks.values(), key=TASKS.index, default="classification"),
