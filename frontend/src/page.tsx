@@ -4,8 +4,8 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { httpTransport } from './api/http';
 import type { Transport } from './api/transport';
-import { pageAddress } from './state/address';
 import type { Host } from './state/host';
+import { pageAddress } from './state/pageAddress';
 
 const host: Host = {
   address: pageAddress(),

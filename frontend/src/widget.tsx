@@ -2,11 +2,10 @@ import './widget.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { type Channel, NotebookTransport } from './api/notebook';
-import type { Address } from './state/address';
+import { hostScheme } from './base/scheme';
+import { hidePicture, place } from './base/shadow';
 import type { Host } from './state/host';
-import { Variable } from './state/observable';
-import type { Seen } from './state/report';
-import { hostScheme } from './state/scheme';
+import { traitAddress } from './state/traitAddress';
 
 declare const __STYLES__: string; // all of the styles, put here by the build
 
@@ -17,7 +16,7 @@ const FAREWELL = 300; // ms for the last messages: that nobody waits for unfinis
 
 /** Puts the dashboard below a notebook's cell once a kernel answers; anywidget calls this. */
 function render({ model, el }: { model: Channel; el: HTMLElement }): () => void {
-  const { shadowHost, root } = place(el);
+  const { shadowHost, root } = place(el, ROOT, __STYLES__);
   const transport = new NotebookTransport(model);
   let close = waiting(root);
   let closed = false;
@@ -55,7 +54,7 @@ function waiting(root: HTMLElement): () => void {
 /** The dashboard itself; what it returns takes it away. */
 function live(model: Channel, transport: NotebookTransport, el: HTMLElement, root: HTMLElement): () => void {
   const address = traitAddress(model);
-  const picture = hidePicture(String(model.get('snapshot')));
+  const picture = hidePicture(`--${ROOT}-${model.get('snapshot')}`);
   let quiet: ReturnType<typeof setTimeout> | undefined;
   const host: Host = {
     address,
@@ -64,8 +63,8 @@ function live(model: Channel, transport: NotebookTransport, el: HTMLElement, roo
     rootElement: () => root,
     variablesSelector: `.${ROOT}`,
     keys: () => root,
-    report(seen: Seen, finished: boolean) {
-      model.set('selected', seen);
+    report(selection, finished) {
+      model.set('selected', selection);
       model.save_changes();
       clearTimeout(quiet);
       if (finished) quiet = setTimeout(() => transport.tell('seen'), QUIET);
@@ -79,50 +78,6 @@ function live(model: Channel, transport: NotebookTransport, el: HTMLElement, roo
     address.close();
     picture.show();
   };
-}
-
-/** A shadow root, out of reach of the notebook's styles, whose keys are not the notebook's shortcuts. */
-function place(el: HTMLElement) {
-  const shadowHost = document.createElement('div');
-  const rootSize = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
-  shadowHost.style.setProperty('--mantine-scale', String(16 / rootSize));
-  shadowHost.dataset.lmSuppressShortcuts = 'true'; // Jupyter's
-  for (const type of ['keydown', 'keypress', 'keyup']) {
-    shadowHost.addEventListener(type, (event) => event.stopPropagation());
-  }
-  const styles = document.createElement('style');
-  styles.textContent = __STYLES__;
-  const root = document.createElement('div');
-  root.className = ROOT;
-  shadowHost.attachShadow({ mode: 'open' }).append(styles, root);
-  el.append(shadowHost);
-  return { shadowHost, root };
-}
-
-/** The view as a trait: it follows the person, and the person's code. */
-function traitAddress(model: Channel): Address & { close(): void } {
-  const read = () => String(model.get('view')).replace(/^\?/, '');
-  const current = new Variable(read());
-  const follow = () => current.set(read());
-  model.on('change:view', follow);
-  return {
-    get: current.get,
-    subscribe: current.subscribe,
-    write(search) {
-      current.set(search);
-      model.set('view', search);
-      model.save_changes();
-    },
-    close: () => model.off('change:view', follow),
-  };
-}
-
-/** The saved picture reads this variable, also from inside another shadow root. */
-function hidePicture(id: string) {
-  const { style } = document.documentElement;
-  const name = `--${ROOT}-${id}`;
-  style.setProperty(name, 'none');
-  return { show: () => style.removeProperty(name) };
 }
 
 export default { render };

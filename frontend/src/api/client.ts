@@ -1,5 +1,5 @@
 import createClient from 'openapi-fetch';
-import { decodeFloat16 } from '../render/float16';
+import { decodeFloat16 } from '../base/float16';
 import { Failure } from './failure';
 import type {
   Attribution,
@@ -16,8 +16,8 @@ import type { Transport } from './transport';
 
 export type SampleInput = Sample['inputs'][number];
 export type InputAttribution = Attribution['inputs'][number];
-export type SampleQuery = NonNullable<operations['samples']['parameters']['query']>;
-export type SummaryQuery = NonNullable<operations['summary']['parameters']['query']>;
+type SampleQuery = NonNullable<operations['samples']['parameters']['query']>;
+type SummaryQuery = NonNullable<operations['summary']['parameters']['query']>;
 
 /** Every request of the contract; all of them throw `Failure`. */
 export interface Api {

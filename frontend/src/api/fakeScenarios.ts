@@ -120,8 +120,6 @@ const VARIANTS: Record<string, Partial<Options>> = {
   gone: { unreachable: true },
 };
 
-export const SCENARIO_NAMES = Object.keys(VARIANTS);
-
 /** The world of that name; the one of images for a name that is not known. */
 export function scenario(name: string): Scenario {
   const options: Options = { ...IMAGES, ...VARIANTS[name] };

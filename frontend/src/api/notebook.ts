@@ -1,4 +1,4 @@
-import { type Observable, Variable } from '../state/observable';
+import { type Observable, Variable } from '../base/observable';
 import { Failure } from './failure';
 import type { Connection, Transport } from './transport';
 

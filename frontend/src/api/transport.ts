@@ -1,4 +1,4 @@
-import type { Observable } from '../state/observable';
+import type { Observable } from '../base/observable';
 
 export type Connection = 'ready' | 'busy' | 'gone';
 

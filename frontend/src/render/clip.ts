@@ -1,7 +1,7 @@
 const sorted = new WeakMap<Float32Array, Float32Array>();
 
 /** The finite values' sizes, smallest first; sorted once for each map. */
-export function magnitudes(values: Float32Array): Float32Array {
+function magnitudes(values: Float32Array): Float32Array {
   const known = sorted.get(values);
   if (known) return known;
   const sizes = values.filter(Number.isFinite).map(Math.abs).sort();

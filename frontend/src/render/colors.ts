@@ -1,5 +1,5 @@
 import { interpolatePRGn, interpolatePuOr, interpolateRdBu } from 'd3-scale-chromatic';
-import type { Scheme } from '../state/scheme';
+import type { Scheme } from '../base/scheme';
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 

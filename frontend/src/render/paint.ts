@@ -1,4 +1,4 @@
-import type { Scheme } from '../state/scheme';
+import type { Scheme } from '../base/scheme';
 import { type ColorMap, colorAt, type Rgb, strongColor } from './colors';
 
 export type Sign = 'both' | 'positive' | 'negative' | 'absolute';

@@ -11,7 +11,7 @@ import type { Question } from './question';
 import { refetchLost, useServices } from './services';
 
 export const SCAN_STEP = 2000;
-export const SCAN_ALL_BELOW = 10_000;
+const SCAN_ALL_BELOW = 10_000;
 const POLL = 400; // ms
 const POLL_MANY = 2000; // ms, once several pages are loaded
 const PAGE = 24;
@@ -80,7 +80,8 @@ export function useSamples(question: Question) {
   return query;
 }
 
-/** One sample by its number, whatever the filters; asked for only where `index` is given. */
+export type SampleList = ReturnType<typeof useSamples>;
+
 /** A sample by its number: known already where the list has it, and kept when the list loses it. */
 export function useSample(index: number | null, listed: Sample | undefined) {
   const { api, queries } = useServices();

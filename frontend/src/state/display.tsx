@@ -3,7 +3,7 @@ import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import { useAddress } from './address';
 import { displayParsers } from './location';
 
-export type Display = inferParserType<typeof displayParsers>;
+type Display = inferParserType<typeof displayParsers>;
 
 const Context = createContext<{ display: Display; change: (change: Partial<Display>) => void } | null>(null);
 

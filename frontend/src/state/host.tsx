@@ -1,15 +1,26 @@
 import { createContext, useContext } from 'react';
-import type { Address } from './address';
-import type { Observable } from './observable';
-import type { Seen } from './report';
-import type { Scheme } from './scheme';
+import type { AttributionRequest } from '../api/schema';
+import type { Observable } from '../base/observable';
+import type { Scheme } from '../base/scheme';
 
-/** What the place the dashboard is mounted in provides: a page, or later a cell of a notebook. */
+/** Where the view is kept as a query string: the page's own address, or a trait of a notebook's widget. */
+export interface Address extends Observable<string> {
+  /** `replace`: without a step for Back. */
+  write(search: string, replace: boolean): void;
+}
+
+/** What is on the screen, for whoever follows it: the samples in view, and the question asked of the selected one. */
+export interface Selection extends Omit<AttributionRequest, 'sample'> {
+  samples: number[];
+  sample: number | null;
+}
+
+/** What the place the dashboard is mounted in provides: a page, or the cell of a notebook. */
 export interface Host {
   address: Address;
   /** The element that carries the colour scheme; shadow roots name their own. */
   rootElement: () => HTMLElement | undefined;
-  /** Where Mantine's variables are declared: ":root" or ":host". */
+  /** Where Mantine's variables are declared: a selector. */
   variablesSelector: string;
   /** Where the keys j, k and the arrows are listened for. */
   keys: () => EventTarget;
@@ -20,7 +31,7 @@ export interface Host {
   /** Light or dark as the surroundings are; absent where the person chooses. */
   scheme?: Observable<Scheme>;
   /** Told what is on the screen, and whether all of it has been explained. */
-  report?: (seen: Seen, finished: boolean) => void;
+  report?: (selection: Selection, finished: boolean) => void;
   setTitle?: (title: string) => void;
 }
 

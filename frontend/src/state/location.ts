@@ -12,9 +12,9 @@ import { COLOR_MAP_NAMES } from '../render/colors';
 
 export const OUTCOMES = ['all', 'correct', 'incorrect'] as const;
 export const ORDERS = ['index', 'mistakes', 'confident', 'uncertain'] as const;
-export const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
-export const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
-export const SCALES = ['image', 'shared'] as const;
+const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
+const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
+const SCALES = ['image', 'shared'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 export type Order = (typeof ORDERS)[number];

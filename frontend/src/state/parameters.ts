@@ -1,7 +1,7 @@
 import type { MethodInfo, Parameter } from '../api/schema';
 import type { Argument, Arguments } from './location';
 
-export type Checked = { ok: true; value: Argument } | { ok: false; reason: string };
+type Checked = { ok: true; value: Argument } | { ok: false; reason: string };
 
 /** What a person typed into a field, as the argument it means or the reason why it cannot be sent. */
 export function readField(parameter: Parameter, text: string): Checked {
@@ -13,7 +13,7 @@ export function readField(parameter: Parameter, text: string): Checked {
 }
 
 /** Whether an argument is one that the method takes. */
-export function checkArgument(parameter: Parameter, value: Argument): Checked {
+function checkArgument(parameter: Parameter, value: Argument): Checked {
   const refuse = (reason: string): Checked => ({ ok: false, reason });
   const { kind, minimum, maximum, options } = parameter;
   if (value === null && parameter.default === null) return { ok: true, value };

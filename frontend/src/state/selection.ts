@@ -1,39 +1,39 @@
-import { useEffect } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
+import type { Sample } from '../api/schema';
+import { type SampleList, useSample } from './data';
+import { useQuestion } from './question';
+import { useServices } from './services';
 
-const OWN_KEYS =
-  'input, textarea, select, [contenteditable], [role="slider"], [role="listbox"], [role="grid"], [role="radiogroup"], [data-keys="own"]';
-
-/** Steps to the next and previous sample with j, k, ← and →, by a row with ↓ and ↑, and leaves with Escape. */
-export function useSelectionKeys(
-  keys: EventTarget,
-  step: (by: number | Row) => void,
-  close: () => void,
-): void {
-  useEffect(() => {
-    const onKey = (event: Event) => {
-      const key = event as KeyboardEvent;
-      if (key.defaultPrevented || key.ctrlKey || key.metaKey || key.altKey) return;
-      const target = key.composedPath()[0];
-      if (target instanceof Element && target.closest(OWN_KEYS)) return;
-      const by = STEPS[key.key];
-      if (by !== undefined) {
-        key.preventDefault();
-        step(by);
-      } else if (key.key === 'Escape') close();
-    };
-    keys.addEventListener('keydown', onKey);
-    return () => keys.removeEventListener('keydown', onKey);
-  }, [keys, step, close]);
+/** The sample that is looked into, and what changes it. */
+export interface Selected {
+  index: number | null;
+  sample: Sample | undefined;
+  /** Whether the list has it, as far as it is loaded. */
+  listed: boolean;
+  /** The sample asked for by its number, where the list does not have it. */
+  single: ReturnType<typeof useSample>;
+  select: (index: number | null, replace?: boolean) => void;
+  /** Makes a selection of what is only the first of the list: it then stays, whatever the list becomes. */
+  hold: () => void;
 }
 
-/** To the sample above or below. */
-export type Row = 'above' | 'below';
+/** The samples of a list as far as it is loaded. */
+export function useListed(list: SampleList): Sample[] {
+  return useMemo(() => list.data?.pages.flatMap((page) => page.samples) ?? [], [list.data]);
+}
 
-const STEPS: Record<string, number | Row> = {
-  j: 1,
-  k: -1,
-  ArrowRight: 1,
-  ArrowDown: 'below',
-  ArrowLeft: -1,
-  ArrowUp: 'above',
-};
+/** The sample that the address names, else the first of the list, where `first` says so. */
+export function useSelected(samples: Sample[], first: boolean): Selected {
+  const { question, change } = useQuestion();
+  const { slots } = useServices();
+  const index = question.sample ?? (first ? (samples[0]?.index ?? null) : null);
+  const listed = samples.find((each) => each.index === index);
+  const single = useSample(index, listed);
+  useEffect(() => slots.look(index), [slots, index]);
+  const select = useCallback(
+    (index: number | null, replace = false) => change({ sample: index, target: null }, { replace }),
+    [change],
+  );
+  const hold = () => question.sample === null && change({ sample: index }, { replace: true });
+  return { index, sample: listed ?? single.data, listed: listed !== undefined, single, select, hold };
+}

@@ -5,7 +5,7 @@ import { createExplainer, type Explainer } from '../api/explain';
 import { isUnreachable } from '../api/failure';
 import { Slots } from '../api/slots';
 import type { Transport } from '../api/transport';
-import { Scales } from '../render/scales';
+import { Scales } from './scales';
 
 const AT_ONCE = 8; // explanations asked for at the same time by one tab
 

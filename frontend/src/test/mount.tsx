@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { App } from '../App';
 import { fakeTransport } from '../api/fake';
 import type { Transport } from '../api/transport';
-import { pageAddress } from '../state/address';
+import { pageAddress } from '../state/pageAddress';
 
 /** The whole dashboard over generated data, as the page mounts it. */
 export function mount(scenario: string, search = '', changes: Partial<Transport> = {}) {

@@ -34,7 +34,7 @@ const dark: MantineColorsTuple = [
   '#111215',
 ];
 
-export const FONT =
+const FONT =
   "'Inter Variable', Inter, ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 
 const INPUT_TEXT = {

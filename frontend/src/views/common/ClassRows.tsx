@@ -1,6 +1,6 @@
 import { UnstyledButton } from '@mantine/core';
 import type { ClassRef, ClassScore, Prediction } from '../../api/schema';
-import { score } from '../../render/format';
+import { score } from '../../base/format';
 import styles from './ClassRows.module.css';
 
 interface ClassRowsProps {
@@ -40,11 +40,7 @@ export function ClassRows({ prediction, label, explained, limit, onExplain }: Cl
 }
 
 /** The first `limit` classes, the last of them giving way to those that must be seen. */
-export function shownClasses(
-  classes: ClassScore[],
-  limit: number,
-  wanted: (number | undefined)[],
-): ClassScore[] {
+function shownClasses(classes: ClassScore[], limit: number, wanted: (number | undefined)[]): ClassScore[] {
   const first = classes.slice(0, limit);
   const missing = classes.slice(limit).filter((each) => wanted.includes(each.index));
   return [...first.slice(0, Math.max(1, limit - missing.length)), ...missing];

@@ -1,7 +1,7 @@
 import { useDidUpdate } from '@mantine/hooks';
 import type { Connection } from '../../api/transport';
+import { type Observable, useObservable } from '../../base/observable';
 import { useReconnect } from '../../state/data';
-import { type Observable, useObservable } from '../../state/observable';
 import styles from './Notice.module.css';
 
 const TEXTS: Record<Connection, string> = {

@@ -1,5 +1,5 @@
 import type { InputAttribution } from '../../api/client';
-import { percent, signed } from '../../render/format';
+import { percent, signed } from '../../base/format';
 import styles from './Contributions.module.css';
 
 /** How much each input contributed: its share of the absolute total, and its signed sum. */

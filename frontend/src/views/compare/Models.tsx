@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import type { Attribution, Prediction, Sample } from '../../api/schema';
-import { score } from '../../render/format';
+import { score } from '../../base/format';
 import { useAddress } from '../../state/address';
 import { comparisonParsers } from '../../state/location';
 import { requestFor, useQuestion } from '../../state/question';

@@ -1,16 +1,16 @@
 import { UnstyledButton } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Attribution, AttributionRequest, MethodInfo, Sample } from '../../api/schema';
-import { number, seconds } from '../../render/format';
-import { useBound, useMapBound } from '../../render/useBound';
+import { number, seconds } from '../../base/format';
+import { useBound, useMapBound } from '../../state/bound';
 import { useDisplay } from '../../state/display';
 import { useExplanation, useMapValues } from '../../state/explanation';
+import { addsUp } from '../common/completeness';
 import frame from '../common/Frame.module.css';
+import { JobNote } from '../common/JobNote';
 import { FeatureView } from '../feature/FeatureView';
 import { chosenMap } from '../feature/Layers';
 import { byStrength, isUnsigned, largest } from '../feature/weights';
-import { JobNote } from '../look/JobNote';
-import { addsUp } from '../understand/Trust';
 import styles from './Compare.module.css';
 
 interface TileProps {

@@ -1,12 +1,12 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
-import { useBound } from '../../render/useBound';
+import { useBound } from '../../state/bound';
 import { Choice } from '../common/Choice';
 import styles from './BarView.module.css';
 import { DivergingBars } from './DivergingBars';
-import type { Size } from './FeatureView';
 import { Meaning } from './Meaning';
+import type { Size } from './size';
 import { byStrength, isUnsigned, largest } from './weights';
 
 const LIMITS = { card: 6, tile: 8, panel: Number.POSITIVE_INFINITY };

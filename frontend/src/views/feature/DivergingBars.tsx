@@ -1,13 +1,13 @@
 import { UnstyledButton, useComputedColorScheme } from '@mantine/core';
 import { useRovingIndex } from '@mantine/hooks';
+import { number, signed } from '../../base/format';
 import { css, strongColor } from '../../render/colors';
-import { number, signed } from '../../render/format';
 import { position } from '../../render/paint';
 import { useDisplay } from '../../state/display';
 import styles from './DivergingBars.module.css';
 import type { Weight } from './weights';
 
-export interface Bar {
+interface Bar {
   id: number;
   name: string;
   weight: Weight;

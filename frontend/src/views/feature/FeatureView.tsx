@@ -3,10 +3,8 @@ import type { ClassRef } from '../../api/schema';
 import { BarView } from './BarView';
 import styles from './FeatureView.module.css';
 import { ImageView } from './ImageView';
+import type { Size } from './size';
 import { TextView } from './TextView';
-
-/** On a card beside its original, large in the panel, or as one of several to compare. */
-export type Size = 'card' | 'panel' | 'tile';
 
 interface FeatureViewProps {
   input: SampleInput;

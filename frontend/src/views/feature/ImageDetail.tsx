@@ -1,6 +1,6 @@
 import { VisuallyHidden } from '@mantine/core';
 import type { AttributionMap, ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
-import { count, signed } from '../../render/format';
+import { count, signed } from '../../base/format';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './ImageView.module.css';

@@ -1,9 +1,9 @@
 import type { ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
 import { useDisplay } from '../../state/display';
-import type { Size } from './FeatureView';
 import { ImageDetail } from './ImageDetail';
 import styles from './ImageView.module.css';
 import { chosenMap, Frame, Layers, Picture } from './Layers';
+import type { Size } from './size';
 
 interface ImageViewProps {
   input: ImageInput;

@@ -1,9 +1,9 @@
 import { useComputedColorScheme } from '@mantine/core';
 import type { AttributionMap, ClassRef } from '../../api/schema';
+import { number, ordinal, percent, signed } from '../../base/format';
 import { clippedShare } from '../../render/clip';
-import { number, percent, signed } from '../../render/format';
 import { type Layer, lookup, type Sign } from '../../render/paint';
-import { useMapBound } from '../../render/useBound';
+import { useMapBound } from '../../state/bound';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './Legend.module.css';
@@ -71,13 +71,6 @@ export function clippingRule(
   const reach = `${unsigned ? '' : '±'}${number(bound)}`;
   if (share === 0) return `Colours reach ${reach} (${whose}); nothing is clipped.`;
   return `Values beyond ${reach} (${whose}) are clipped: ${percent(share)}.`;
-}
-
-export function ordinal(value: number): string {
-  const ones = value % 10;
-  const teen = Math.floor(value / 10) % 10 === 1;
-  const suffix = teen || !Number.isInteger(value) ? 'th' : (['th', 'st', 'nd', 'rd'][ones] ?? 'th');
-  return `${value}${suffix}`;
 }
 
 function stops(low: number, high: number, table: Uint32Array): string {

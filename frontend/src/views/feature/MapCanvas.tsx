@@ -1,9 +1,9 @@
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useMemo, useRef } from 'react';
 import type { AttributionMap } from '../../api/schema';
-import { number } from '../../render/format';
+import { number } from '../../base/format';
 import { type Layer, type Lookup, lookup, paint, type Sign } from '../../render/paint';
-import { useMapBound } from '../../render/useBound';
+import { useMapBound } from '../../state/bound';
 import { useDisplay } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './ImageView.module.css';

@@ -2,12 +2,12 @@ import { useComputedColorScheme } from '@mantine/core';
 import { useRovingIndex } from '@mantine/hooks';
 import { useState } from 'react';
 import type { ClassRef, TextAttribution, TextInput } from '../../api/schema';
-import { signed } from '../../render/format';
-import { useBound } from '../../render/useBound';
+import { signed } from '../../base/format';
+import { useBound } from '../../state/bound';
 import { useDisplay } from '../../state/display';
 import { DivergingBars } from './DivergingBars';
-import type { Size } from './FeatureView';
 import { Meaning } from './Meaning';
+import type { Size } from './size';
 import styles from './TextView.module.css';
 import { byStrength, isUnsigned, largest, tokenStyle, unnamed } from './weights';
 

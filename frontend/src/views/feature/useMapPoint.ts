@@ -47,7 +47,7 @@ export function useMapPoint(map: AttributionMap | undefined, values: Float32Arra
 }
 
 /** Where |a| is largest; the middle while nothing is known. */
-export function strongest({ width, height }: AttributionMap, values: Float32Array | undefined): Point {
+function strongest({ width, height }: AttributionMap, values: Float32Array | undefined): Point {
   const middle = Math.floor(height / 2) * width + Math.floor(width / 2);
   const size = (place: number) => Math.abs(values?.[place] ?? 0);
   const best = values?.reduce((top, value, i) => (Math.abs(value) > size(top) ? i : top), middle) ?? middle;

@@ -1,7 +1,7 @@
+import { percent, plural } from '../../base/format';
+import type { Scheme } from '../../base/scheme';
 import { type ColorMap, css, mix, readableOn, SURFACES, strongColor } from '../../render/colors';
-import { percent, plural } from '../../render/format';
 import { position, type Sign } from '../../render/paint';
-import type { Scheme } from '../../state/scheme';
 
 const STRONGEST = 0.9;
 

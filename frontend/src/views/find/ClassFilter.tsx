@@ -2,7 +2,7 @@ import { TextInput, UnstyledButton } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useMemo, useRef, useState } from 'react';
 import type { ClassCount, Summary } from '../../api/schema';
-import { count, plural } from '../../render/format';
+import { count, plural } from '../../base/format';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
@@ -116,7 +116,7 @@ function ClassList({ rows, side, selected, onToggle }: ClassListProps) {
 }
 
 /** Few classes keep their order; many are ranked by count, and searched by name. */
-export function rankedClasses(classes: ClassCount[], side: Side, search: string): ClassCount[] {
+function rankedClasses(classes: ClassCount[], side: Side, search: string): ClassCount[] {
   const wanted = search.trim().toLowerCase();
   const found = wanted ? classes.filter((each) => each.name.toLowerCase().includes(wanted)) : classes;
   if (classes.length <= SEARCH_ABOVE) return found;

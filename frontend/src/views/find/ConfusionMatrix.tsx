@@ -2,7 +2,7 @@
 import { UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { type KeyboardEvent, useRef, useState } from 'react';
 import type { ConfusionCell } from '../../api/schema';
-import { plural } from '../../render/format';
+import { plural } from '../../base/format';
 import { useWorkspace } from '../../state/workspace';
 import styles from './ConfusionMatrix.module.css';
 
@@ -16,26 +16,13 @@ interface ConfusionMatrixProps {
 }
 
 /** True classes down, predicted across; mistakes stand out, the diagonal stays quiet. Arrow keys move. */
-export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps) {
+export function ConfusionMatrix({ cells, ...how }: ConfusionMatrixProps) {
   const { classes } = useWorkspace();
-  const [at, setAt] = useState({ actual: 0, predicted: 0 });
-  const grid = useRef<HTMLDivElement>(null);
+  const { at, grid, move, setAt } = useGridKeys(classes.length);
   const size = classes.length;
   const short = abbreviations(classes, roomFor(size));
   const upright = size > FLAT_UP_TO && short.some((name) => name.length > 2);
-  const counts = new Map(cells.map((cell) => [cell.actual * size + cell.predicted, cell.count]));
   const worst = Math.max(1, ...cells.filter((c) => c.actual !== c.predicted).map((c) => c.count));
-  const move = (event: KeyboardEvent) => {
-    const step = MOVES[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const next = {
-      actual: Math.min(size - 1, Math.max(0, at.actual + step[0])),
-      predicted: Math.min(size - 1, Math.max(0, at.predicted + step[1])),
-    };
-    setAt(next);
-    grid.current?.querySelector<HTMLElement>(`[data-cell="${next.actual} ${next.predicted}"]`)?.focus();
-  };
   return (
     <div className={styles.frame} style={{ maxWidth: 72 + size * 48 }}>
       <span className={styles.across} aria-hidden>
@@ -52,49 +39,110 @@ export function ConfusionMatrix({ cells, isSet, onToggle }: ConfusionMatrixProps
         style={{ gridTemplateColumns: `minmax(12px, max-content) repeat(${size}, minmax(0, 1fr))` }}
         onKeyDown={move}
       >
-        <div role="row" className={styles.row} data-upright={upright || undefined}>
-          <span role="columnheader">
-            <VisuallyHidden>true class</VisuallyHidden>
-          </span>
-          {classes.map((name, i) => (
-            <span key={name} role="columnheader" className={styles.column} title={name}>
-              {short[i]}
-            </span>
-          ))}
-        </div>
-        {classes.map((name, actual) => (
-          <div key={name} role="row" className={styles.row}>
-            <span role="rowheader" className={styles.name} title={name}>
+        <Heads short={short} upright={upright} />
+        {rowsOf(cells, size).map((row, actual) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a class is its place
+          <div key={actual} role="row" className={styles.row}>
+            <span role="rowheader" className={styles.name} title={classes[actual]}>
               {short[actual]}
             </span>
-            {classes.map((other, predicted) => {
-              const cell = { actual, predicted, count: counts.get(actual * size + predicted) ?? 0 };
-              return (
-                <span key={other} role="gridcell" className={styles.cell}>
-                  <UnstyledButton
-                    className={styles.button}
-                    data-cell={`${actual} ${predicted}`}
-                    data-diagonal={actual === predicted || undefined}
-                    data-empty={cell.count === 0 || undefined}
-                    data-long={(upright && cell.count >= 100) || undefined}
-                    style={actual === predicted ? undefined : { '--heat': heat(cell.count, worst) }}
-                    tabIndex={actual === at.actual && predicted === at.predicted ? 0 : -1}
-                    aria-pressed={isSet(cell)}
-                    aria-label={`True ${name}, predicted ${other}: ${plural(cell.count, 'sample')}`}
-                    title={`True ${name}, predicted ${other}: ${cell.count}`}
-                    onFocus={() => setAt({ actual, predicted })}
-                    onClick={() => onToggle(cell)}
-                  >
-                    {size <= COUNTS_UP_TO && inCell(cell.count)}
-                  </UnstyledButton>
-                </span>
-              );
-            })}
+            {row.map((cell) => (
+              <Cell
+                key={cell.predicted}
+                cell={cell}
+                worst={worst}
+                upright={upright}
+                reached={cell.actual === at.actual && cell.predicted === at.predicted}
+                onReach={setAt}
+                {...how}
+              />
+            ))}
           </div>
         ))}
       </div>
     </div>
   );
+}
+
+/** The predicted classes over their columns. */
+function Heads({ short, upright }: { short: string[]; upright: boolean }) {
+  const { classes } = useWorkspace();
+  return (
+    <div role="row" className={styles.row} data-upright={upright || undefined}>
+      <span role="columnheader">
+        <VisuallyHidden>true class</VisuallyHidden>
+      </span>
+      {classes.map((name, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a class is its place
+        <span key={i} role="columnheader" className={styles.column} title={name}>
+          {short[i]}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+interface CellProps extends Omit<ConfusionMatrixProps, 'cells'> {
+  cell: ConfusionCell;
+  /** The largest count of a mistake. */
+  worst: number;
+  upright: boolean;
+  /** Whether Tab leads here. */
+  reached: boolean;
+  onReach: (cell: ConfusionCell) => void;
+}
+
+function Cell({ cell, worst, upright, reached, onReach, isSet, onToggle }: CellProps) {
+  const { classes } = useWorkspace();
+  const { actual, predicted, count } = cell;
+  const words = `True ${classes[actual]}, predicted ${classes[predicted]}`;
+  return (
+    <span role="gridcell" className={styles.cell}>
+      <UnstyledButton
+        className={styles.button}
+        data-cell={`${actual} ${predicted}`}
+        data-diagonal={actual === predicted || undefined}
+        data-empty={count === 0 || undefined}
+        data-long={(upright && count >= 100) || undefined}
+        style={actual === predicted ? undefined : { '--heat': heat(count, worst) }}
+        tabIndex={reached ? 0 : -1}
+        aria-pressed={isSet(cell)}
+        aria-label={`${words}: ${plural(count, 'sample')}`}
+        title={`${words}: ${count}`}
+        onFocus={() => onReach(cell)}
+        onClick={() => onToggle(cell)}
+      >
+        {classes.length <= COUNTS_UP_TO && inCell(count)}
+      </UnstyledButton>
+    </span>
+  );
+}
+
+/** A cell for every pair of classes, also where none was counted. */
+function rowsOf(cells: ConfusionCell[], size: number): ConfusionCell[][] {
+  const counts = new Map(cells.map((cell) => [cell.actual * size + cell.predicted, cell.count]));
+  const places = Array.from({ length: size }, (_, i) => i);
+  return places.map((actual) =>
+    places.map((predicted) => ({ actual, predicted, count: counts.get(actual * size + predicted) ?? 0 })),
+  );
+}
+
+type Place = Pick<ConfusionCell, 'actual' | 'predicted'>;
+
+/** The cell that Tab leads to; arrow keys move it, and the focus with it. */
+function useGridKeys(size: number) {
+  const [at, setAt] = useState<Place>({ actual: 0, predicted: 0 });
+  const grid = useRef<HTMLDivElement>(null);
+  const within = (place: number) => Math.min(size - 1, Math.max(0, place));
+  const move = (event: KeyboardEvent) => {
+    const step = MOVES[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = { actual: within(at.actual + step[0]), predicted: within(at.predicted + step[1]) };
+    setAt(next);
+    grid.current?.querySelector<HTMLElement>(`[data-cell="${next.actual} ${next.predicted}"]`)?.focus();
+  };
+  return { at, grid, move, setAt };
 }
 
 const MOVES: Record<string, readonly [down: number, across: number]> = {

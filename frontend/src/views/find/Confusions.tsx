@@ -1,7 +1,7 @@
 import { UnstyledButton } from '@mantine/core';
 import { IconArrowRight } from '@tabler/icons-react';
 import type { ConfusionCell, Summary } from '../../api/schema';
-import { count, plural } from '../../render/format';
+import { count, plural } from '../../base/format';
 import { useQuestion } from '../../state/question';
 import { className, useWorkspace } from '../../state/workspace';
 import { Section } from '../common/Section';

@@ -1,6 +1,6 @@
 import { lazy, Suspense } from 'react';
 import { Failure } from '../../api/failure';
-import { count } from '../../render/format';
+import { count } from '../../base/format';
 import type { useSummary } from '../../state/data';
 import { useWorkspace } from '../../state/workspace';
 import { ErrorBoundary } from '../common/ErrorBoundary';

@@ -1,7 +1,7 @@
 import { UnstyledButton } from '@mantine/core';
 import { IconCheck, IconX } from '@tabler/icons-react';
 import type { Summary } from '../../api/schema';
-import { count } from '../../render/format';
+import { count } from '../../base/format';
 import { OUTCOMES, type Outcome } from '../../state/location';
 import { useQuestion } from '../../state/question';
 import styles from './Find.module.css';
@@ -38,7 +38,7 @@ export function Outcomes({ summary }: { summary: Summary }) {
 }
 
 /** "883 of 899 correct, 98.2 %". */
-export function accuracy(correct: number, incorrect: number): string {
+function accuracy(correct: number, incorrect: number): string {
   const labelled = correct + incorrect;
   return `${count(correct)} of ${count(labelled)} correct, ${((100 * correct) / labelled).toFixed(1)} %`;
 }

@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import { useEffect, useRef } from 'react';
 import type { Histogram } from '../../api/schema';
-import { count, number } from '../../render/format';
+import { count, number } from '../../base/format';
 import styles from './Find.module.css';
 
 const COLORS = { incorrect: 'var(--wrong)', correct: 'var(--bar-strong)', unlabelled: 'var(--bar)' } as const;
@@ -64,7 +64,7 @@ function draw(bins: Bin[]) {
 }
 
 /** One bar for each bin and group. */
-export function histogramBins(histogram: Histogram): Bin[] {
+function histogramBins(histogram: Histogram): Bin[] {
   const { low, high } = histogram;
   const width = (high - low) / histogram.correct.length;
   return (Object.keys(COLORS) as Group[]).flatMap((group) =>

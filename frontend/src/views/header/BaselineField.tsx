@@ -26,7 +26,7 @@ export function BaselineField() {
 }
 
 /** The baselines by place; an input with fewer of them is not named there. */
-export function baselineNames(features: FeatureInfo[]): string[] {
+function baselineNames(features: FeatureInfo[]): string[] {
   const most = Math.max(0, ...features.map((feature) => feature.baselines.length));
   return Array.from({ length: most }, (_, i) => {
     const names = features.flatMap((feature) => feature.baselines[i] ?? []);

@@ -8,10 +8,10 @@ import { ClassRows } from '../common/ClassRows';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
 import frame from '../common/Frame.module.css';
+import { JobNote } from '../common/JobNote';
 import { Mark } from '../common/Mark';
 import { FeatureView } from '../feature/FeatureView';
 import styles from './Card.module.css';
-import { JobNote } from './JobNote';
 
 const CLASSES = 3;
 

@@ -2,10 +2,10 @@ import { useDidUpdate, useElementSize, useMergedRef } from '@mantine/hooks';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type RefObject, useEffect, useRef } from 'react';
 import type { Sample } from '../../api/schema';
+import type { SampleList } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { useReport } from '../../state/report';
 import { Card } from './Card';
-import type { SampleList } from './Look';
 import styles from './Look.module.css';
 
 const NARROWEST = 232; // px, a card of one image

@@ -1,8 +1,8 @@
 import type { RefObject } from 'react';
 import { Failure } from '../../api/failure';
 import type { ApiError, Sample } from '../../api/schema';
-import { count } from '../../render/format';
-import { newest, useReconnect, type useSamples } from '../../state/data';
+import { count } from '../../base/format';
+import { newest, type SampleList, useReconnect } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Banner, Failed } from '../common/Notice';
 import { Cards } from './Cards';
@@ -10,8 +10,6 @@ import { Filters } from './Filters';
 import styles from './Look.module.css';
 import { NothingFound } from './NothingFound';
 import { ScanLine } from './ScanLine';
-
-export type SampleList = ReturnType<typeof useSamples>;
 
 interface LookProps {
   list: SampleList;

@@ -1,5 +1,5 @@
 import type { Progress } from '../../api/schema';
-import { count } from '../../render/format';
+import { count } from '../../base/format';
 import { isFiltered, useQuestion } from '../../state/question';
 import { Notice } from '../common/Notice';
 import { ClearFilters } from './Filters';

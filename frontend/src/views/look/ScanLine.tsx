@@ -1,7 +1,7 @@
 import { Button, Select } from '@mantine/core';
 import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
 import type { Progress } from '../../api/schema';
-import { count } from '../../render/format';
+import { count } from '../../base/format';
 import { SCAN_STEP } from '../../state/data';
 import { ORDERS, type Order } from '../../state/location';
 import { useQuestion } from '../../state/question';

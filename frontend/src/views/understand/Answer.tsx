@@ -1,9 +1,9 @@
 import type { MethodInfo, Sample } from '../../api/schema';
-import { number } from '../../render/format';
+import { number } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
-import { JobNote } from '../look/JobNote';
+import { JobNote } from '../common/JobNote';
 import styles from './Understand.module.css';
 
 interface AnswerProps {

@@ -1,9 +1,9 @@
 import { Select, Slider, useComputedColorScheme } from '@mantine/core';
 import type { Attribution, Sample } from '../../api/schema';
+import { ordinal } from '../../base/format';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
 import { Choice } from '../common/Choice';
-import { ordinal } from '../feature/Legend';
 import styles from './Understand.module.css';
 
 /** What the large picture shows. */

@@ -1,12 +1,11 @@
 import { IconAlertTriangle, IconCircleCheck, IconInfoCircle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import type { Attribution, Completeness, MethodInfo } from '../../api/schema';
-import { percent, seconds, signed } from '../../render/format';
+import { percent, seconds, signed } from '../../base/format';
 import { useWorkspace } from '../../state/workspace';
+import { addsUp, completenessError } from '../common/completeness';
 import { Section } from '../common/Section';
 import styles from './Understand.module.css';
-
-export const GOOD_BELOW = 0.05;
 
 /** Whether the explanation adds up, what the server warns of, and how long it took. */
 export function Trust({ attribution, stale }: { attribution: Attribution; stale: boolean }) {
@@ -51,18 +50,6 @@ function CompletenessItem({
       {error !== null && ` (${percent(error)})`}.
     </Item>
   );
-}
-
-/** Whether the difference is small beside the change. */
-export function addsUp(completeness: Completeness): boolean {
-  const error = completenessError(completeness);
-  return error !== null && error <= GOOD_BELOW;
-}
-
-/** |difference| as a share of |change|; null where the output did not change. */
-export function completenessError({ change, delta }: Completeness): number | null {
-  if (delta === 0) return 0;
-  return change === 0 ? null : Math.abs(delta / change);
 }
 
 const ICONS = { good: IconCircleCheck, warn: IconAlertTriangle, info: IconInfoCircle };

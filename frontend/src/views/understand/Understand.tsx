@@ -1,23 +1,20 @@
-import type { Sample } from '../../api/schema';
-import type { useSample } from '../../state/data';
+import type { SampleList } from '../../state/data';
+import type { Selected } from '../../state/selection';
 import { Notice } from '../common/Notice';
-import type { SampleList } from '../look/Look';
 import { Detail } from './Detail';
 import { Missing } from './Missing';
 import { PanelHead } from './PanelHead';
 
 interface UnderstandProps {
-  index: number | null;
-  sample: Sample | undefined;
-  /** The sample asked for by its number, where the list does not have it. */
-  single: ReturnType<typeof useSample>;
+  selected: Selected;
   list: SampleList;
   onStep: (by: number) => void;
   onClose: (() => void) | undefined;
 }
 
 /** The selected sample: why the model said that, and whether to believe it. */
-export function Understand({ index, sample, single, list, onStep, onClose }: UnderstandProps) {
+export function Understand({ selected, list, onStep, onClose }: UnderstandProps) {
+  const { index, sample, single } = selected;
   if (index === null) {
     return list.isPending || list.error || list.data?.pages[0]?.samples.length === 0 ? null : (
       <Notice title="Nothing selected">Choose a sample to look into it.</Notice>

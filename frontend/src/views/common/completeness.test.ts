@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { completenessError } from './Trust';
+import { completenessError } from './completeness';
 
 const rest = { adds_up: true, cancellation: 1 };
 

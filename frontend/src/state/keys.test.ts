@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nextPlace } from './Screen';
+import { nextPlace } from './keys';
 
 it('steps by one, and by a row of the grid', () => {
   const to = (at: number, by: Parameters<typeof nextPlace>[1]) => nextPlace(at, by, 3, 8);

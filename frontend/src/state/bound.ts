@@ -1,8 +1,8 @@
 import { useEffect, useId, useSyncExternalStore } from 'react';
-import { useDisplay } from '../state/display';
-import { useServices } from '../state/services';
-import { clipBound } from './clip';
+import { clipBound } from '../render/clip';
+import { useDisplay } from './display';
 import type { ScaleKind } from './scales';
+import { useServices } from './services';
 
 /** The value at which colours saturate: `own`, or the largest of its kind on screen where the scale is shared. */
 export function useBound(kind: ScaleKind, own: number): number {

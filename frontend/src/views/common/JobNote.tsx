@@ -1,10 +1,10 @@
 import { Button } from '@mantine/core';
 import { isUnreachable } from '../../api/failure';
 import type { Job } from '../../api/schema';
-import { count, seconds } from '../../render/format';
+import { count, seconds } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
-import { ErrorNote } from '../common/ErrorNote';
-import styles from './Card.module.css';
+import { ErrorNote } from './ErrorNote';
+import styles from './JobNote.module.css';
 
 /** What is being computed and how far; what failed and why; nothing once it is done. `brief`: one of many. */
 export function JobNote({ explanation, brief = false }: { explanation: Explanation; brief?: boolean }) {
@@ -16,7 +16,7 @@ export function JobNote({ explanation, brief = false }: { explanation: Explanati
   }
   if (state === 'cancelled') return <Ended said="Cancelled." action="Explain" onAction={retry} />;
   return (
-    <div className={styles.job} role="status">
+    <div className={styles.job} data-job role="status">
       <span>{said(job)}</span>
       {job?.total && (
         <div className={styles.track} aria-hidden>
@@ -34,7 +34,7 @@ export function JobNote({ explanation, brief = false }: { explanation: Explanati
 
 function Ended({ said, action, onAction }: { said: string; action: string; onAction: () => void }) {
   return (
-    <div className={styles.job}>
+    <div className={styles.job} data-job>
       <span>{said}</span>
       <Button size="compact-xs" variant="default" onClick={onAction}>
         {action}

@@ -50,3 +50,11 @@ export function seconds(value: number): string {
 export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
+
+/** 99 → "99th". */
+export function ordinal(value: number): string {
+  const ones = value % 10;
+  const teen = Math.floor(value / 10) % 10 === 1;
+  const suffix = teen || !Number.isInteger(value) ? 'th' : (['th', 'st', 'nd', 'rd'][ones] ?? 'th');
+  return `${value}${suffix}`;
+}

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { pageAddress } from './address';
+import { pageAddress } from './pageAddress';
 
 let address: ReturnType<typeof pageAddress>;
 
