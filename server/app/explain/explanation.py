@@ -18,6 +18,7 @@ from app.data.features import BaseFeature
 from app.data.source import Example
 from app.errors import InsightsError
 from app.explain.methods import Method
+from app.model.device import device_of
 from app.model.outputs import Outputs
 from app.numbers import Floats, finite
 from app.schema import Argument, AttributionRequest, Baseline, ClassRef, Completeness, Contribution
@@ -305,10 +306,3 @@ def _parts(attributions: list[Tensor], features: list[BaseFeature]) -> list[Inpu
         )
         for attribution, feature, part in zip(attributions, features, absolute, strict=True)
     ]
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where a model lives: the device of its first parameter or buffer."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
-    return torch.device("cpu")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from app.data.features import BaseFeature
 from app.data.source import Example, Source
 from app.errors import InsightsError, arrived, describe
-from app.explain.explanation import device_of
 from app.index.predictions import BEST, PredictionIndex, Row
+from app.model.device import device_of
 from app.model.outputs import Outputs
 from app.model.worker import Worker
 from app.numbers import finite

@@ -7,9 +7,10 @@ from torch import nn
 from app.data.features import BaseFeature, Numbers, Picture, Words
 from app.data.source import Example
 from app.errors import describe
-from app.explain.explanation import Explanation, InputExplanation, device_of
+from app.explain.explanation import Explanation, InputExplanation
 from app.explain.jobs import Job
 from app.index.predictions import BINS, Counts, Row
+from app.model.device import device_of
 from app.model.outputs import Outputs
 from app.numbers import finites
 from app.schema import (

@@ -16,10 +16,11 @@ from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Example, Source
 from app.errors import InsightsError
 from app.explain import jobs, methods
-from app.explain.explanation import Explanation, Question, device_of, explain, identity
+from app.explain.explanation import Explanation, Question, explain, identity
 from app.explain.jobs import Jobs
 from app.index.predictions import PredictionIndex
 from app.index.scan import Scanner
+from app.model.device import device_of
 from app.model.outputs import Outputs
 from app.model.worker import Worker
 from app.schema import (
