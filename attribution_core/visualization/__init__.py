@@ -1,7 +1,7 @@
 """Pictures of attributions for scripts and notebooks; needs `pip install "attribution-insights[plots]"`.
 
-Names and arguments are those of captum.attr.visualization. Colours are safe for colour-blind eyes: red is against the
-score, blue is for it, and purple is the size without sign.
+Names and arguments are those of captum.attr.visualization. Colours can be told apart with any colour vision: blue
+speaks for the score, red against it, and purple is size without sign.
 """
 
 from attribution_core.visualization.image import (

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attribution_core.errors import AttributionError
+from attribution_core.visualization.colors import color_scale
 from attribution_core.visualization.scale import (
     Array,
+    Floats,
     ImageVisualizationMethod,
+    Numbers,
     VisualizeSign,
     as_array,
-    chosen,
+    as_option,
     colorbar,
-    colors,
     new_axes,
     require_matplotlib,
     scaled,
@@ -27,15 +29,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 Pixels = NDArray[np.uint8]
 METHODS = ImageVisualizationMethod
 UNSIGNED = (METHODS.masked_image, METHODS.alpha_scaling)
 
 
+class Look(TypedDict, total=False):
+    """What `visualize_image_attr_multiple` passes on to each of its pictures."""
+
+    outlier_perc: float
+    cmap: str | Colormap | None
+    alpha_overlay: float
+    show_colorbar: bool
+
+
 def visualize_image_attr(
-    attr: Any,
-    original_image: Any = None,
+    attr: Numbers,
+    original_image: Numbers | None = None,
     method: str = "heat_map",
     sign: str = "absolute_value",
     plt_fig_axis: tuple[Figure, Axes] | None = None,
@@ -52,38 +64,38 @@ def visualize_image_attr(
     `method` is heat_map, blended_heat_map (over the grey image), original_image, masked_image (pixels × attributions)
     or alpha_scaling (attributions as opacity); `sign` is all, positive, negative or absolute_value. The largest values
     that make up `outlier_perc` percent of the total get full colour. Unsigned bytes are 0…255; other images up to 1 are
-    0…1.     `use_pyplot` makes a figure of pyplot and shows it. Values that are not numbers stay transparent.
+    0…1. `use_pyplot` makes a figure of pyplot and shows it. Values that are not numbers stay transparent.
     """
     require_matplotlib()
-    how, which = chosen(METHODS, "method", method), chosen(VisualizeSign, "sign", sign)
-    heat, pixels = _read(attr, original_image, how, which, outlier_perc)
-    ends = colors(cmap, which)
+    style, signs = as_option(METHODS, "method", method), as_option(VisualizeSign, "sign", sign)
+    heat, pixels = _read(attr, original_image, style, signs, outlier_perc)
+    scale = color_scale(cmap, signs)
     figure, axis = plt_fig_axis or _first(new_axes(1, 1, fig_size, use_pyplot))
     axis.set_xticks([])
     axis.set_yticks([])
     if title:
         axis.set_title(title)
-    mapped = how in (METHODS.heat_map, METHODS.blended_heat_map)
+    mapped = style in (METHODS.heat_map, METHODS.blended_heat_map)
     if pixels is not None:
-        axis.imshow(_picture(how, heat, pixels), cmap="gray", vmin=0, vmax=255)
+        axis.imshow(_picture(style, heat, pixels), cmap="gray", vmin=0, vmax=255)
     if mapped:
-        shade = None if pixels is None else alpha_overlay
-        axis.imshow(np.ma.masked_invalid(heat), cmap=ends[0], vmin=ends[1], vmax=ends[2], alpha=shade)
+        opacity = None if pixels is None else alpha_overlay
+        axis.imshow(np.ma.masked_invalid(heat), cmap=scale.cmap, vmin=scale.low, vmax=scale.high, alpha=opacity)
     if show_colorbar:  # empty where nothing is mapped, so that pictures side by side stay aligned
-        colorbar(figure, [axis], ends).ax.set_visible(mapped)
+        colorbar(figure, [axis], *scale).ax.set_visible(mapped)
     show(figure, use_pyplot)
     return figure, axis
 
 
 def visualize_image_attr_multiple(
-    attr: Any,
-    original_image: Any,
+    attr: Numbers,
+    original_image: Numbers | None,
     methods: Sequence[str],
     signs: Sequence[str],
     titles: Sequence[str] | None = None,
     fig_size: tuple[float, float] = (8, 6),
     use_pyplot: bool = True,
-    **kwargs: Any,
+    **kwargs: Unpack[Look],
 ) -> tuple[Figure, Axes | list[Axes]]:
     """Several pictures of `visualize_image_attr` side by side; further arguments go to each of them.
 
@@ -96,8 +108,8 @@ def visualize_image_attr_multiple(
             "Give at least one method, and a sign (and title) for each.",
         )
     for method, sign in zip(methods, signs, strict=True):  # before a figure exists
-        how, which = chosen(METHODS, "method", method), chosen(VisualizeSign, "sign", sign)
-        _read(attr, original_image, how, which, kwargs.get("outlier_perc", 2))
+        style, which = as_option(METHODS, "method", method), as_option(VisualizeSign, "sign", sign)
+        _read(attr, original_image, style, which, kwargs.get("outlier_perc", 2))
     figure, axes = new_axes(1, len(methods), fig_size, use_pyplot)
     for place, axis in enumerate(axes):
         visualize_image_attr(
@@ -115,26 +127,26 @@ def visualize_image_attr_multiple(
 
 
 def _read(
-    attr: Any, image: Any, how: ImageVisualizationMethod, sign: VisualizeSign, outlier_perc: float
-) -> tuple[Array, Pixels | None]:
+    attr: Numbers, image: Numbers | None, style: ImageVisualizationMethod, sign: VisualizeSign, outlier_perc: float
+) -> tuple[Floats, Pixels | None]:
     """What is drawn: attributions (H, W) in −1…1 and, where the method shows it, the image as bytes."""
     heat = as_array(attr, "attr")
     if heat.ndim not in (2, 3):
         raise AttributionError(
             f"attr has shape {heat.shape}, not (H, W) or (H, W, C).", "For a tensor (C, H, W): attr.permute(1, 2, 0)."
         )
-    if how in UNSIGNED and sign is VisualizeSign.all:
+    if style in UNSIGNED and sign is VisualizeSign.all:
         raise AttributionError(
-            f"{how.name} cannot show both signs.", "Choose sign positive, negative or absolute_value."
+            f"{style.name} cannot show both signs.", "Choose sign positive, negative or absolute_value."
         )
     if heat.ndim == 3:
         with np.errstate(invalid="ignore"):
             heat = heat.sum(axis=2, dtype=np.float64)
     values = scaled(heat, sign, outlier_perc)
-    if how is METHODS.heat_map:
+    if style is METHODS.heat_map:
         return values, None
     if image is None:
-        raise AttributionError(f"{how.name} needs original_image.", "Only heat_map works without.")
+        raise AttributionError(f"{style.name} needs original_image.", "Only heat_map works without.")
     pixels = _as_pixels(as_array(image, "original_image"))
     if pixels.shape[:2] != values.shape:
         raise AttributionError(f"attr is {values.shape} and original_image {pixels.shape[:2]} (height, width).")
@@ -156,21 +168,20 @@ def _as_pixels(image: Array) -> Pixels:
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
-def _picture(how: ImageVisualizationMethod, heat: Array, pixels: Pixels) -> Array:
-    if how is METHODS.blended_heat_map:
+def _picture(style: ImageVisualizationMethod, heat: Floats, pixels: Pixels) -> Array:
+    """What lies below the map, or in its place: grey or colour pixels, masked by the map or made transparent by it."""
+    if style is METHODS.blended_heat_map:
         return pixels if pixels.ndim == 2 else pixels[..., :3].mean(axis=2)
-    share = np.nan_to_num(heat)
-    if how is METHODS.masked_image:
-        color = share if pixels.ndim == 2 else share[..., None]
-        masked: Pixels = (pixels * color).astype(np.uint8)
+    weight = np.nan_to_num(heat)
+    if style is METHODS.masked_image:
+        masked = (pixels * (weight if pixels.ndim == 2 else weight[..., None])).astype(np.uint8)
         if pixels.ndim == 3:
             masked[..., 3:] = pixels[..., 3:]
         return masked
-    if how is METHODS.alpha_scaling:
+    if style is METHODS.alpha_scaling:
         color = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels[..., :3]
-        opacity = (share * 255).astype(np.uint8)
-        found: Array = np.concatenate([color, opacity[..., None]], axis=2)
-        return found
+        opacity = (weight * 255).astype(np.uint8)
+        return np.concatenate([color, opacity[..., None]], axis=2)
     return pixels
 
 
@@ -178,7 +189,7 @@ def _first(made: tuple[Figure, list[Axes]]) -> tuple[Figure, Axes]:
     return made[0], made[1][0]
 
 
-def draw_mask_border(ax: Axes, mask: Any, border_width: int = 1, border_color: Any = "black") -> None:
+def draw_mask_border(ax: Axes, mask: Numbers, border_width: int = 1, border_color: ColorType = "black") -> None:
     """Colour the outermost `border_width` pixels of a region, a boolean array (H, W), over what the axes show."""
     require_matplotlib()
     from matplotlib.colors import to_rgba  # noqa: PLC0415
@@ -195,7 +206,7 @@ def draw_mask_border(ax: Axes, mask: Any, border_width: int = 1, border_color: A
 
 def draw_mask_legend(
     ax: Axes,
-    mask: Any,
+    mask: Numbers,
     label: str,
     fontsize: int = 10,
     text_color: str = "white",
@@ -218,7 +229,7 @@ def draw_mask_legend(
         )
 
 
-def _as_region(mask: Any) -> NDArray[np.bool_]:
+def _as_region(mask: Numbers) -> NDArray[np.bool_]:
     region = as_array(mask, "mask")
     if region.ndim != 2:
         raise AttributionError(f"mask has shape {region.shape}, not (H, W).")

@@ -6,7 +6,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from attribution_core.errors import AttributionError
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
+"""Numbers of any dtype."""
+Floats = NDArray[np.float64]
+Numbers = Tensor | ArrayLike
+"""What a picture is made of: a tensor, an array, or nested lists of numbers."""
 Choice = TypeVar("Choice", bound=Enum)
 
 
@@ -47,16 +52,8 @@ class VisualizeSign(Enum):
     all = 4
 
 
-COLORS = {
-    VisualizeSign.positive: "Blues",
-    VisualizeSign.negative: "Reds",
-    VisualizeSign.absolute_value: "Purples",
-    VisualizeSign.all: "RdBu",
-}
-
-
-def chosen(options: type[Choice], name: str, value: str | Choice) -> Choice:
-    """The option of that name."""
+def as_option(options: type[Choice], name: str, value: str | Choice) -> Choice:
+    """Read an argument that is one of some names."""
     if isinstance(value, options):
         return value
     if not isinstance(value, str) or value not in options.__members__:
@@ -64,23 +61,18 @@ def chosen(options: type[Choice], name: str, value: str | Choice) -> Choice:
     return options[value]
 
 
-def colors(cmap: str | Colormap | None, sign: VisualizeSign) -> tuple[str | Colormap, float, float]:
-    """Colour map and the numbers at its ends; symmetric about zero where both signs are shown."""
-    return cmap or COLORS[sign], -1.0 if sign is VisualizeSign.all else 0.0, 1.0
-
-
-def as_array(value: Any, name: str) -> Array:
+def as_array(value: Numbers, name: str, may_be_empty: bool = False) -> Array:
     """A numpy array, also from a tensor on any device."""
-    if hasattr(value, "detach"):
+    if isinstance(value, Tensor):
         value = value.detach().cpu()
         value = value.float() if value.is_floating_point() and value.itemsize < 4 else value
-    found = np.asarray(value)
-    if found.dtype.kind not in "biuf" or found.size == 0:
-        raise AttributionError(f"{name} has dtype {found.dtype} and shape {found.shape}.", "Pass an array of numbers.")
-    return found
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or (array.size == 0 and not may_be_empty):
+        raise AttributionError(f"{name} has dtype {array.dtype} and shape {array.shape}.", "Pass an array of numbers.")
+    return array
 
 
-def scaled(attributions: Array, sign: VisualizeSign, outlier_perc: float) -> NDArray[np.float64]:
+def scaled(attributions: Array, sign: VisualizeSign, outlier_perc: float) -> Floats:
     """Attributions of the sign in −1…1 (0…1 unless sign is all), shape unchanged.
 
     The largest values that together make up `outlier_perc` percent of the total become 1; the smallest of them is the
@@ -98,16 +90,14 @@ def scaled(attributions: Array, sign: VisualizeSign, outlier_perc: float) -> NDA
     if scale == 0:
         return _signs(part)
     with np.errstate(over="ignore"):
-        found: NDArray[np.float64] = np.clip(part / scale, -1.0, 1.0)
-    return found
+        return np.asarray(np.clip(part / scale, -1.0, 1.0))
 
 
-def _signs(part: Array) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.sign(part)
-    return found
+def _signs(part: Floats) -> Floats:
+    return np.asarray(np.sign(part))
 
 
-def _of_sign(attributions: Array, sign: VisualizeSign) -> Array:
+def _of_sign(attributions: Floats, sign: VisualizeSign) -> Floats:
     if sign is VisualizeSign.positive:
         return np.maximum(attributions, 0.0)
     if sign is VisualizeSign.negative:
@@ -138,14 +128,14 @@ def new_axes(rows: int, columns: int, size: tuple[float, float], use_pyplot: boo
     return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
 
 
-def colorbar(figure: Figure, axes: list[Axes], ends: tuple[str | Colormap, float, float]) -> Colorbar:
+def colorbar(figure: Figure, axes: list[Axes], cmap: str | Colormap, low: float, high: float) -> Colorbar:
     """A colour bar below the axes, with numbers at its ends and middle."""
     from matplotlib.cm import ScalarMappable  # noqa: PLC0415
     from matplotlib.colors import Normalize  # noqa: PLC0415
 
-    cmap, low, high = ends
-    scale = ScalarMappable(Normalize(low, high), cmap)
-    bar = figure.colorbar(scale, ax=axes, orientation="horizontal", fraction=0.05, pad=0.08)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(low, high), cmap), ax=axes, orientation="horizontal", fraction=0.05, pad=0.08
+    )
     bar.set_ticks([low, (low + high) / 2, high])
     return bar
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attribution_core.errors import AttributionError, AttributionWarning
+from attribution_core.visualization.colors import ColorScale, color_scale
 from attribution_core.visualization.scale import (
     Array,
+    Floats,
+    Numbers,
     TimeseriesVisualizationMethod,
     VisualizeSign,
     as_array,
-    chosen,
+    as_option,
     colorbar,
-    colors,
     new_axes,
     require_matplotlib,
     scaled,
@@ -29,17 +32,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = TimeseriesVisualizationMethod
+Panels: TypeAlias = "Axes | Sequence[Axes] | NDArray[np.object_]"
+"""The axes of one panel, or an array of several."""
+Style = dict[str, Any]
+"""Further arguments for matplotlib's lines."""
 
 
 def visualize_timeseries_attr(
-    attr: Any,
-    data: Any,
-    x_values: Any = None,
+    attr: Numbers,
+    data: Numbers,
+    x_values: Numbers | None = None,
     method: str = "overlay_individual",
     sign: str = "absolute_value",
     channel_labels: Sequence[str] | None = None,
     channels_last: bool = True,
-    plt_fig_axis: tuple[Figure, Axes | Sequence[Axes]] | None = None,
+    plt_fig_axis: tuple[Figure, Panels] | None = None,
     outlier_perc: float = 2,
     cmap: str | Colormap | None = None,
     alpha_overlay: float = 0.7,
@@ -48,7 +55,7 @@ def visualize_timeseries_attr(
     fig_size: tuple[float, float] = (6, 6),
     use_pyplot: bool = True,
     **pyplot_kwargs: Any,
-) -> tuple[Figure, Any]:
+) -> tuple[Figure, Panels]:
     """Show attributions (N, C) over the series (N, C); (C, N) with channels_last=False.
 
     `method` is overlay_individual (a panel for each channel, attributions as its background), overlay_combined (one
@@ -57,33 +64,34 @@ def visualize_timeseries_attr(
     Further arguments are as in `visualize_image_attr`. Returns the figure and its axes: an array if there are several.
     """
     require_matplotlib()
-    how, which = chosen(METHODS, "method", method), chosen(VisualizeSign, "sign", sign)
+    style, signs = as_option(METHODS, "method", method), as_option(VisualizeSign, "sign", sign)
     heat, values = _read(attr, data, channels_last)
     x = _as_x(x_values, len(values))
+    lines = _as_style(pyplot_kwargs)
     labels = _as_labels(channel_labels, values.shape[1])
-    combined = how is METHODS.overlay_combined
-    shown = scaled(heat.mean(axis=1, dtype=np.float64, keepdims=True) if combined else heat, which, outlier_perc)
-    ends = colors(cmap, which)
+    combined = style is METHODS.overlay_combined
+    shown = scaled(heat.mean(axis=1, dtype=np.float64, keepdims=True) if combined else heat, signs, outlier_perc)
+    scale = color_scale(cmap, signs)
     panels = 1 if combined else values.shape[1]
-    figure, given, axes = _axes(plt_fig_axis, panels, fig_size, use_pyplot)
+    figure, returned, axes = _axes(plt_fig_axis, panels, fig_size, use_pyplot)
     for place, axis in enumerate(axes):
         columns = range(values.shape[1]) if combined else [place]
-        if how is METHODS.colored_graph:
-            _colored(axis, x, values[:, place], shown[:, place], ends, pyplot_kwargs)
+        if style is METHODS.colored_graph:
+            _colored(axis, x, values[:, place], shown[:, place], scale, lines)
         else:
-            _background(axis, x, shown[:, place], ends, alpha_overlay)
-            _lines(axis, x, values, columns, labels, combined, pyplot_kwargs)
+            _background(axis, x, shown[:, place], scale, alpha_overlay)
+            _lines(axis, x, values, columns, labels, combined, lines)
         if labels and not combined:
             axis.set_ylabel(labels[place])
     if title:
         axes[0].set_title(title)
     if show_colorbar:
-        colorbar(figure, axes, ends)
+        colorbar(figure, axes, *scale)
     show(figure, use_pyplot)
-    return figure, given
+    return figure, returned
 
 
-def _read(attr: Any, data: Any, channels_last: bool) -> tuple[Array, Array]:
+def _read(attr: Numbers, data: Numbers, channels_last: bool) -> tuple[Array, Array]:
     heat, values = as_array(attr, "attr"), as_array(data, "data")
     if heat.ndim != 2 or heat.shape != values.shape:
         raise AttributionError(
@@ -100,7 +108,7 @@ def _read(attr: Any, data: Any, channels_last: bool) -> tuple[Array, Array]:
     return heat, values
 
 
-def _as_x(x_values: Any, count: int) -> Array:
+def _as_x(x_values: Numbers | None, count: int) -> Array:
     x = np.arange(count) if x_values is None else as_array(x_values, "x_values")
     if x.shape != (count,) or (np.diff(x) <= 0).any():
         raise AttributionError(f"x_values has shape {x.shape}; expected {count} increasing numbers.")
@@ -113,17 +121,25 @@ def _as_labels(labels: Sequence[str] | None, count: int) -> list[str]:
     return list(labels or [])
 
 
+def _as_style(pyplot_kwargs: Style) -> Style:
+    """Arguments of lines under their full names: `lw` is `linewidth`."""
+    from matplotlib.cbook import normalize_kwargs  # noqa: PLC0415
+    from matplotlib.lines import Line2D  # noqa: PLC0415
+
+    return {**normalize_kwargs(pyplot_kwargs, Line2D)}
+
+
 def _axes(
-    given: tuple[Figure, Any] | None, panels: int, size: tuple[float, float], use_pyplot: bool
-) -> tuple[Figure, Any, list[Axes]]:
+    existing: tuple[Figure, Panels] | None, panels: int, size: tuple[float, float], use_pyplot: bool
+) -> tuple[Figure, Panels, list[Axes]]:
     """The figure, its axes as they are returned, and as a list."""
-    if given is None:
+    if existing is None:
         figure, axes = new_axes(panels, 1, size, use_pyplot)
         return figure, axes[0] if panels == 1 else np.array(axes), axes
-    axes = list(np.ravel(np.asarray(given[1], dtype=object)))
+    axes = list(np.ravel(np.asarray(existing[1], dtype=object)))
     if len(axes) != panels:
         raise AttributionError(f"plt_fig_axis has {len(axes)} axes; this picture needs {panels}.")
-    return given[0], given[1], axes
+    return existing[0], existing[1], axes
 
 
 def _edges(x: Array) -> Array:
@@ -134,14 +150,14 @@ def _edges(x: Array) -> Array:
     return np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])
 
 
-def _background(axis: Axes, x: Array, shown: Array, ends: tuple[str | Colormap, float, float], alpha: float) -> None:
+def _background(axis: Axes, x: Array, shown: Floats, scale: ColorScale, alpha: float) -> None:
     axis.pcolormesh(
         _edges(x),
         [0, 1],
         np.ma.masked_invalid(shown)[None],
-        cmap=ends[0],
-        vmin=ends[1],
-        vmax=ends[2],
+        cmap=scale.cmap,
+        vmin=scale.low,
+        vmax=scale.high,
         alpha=alpha,
         transform=axis.get_xaxis_transform(),
         linewidth=0,
@@ -156,34 +172,34 @@ def _lines(
     columns: Sequence[int],
     labels: list[str],
     combined: bool,
-    style: dict[str, Any],
+    style: Style,
 ) -> None:
     from matplotlib import colormaps  # noqa: PLC0415
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415
 
     palette = colormaps["Dark2"]
+    halo = [withStroke(linewidth=style.get("linewidth", 1.5) + 2.5, foreground="white", alpha=0.8)]  # on dark colours
     for column in columns:
-        own: dict[str, Any] = {"color": palette(column % 8) if combined else "black"}
-        if labels and combined:
-            own["label"] = labels[column]
-        axis.plot(x, values[:, column], **{**own, **style})
+        label = labels[column] if labels and combined else None
+        color = palette(column % 8) if combined else "black"
+        axis.plot(x, values[:, column], **{"color": color, "label": label, "path_effects": halo, **style})
     if labels and combined:
         axis.legend(loc="best")
     axis.set_xlim(*_edges(x)[[0, -1]])
     _limit(axis, values[:, list(columns)])
 
 
-def _colored(
-    axis: Axes, x: Array, values: Array, shown: Array, ends: tuple[str | Colormap, float, float], style: dict[str, Any]
-) -> None:
+def _colored(axis: Axes, x: Array, values: Array, shown: Floats, scale: ColorScale, style: Style) -> None:
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 
     half = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
     edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
     corners = [np.stack(pair, axis=1) for pair in ((edges[:-1], half[:-1]), (x, values), (edges[1:], half[1:]))]
-    axis.plot(x, values, color="0.7", linewidth=style.get("linewidth", 1.5) + 2)  # where the colour is near white
-    lines = LineCollection(list(np.stack(corners, axis=1)), **{"cmap": ends[0], **style})
+    width = style.get("linewidth", 3)
+    axis.plot(x, values, color="0.5", linewidth=width + 1.2)  # an edge, for where the colour is near white
+    lines = LineCollection(list(np.stack(corners, axis=1)), **{"cmap": scale.cmap, "linewidth": width, **style})
     lines.set_array(np.ma.masked_invalid(shown))
-    lines.set_clim(ends[1], ends[2])
+    lines.set_clim(scale.low, scale.high)
     axis.add_collection(lines)
     axis.set_xlim(*_edges(x)[[0, -1]])
     _limit(axis, values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import re
 import sys
 import warnings
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import visualization as theirs
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.figure import Figure
 
 from attribution_core import AttributionError, AttributionWarning
@@ -242,6 +241,14 @@ def test_series_details(method):
 
 
 @pytest.mark.parametrize("method", ["overlay_individual", "overlay_combined", "colored_graph"])
+def test_lines_are_styled_by_short_names_too(method):
+    _, axis = ours.visualize_timeseries_attr(HEAT[:, :1], SERIES[:, :1], method=method, use_pyplot=False, lw=3, c="red")
+    line = axis.collections[0] if method == "colored_graph" else axis.lines[0]
+    assert np.ravel(line.get_linewidth()) == [3]
+    assert method == "colored_graph" or line.get_color() == "red"
+
+
+@pytest.mark.parametrize("method", ["overlay_individual", "overlay_combined", "colored_graph"])
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_degenerate_series(method, value):
     for rows in (1, 5):
@@ -311,7 +318,7 @@ def test_without_matplotlib(monkeypatch):
     ):
         with pytest.raises(AttributionError, match=r'pip install "attribution-insights\[plots\]"'):
             run()
-    assert "Legend" in ours.visualize_text([]).data
+    assert "Colour scale" in ours.visualize_text([]).data
 
 
 def test_masks():
@@ -368,9 +375,9 @@ def test_text_is_escaped_and_well_formed():
     assert "script" not in page.tags
     assert page.tags.count("tr") == 3
     assert page.tags.count("mark") == 4
-    for text in (EVIL, "good", "pos (0.92)", "3", "1.50", "Word Importance"):
+    for text in (EVIL, "good", "pos (0.92)", "3", "1.50", "Explained class", "−1", "0", "+1"):
         assert text in page.text
-    assert "Legend" not in ours.visualize_text([record()], legend=False).data
+    assert "Colour scale" not in ours.visualize_text([record()], legend=False).data
     assert table._repr_html_() == table.data
     for markup in (ours.format_classname(EVIL), ours.format_tooltip(EVIL, EVIL)):
         assert "script" not in Read(markup).tags
@@ -387,20 +394,43 @@ def test_formats_like_captum():
         record().other = 1
 
 
-def luminance(hue, lightness):
-    channels = colorsys.hls_to_rgb(hue / 360, lightness / 100, 0.75)
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+def luminance(color):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("weight", [-7, -1, -0.5, 0, 0.1, 0.5, 1, 3, float("nan"), float("inf")])
+def contrast(style):
+    """Of the text and the background that an element sets for itself, whatever the page around it."""
+    low, high = sorted(luminance(re.search(rf"(?<!-){name}: (#\w+)", style)[1]) for name in ("color", "background"))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("weight", [-7, 3, float("nan"), float("inf"), *np.linspace(-1, 1, 41)])
 def test_words_are_readable_on_their_color(weight):
     markup = ours.format_word_importances(["word"], np.array([weight]))
-    hue, lightness = map(int, re.search(r"hsl\((\d+), 75%, (\d+)%\)", markup).groups())
-    assert (luminance(hue, lightness) + 0.05) / 0.05 > 4.5
-    size = 0 if np.isnan(weight) else min(1, abs(weight))
-    assert lightness == 100 - int(40 * size)
-    assert hue == (215 if weight > 0 else 0)
+    assert contrast(re.search("<mark.*?style=.(.*?).>", markup)[1]) > 4.5
+    background = to_rgb(re.search(r"background: (#\w+)", markup)[1])
+    place = 0.5 + 0.5 * np.clip(np.nan_to_num(weight), -1, 1)
+    np.testing.assert_allclose(background, plt.get_cmap("RdBu")(place)[:3], atol=0.02)  # as in pictures of images
+
+
+def test_text_is_readable_on_light_and_dark_pages():
+    """Whatever has a color has a background of its own, as have rows, which notebooks like to stripe."""
+    page = ours.visualize_text([record(), record()]).data
+    sheet = re.search("<div [^>]*style=.(.*?).>", page)[1]
+    rows = re.findall("<tr style=.(.*?).>", page)
+    heads = re.findall("<th [^>]*style=.(.*?).>", page)
+    assert (len(rows), len(heads)) == (3, 5)
+    assert all(contrast(style) > 4.5 for style in (sheet, *rows[1:], *heads))
+    assert "background: " in rows[0]
+
+
+def test_numbers_are_told_without_color():
+    markup = ours.format_word_importances(["a", "b", "c", "d"], [0.5, -0.25, 0, float("nan")])
+    assert re.findall('title="(.*?)"', markup) == ["+0.5", "−0.25", "0", "not a number"]
+    legend = re.search('role="img" aria-label="(.*?)"', ours.visualize_text([]).data)[1]
+    assert "−1 is dark red, against" in legend
+    assert "+1 is dark blue, for" in legend
 
 
 def test_shown_inside_ipython(monkeypatch):
