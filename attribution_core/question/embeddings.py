@@ -1,15 +1,16 @@
 """Token ids: attribute to their embeddings, without changing the model.
 
-A model that looks ids up in a table is run once while `F.embedding` is watched. From then on its wrapper takes the
-vectors in place of the ids: every lookup that the ids feed returns them, and everything else in the model (masks,
-positions) still sees the ids themselves.
+A model that looks ids up in a table is run once while its calls of `F.embedding` are recorded. From then on its wrapper
+takes the vectors in place of the ids: every lookup that the ids feed returns them, and everything else in the model
+(masks, positions) still sees the ids themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,8 @@ from attribution_core.question.question import stacked
 from attribution_core.reading.arguments import as_extra, as_inputs, is_ids, owned
 
 Tensors = tuple[Tensor, ...]
-Lookup = Callable[[Tensor], Tensor]
+Model = Callable[..., object]
+EMBEDDING = inspect.signature(F.embedding)
 
 
 class Embedded(NamedTuple):
@@ -40,64 +42,77 @@ class Embedded(NamedTuple):
         return tuple(self.embed(place, x) for place, x in enumerate(inputs))
 
 
-def embedded(model: Callable[..., Any], inputs: Tensor | Tensors, additional_forward_args: Any = None) -> Embedded:
+def embedded(model: Model, inputs: Tensor | Tensors, additional_forward_args: object = None) -> Embedded:
     """Wrap a model so that its integer inputs (B, …) become their embeddings (B, …, E).
 
-    The wrapper takes k·B rows as k stacked batches, as every method of this package gives them. An input that feeds
+    The wrapper takes k·B rows as k stacked batches, as every method of this package passes them. An input that feeds
     several tables becomes their vectors side by side. Raises AttributionError where an integer input feeds none.
     """
-    given = tuple(owned(x) for x in as_inputs(inputs, differentiable=False))
+    xs = tuple(owned(x) for x in as_inputs(inputs, differentiable=False))
     extra = tuple(map(owned, as_extra(additional_forward_args)))
-    with undisturbed(submodules(model), given), torch.no_grad():
-        calls = _certain(model, given, extra)
-        module = EmbeddedModel(model, tuple(x if is_ids(x) else None for x in given), calls)
-        return Embedded(module, tuple(module.embed(place, x) for place, x in enumerate(given)))
+    with undisturbed(submodules(model), xs), torch.no_grad():
+        lookups = _confirmed_lookups(model, xs, extra)
+        module = EmbeddedModel(model, tuple(x if is_ids(x) else None for x in xs), lookups)
+        return Embedded(module, module.embed_all(xs))
 
 
-def _certain(model: Callable[..., Any], given: Tensors, extra: tuple[Any, ...]) -> list[_Call]:
-    """The model's lookups; where several tables seem to read one input, those that still do with other ids."""
-    calls = _watched(model, given, extra)
-    doubtful = {place for place in range(len(given)) if len(_distinct(place, calls)) > 1}
-    if not doubtful:
-        return calls
-    sizes = [min((len(call.table) for call in calls if call.place == place), default=1) for place in range(len(given))]
-    other = tuple((x + 1) % sizes[place] if place in doubtful else x for place, x in enumerate(given))
-    try:
-        again = _watched(model, other, extra)
-    except Exception:  # the model refuses ids that are not its own: keep what was seen
-        return calls
-    if [call.table.data_ptr() for call in again] != [call.table.data_ptr() for call in calls]:
-        return calls
-    kept = [a if a.place == b.place else a._replace(place=None) for a, b in zip(calls, again, strict=True)]
-    return kept if all(_distinct(place, kept) for place in doubtful) else calls
+class _Lookup(NamedTuple):
+    """One call of F.embedding: the input that it looks up (None: none of them), its table, and the call for any ids."""
 
-
-def _watched(model: Callable[..., Any], given: Tensors, extra: tuple[Any, ...]) -> list[_Call]:
-    fed = tuple(x.clone() for x in given)
-    watch = _Watch(fed)
-    with watch:
-        model(*fed, *extra)
-    return watch.calls
-
-
-class _Call(NamedTuple):
-    """One lookup of the model: which input feeds it (None: none), and in which table."""
-
-    place: int | None
+    source: int | None
     table: Tensor
-    lookup: Lookup
+    vectors: Callable[[Tensor], Tensor]
+
+
+def _confirmed_lookups(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[_Lookup]:
+    """The model's lookups, in the order of its calls.
+
+    Where several tables seem to look up one input, the model is run again with other ids: a table of positions that
+    happened to equal the ids does not follow them. What cannot be told apart so is taken as it was first seen.
+    """
+    lookups = _recorded(model, inputs, extra)
+    ambiguous = [place for place in range(len(inputs)) if len(_tables(place, lookups)) > 1]
+    if not ambiguous:
+        return lookups
+    try:
+        second = _recorded(model, _with_other_ids(inputs, ambiguous, lookups), extra)
+    except Exception:  # the model refuses ids that are not its own
+        return lookups
+    confirmed = _agreeing(lookups, second)
+    return confirmed if all(_tables(place, confirmed) for place in ambiguous) else lookups
+
+
+def _with_other_ids(inputs: Tensors, places: list[int], lookups: list[_Lookup]) -> Tensors:
+    """The inputs, with the next id in place of each one at some places; all are in the smallest of their tables."""
+    sizes = {place: min(len(lookup.table) for lookup in _tables(place, lookups)) for place in places}
+    return tuple((x + 1) % sizes[place] if place in sizes else x for place, x in enumerate(inputs))
+
+
+def _agreeing(first: list[_Lookup], second: list[_Lookup]) -> list[_Lookup]:
+    """Of two runs: lookups with the source that both have, or none; the first run's where tables differ."""
+    if [lookup.table.data_ptr() for lookup in first] != [lookup.table.data_ptr() for lookup in second]:
+        return first
+    return [a if a.source == b.source else a._replace(source=None) for a, b in zip(first, second, strict=True)]
+
+
+def _recorded(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[_Lookup]:
+    copies = tuple(x.clone() for x in inputs)
+    recorder = _Recorder(copies)
+    with recorder:
+        model(*copies, *extra)
+    return recorder.lookups
 
 
 class EmbeddedModel(nn.Module):
     """The model as a function of embeddings; made by `embedded`."""
 
-    def __init__(self, model: Callable[..., Any], ids: tuple[Tensor | None, ...], calls: list[_Call]) -> None:
+    def __init__(self, model: Model, ids: tuple[Tensor | None, ...], lookups: list[_Lookup]) -> None:
         super().__init__()
         self.model = model
         self.training = getattr(model, "training", False)
         self.ids = ids
-        self.calls = calls
-        self.tables = [_distinct(place, calls) for place in range(len(ids))]
+        self.lookups = lookups
+        self.tables = [_tables(place, lookups) for place in range(len(ids))]
         for place, (tokens, tables) in enumerate(zip(ids, self.tables, strict=True)):
             if tokens is not None and not tables:
                 raise AttributionError(
@@ -110,111 +125,136 @@ class EmbeddedModel(nn.Module):
         if self.ids[place] is None:
             return ids
         with torch.no_grad():
-            return torch.cat([call.lookup(ids) for call in self.tables[place]], -1)
+            return torch.cat([lookup.vectors(ids) for lookup in self.tables[place]], -1)
 
-    def forward(self, *values: Tensor) -> Any:
+    def embed_all(self, inputs: Tensors) -> Tensors:
+        """The same for each input."""
+        return tuple(self.embed(place, x) for place, x in enumerate(inputs))
+
+    def forward(self, *values: Tensor) -> object:
         """The model's output for embeddings in place of ids, and further arguments as they are."""
         count = len(self.ids)
-        fed = tuple(map(self._fed, range(count), values[:count]))
-        with _Replace(self, values):
-            return self.model(*fed, *values[count:])
+        originals = tuple(map(self._original, range(count), values[:count]))
+        with _Substitution(self, values):
+            return self.model(*originals, *values[count:])
 
-    def _fed(self, place: int, value: Tensor) -> Tensor:
+    def _original(self, place: int, value: Tensor) -> Tensor:
+        """What the model itself gets in place of the embeddings at `place`: as many stacked batches of the ids."""
         ids = self.ids[place]
         if ids is None:
             return value
-        copies, left = divmod(value.shape[0], max(1, ids.shape[0]))
-        if left or value.shape[1:-1] != ids.shape[1:]:
+        copies, remainder = divmod(value.shape[0], max(1, ids.shape[0]))
+        if remainder or value.shape[1:-1] != ids.shape[1:]:
             raise AttributionError(
                 f"inputs[{place}] has shape {tuple(value.shape)} for ids {tuple(ids.shape)}.",
                 "Pass k stacked batches of the embeddings that `embedded` returned.",
             )
-        return stacked(ids, ids.shape[0], copies).clone()  # type: ignore[no-any-return]
+        batches: Tensor = stacked(ids, ids.shape[0], copies)
+        return batches.clone()
 
-    def vectors(self, call: _Call, values: Tensors) -> Tensor:
-        """The part of an input that stands for one table's vectors."""
-        tables = self.tables[call.place or 0]
-        widths = [other.table.shape[1] for other in tables]
-        own = next(n for n, other in enumerate(tables) if other.table is call.table)
-        return torch.split(values[call.place or 0], widths, -1)[own].contiguous()
-
-
-def _distinct(place: int, calls: list[_Call]) -> list[_Call]:
-    found: list[_Call] = []
-    for call in calls:
-        if call.place == place and all(call.table is not other.table for other in found):
-            found.append(call)
-    return found
+    def vectors(self, lookup: _Lookup, values: Tensors) -> Tensor:
+        """The part of the embeddings that stands for one table's vectors."""
+        place = lookup.source or 0
+        tables = [other.table for other in self.tables[place]]
+        position = next(n for n, table in enumerate(tables) if table is lookup.table)
+        return torch.split(values[place], [table.shape[1] for table in tables], -1)[position].contiguous()
 
 
-def _lookup(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Tensor, Lookup]:
-    """Ids, table, and the lookup as a function of ids, from a call of F.embedding."""
-    named = dict(
-        zip(
-            ("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"),
-            args,
-            strict=False,
-        )
-    )
-    ids, rest = named.pop("input", kwargs.get("input")), {k: v for k, v in {**kwargs, **named}.items() if k != "input"}
-    return ids, rest["weight"], partial(F.embedding, **rest)
+def _tables(place: int, lookups: list[_Lookup]) -> list[_Lookup]:
+    """The first lookup of the input at `place` in each table."""
+    firsts: list[_Lookup] = []
+    for lookup in lookups:
+        if lookup.source == place and all(lookup.table is not other.table for other in firsts):
+            firsts.append(lookup)
+    return firsts
 
 
-class _Watch(TorchFunctionMode):
-    """Notes each lookup and the input that feeds it: ids equal to the input, and derived from it.
+def _as_lookup(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Tensor, Tensor, Callable[..., Tensor]]:
+    """Ids, table, and the call as a function of ids, from the arguments of F.embedding."""
+    arguments = EMBEDDING.bind(*args, **kwargs).arguments
+    ids: Tensor = arguments.pop("input")
+    return ids, arguments["weight"], partial(F.embedding, **arguments)
 
-    Values alone would mistake positions for ids that happen to count up; origin alone would mistake positions that are
-    counted from ids, as RoBERTa does.
+
+class _Recorder(TorchFunctionMode):
+    """Records each lookup and the input that it looks up: one whose values the ids have, and from which they are made.
+
+    Equal values alone would mistake positions for ids that happen to count up; origin alone would mistake positions
+    that are counted from ids, as in RoBERTa.
     """
 
-    def __init__(self, fed: Tensors) -> None:
+    def __init__(self, inputs: Tensors) -> None:
         super().__init__()
-        self.fed = fed
-        self.calls: list[_Call] = []
-        self.origin = {id(x): (x, frozenset({place})) for place, x in enumerate(fed) if is_ids(x)}
+        self.inputs = inputs
+        self.lookups: list[_Lookup] = []
+        self.origins = {id(x): (x, frozenset({place})) for place, x in enumerate(inputs) if is_ids(x)}
+        """By identity, the integer tensors made so far (kept, so that no other takes their identity) and from what."""
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         options = kwargs or {}
         if func is F.embedding:
-            ids, table, lookup = _lookup(args, options)
-            self.calls.append(_Call(self._source(ids), table, lookup))
+            ids, table, vectors = _as_lookup(args, options)
+            self.lookups.append(_Lookup(self._source(ids), table, vectors))
         result = func(*args, **options)
         self._derive(result, (*args, *options.values()))
         return result
 
     def _source(self, ids: Tensor) -> int | None:
-        _, places = self.origin.get(id(ids), (ids, frozenset()))
-        alike = (p for p in sorted(places) if ids.shape == self.fed[p].shape and bool((ids == self.fed[p]).all()))
-        return next(alike, None)
+        for place in sorted(self._origin(ids)):
+            if ids.shape == self.inputs[place].shape and bool((ids == self.inputs[place]).all()):
+                return place
+        return None
 
-    def _derive(self, result: Any, arguments: tuple[Any, ...]) -> None:
-        flat = [a for b in arguments for a in (b if isinstance(b, (tuple, list)) else (b,))]
-        places = frozenset[int]().union(*(self.origin[id(a)][1] for a in flat if id(a) in self.origin))
-        for value in result if isinstance(result, (tuple, list)) else (result,):
+    def _derive(self, result: object, arguments: tuple[object, ...]) -> None:
+        """Note that integers in a result come from all inputs that the arguments come from."""
+        places = frozenset[int]().union(*map(self._origin, _flat(arguments)))
+        for value in _flat((result,)):
             if places and isinstance(value, Tensor) and is_ids(value):
-                self.origin[id(value)] = (value, places | self.origin.get(id(value), (value, frozenset()))[1])
+                self.origins[id(value)] = (value, places | self._origin(value))
+
+    def _origin(self, value: object) -> frozenset[int]:
+        return self.origins[id(value)][1] if id(value) in self.origins else frozenset()
 
 
-class _Replace(TorchFunctionMode):
-    """Answers the noted lookups with the given vectors."""
+def _flat(values: Iterable[object]) -> Iterator[object]:
+    """Values, and those inside of tuples and lists among them."""
+    for value in values:
+        yield from value if isinstance(value, (tuple, list)) else (value,)
+
+
+class _Substitution(TorchFunctionMode):
+    """Answers the recorded lookups of inputs with the embeddings that were passed."""
 
     def __init__(self, module: EmbeddedModel, values: Tensors) -> None:
         super().__init__()
         self.module = module
         self.values = values
-        self.seen = 0
+        self.calls = 0
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is not F.embedding:
-            return func(*args, **(kwargs or {}))
-        calls, number = self.module.calls, self.seen
-        self.seen += 1
-        if number >= len(calls) or calls[number].table is not _lookup(args, kwargs or {})[1]:
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        options = kwargs or {}
+        if func is F.embedding:
+            lookup = self._next(_as_lookup(args, options)[1])
+            if lookup.source is not None:
+                return self.module.vectors(lookup, self.values)
+        return func(*args, **options)
+
+    def _next(self, table: Tensor) -> _Lookup:
+        """The recorded lookup that the model makes now."""
+        recorded, number = self.module.lookups, self.calls
+        self.calls += 1
+        if number >= len(recorded) or recorded[number].table is not table:
             raise AttributionError("The model looks up embeddings in another order than when it was wrapped.")
-        if calls[number].place is None:
-            return func(*args, **(kwargs or {}))
-        return self.module.vectors(calls[number], self.values)
+        return recorded[number]

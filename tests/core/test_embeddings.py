@@ -159,3 +159,15 @@ def test_another_order_of_lookups_is_refused() -> None:
     found = embedded(lambda i: tables[next(calls)](i).sum((1, 2)), torch.tensor([[1, 2]]))
     with pytest.raises(AttributionError, match="another order"):
         found.module(*found.inputs)
+
+
+def test_a_model_that_refuses_other_ids_keeps_the_tables_that_were_seen() -> None:
+    table, place = nn.Embedding(9, 2), nn.Embedding(9, 3)
+    ids = torch.arange(4)[None]
+
+    def model(x: Tensor) -> Tensor:
+        if not torch.equal(x, ids):
+            raise ValueError("these ids only")
+        return torch.cat([place(torch.cumsum(torch.ones_like(x), 1) - 1), table(x)], -1).sum((1, 2))
+
+    assert embedded(model, ids).inputs[0].shape == (1, 4, 5)
