@@ -178,10 +178,10 @@ def takes(name: str, argument: str) -> bool:
 
 
 def options(name: str, x: Tensor, **more: Any) -> Options:
-    """Arguments that fit a batch; of `more`, those that the class takes."""
-    return {**recipe(name).options(x), **{key: value for key, value in more.items() if takes(name, key)}}
+    """Arguments that fit a batch, and `more` of them."""
+    return {**recipe(name).options(x), **more}
 
 
 def ask(name: str, model: Model, x: Tensor, layer: nn.Module | None = None, **more: Any) -> Any:
-    """The answer of the class of that name, its usual arguments replaced by those of `more` that it takes."""
+    """The answer of the class of that name to its usual arguments and `more` of them."""
     return build(name, model, layer).attribute(recipe(name).given(x), **options(name, x, **more))

@@ -22,23 +22,15 @@ from attribution_core import (
     IntegratedGradients,
 )
 
-from .internal import INTERNAL, TARGET
 from .nets import affine
 from .peer import IS_09, of_captum
+from .registry import FLAT, NEURONS, ask
 
 # 11
 
 WEIGHED = ["LayerConductance", "LayerIntegratedGradients", "LayerDeepLift", "InternalInfluence", "LayerGradCam",
            "LayerGradientXActivation", "NeuronConductance"]  # fmt: skip
-PRIMARY: dict[str, dict[str, Any]] = {
-    "Saliency": TARGET, "InputXGradient": TARGET, "GuidedBackprop": TARGET, "Deconvolution": TARGET,
-    "IntegratedGradients": TARGET, "DeepLift": TARGET, "LRP": TARGET, "FeatureAblation": TARGET,
-    "FeaturePermutation": {**TARGET, "seed": 1}, "ShapleyValues": TARGET, "ShapleyValueSampling": TARGET,
-    "KernelShap": TARGET, "Lime": {**TARGET, "seed": 1}, "GradientShap": {**TARGET, "baselines": 0.5, "seed": 1},
-    "DeepLiftShap": {**TARGET, "baselines": 0.5}, "Occlusion": {**TARGET, "sliding_window_shapes": (2,)},
-}  # fmt: skip
-CALLS = {**PRIMARY, **INTERNAL}
-UP_TO_THE_LAYER = {name for name in INTERNAL if name.startswith("Neuron")} - {"NeuronConductance"}
+UP_TO_THE_LAYER = {*NEURONS} - {"NeuronConductance"}
 
 
 class Plain(nn.Module):
@@ -64,9 +56,8 @@ def broken(gradient: Tensor) -> Tensor:
 
 
 def called(name: str, net: Plain, **more: Any) -> Any:
-    inside = (net.relu,) if name in INTERNAL else ()
     x = torch.tensor([[0.5, 1.0, -1.0], [2.0, 0.1, 0.7]])
-    return getattr(attribution_core, name)(net, *inside).attribute(x, **{**CALLS[name], **more})
+    return ask(name, net, x, net.relu, **more)
 
 
 def state(net: nn.Module) -> list[Any]:
@@ -77,7 +68,7 @@ def state(net: nn.Module) -> list[Any]:
     return found + [(p.tolist(), p.requires_grad, p.grad) for p in net.parameters()]
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", FLAT)
 def test_11_no_argument_is_accepted_and_ignored(name: str) -> None:
     with pytest.raises((AttributionError, TypeError), match="bogus"):
         called(name, Plain("forward"), bogus=1)
@@ -120,7 +111,7 @@ def test_11_create_graph_makes_attributions_differentiable_or_is_refused(name: s
 
 
 @pytest.mark.parametrize("breaks", ["forward", "backward"])
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", FLAT)
 def test_11_nothing_is_left_on_the_model_after_an_error(name: str, breaks: str) -> None:
     net = Plain(breaks)
     before = state(net)

@@ -25,9 +25,9 @@ from attribution_core import (
 )
 from attribution_core.methods.linear import LinearRegression
 
-from .internal import INTERNAL
 from .nets import affine
 from .peer import IS_09, of_captum
+from .registry import FLAT, LAYERS, NEURONS, build, options
 
 # 5
 
@@ -55,12 +55,12 @@ class Unrolled(Twice):
         self.calls = (self.shared, self.again)
 
 
-@pytest.mark.parametrize("name", INTERNAL)
+@pytest.mark.parametrize("name", [name for name in FLAT if name in {*LAYERS, *NEURONS}])
 def test_05_a_layer_called_twice_is_selected_or_summed_never_silently_the_last(name: str) -> None:
     x, twice, unrolled = torch.randn(4, 3).double(), Twice(), Unrolled()
 
     def ask(model: Twice, layer: Any) -> Tensor:
-        found: Tensor = getattr(attribution_core, name)(model, layer).attribute(x, **INTERNAL[name])
+        found: Tensor = build(name, model, layer).attribute(x, **options(name, x))
         return found
 
     with pytest.raises(AttributionError, match=r"called 2 times.*call=0.*call=1.*call='sum'"):
