@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -78,17 +79,33 @@ def test_stacked_order_is_copy_after_copy() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"]
+    ("rule", "positions", "weights"),
+    [
+        ("riemann_left", [0, 1 / 4, 2 / 4, 3 / 4], [1 / 4] * 4),
+        ("riemann_right", [1 / 4, 2 / 4, 3 / 4, 1], [1 / 4] * 4),
+        ("riemann_middle", [1 / 8, 3 / 8, 5 / 8, 7 / 8], [1 / 4] * 4),
+        ("riemann_trapezoid", [0, 1 / 3, 2 / 3, 1], [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
+    ],
 )
+def test_riemann_sums_of_four_points(rule: Any, positions: list[float], weights: list[float]) -> None:
+    found = quadrature(rule, 4)
+    assert found[0].tolist() == pytest.approx(positions)
+    assert found[1].tolist() == pytest.approx(weights)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_quadratures(rule: str, steps: int) -> None:
-    positions, weights = quadrature(rule, steps)  # type: ignore[arg-type]
-    assert float(weights.sum()) == pytest.approx(1)
-    if rule in {"gausslegendre", "riemann_middle"} or (rule == "riemann_trapezoid"):
-        assert float((weights * positions).sum()) == pytest.approx(0.5)
-    if rule == "gausslegendre":
-        degree = 2 * steps - 1
+def test_gauss_legendre_is_exact_for_polynomials_up_to_twice_its_points(steps: int) -> None:
+    positions, weights = quadrature("gausslegendre", steps)
+    for degree in range(2 * steps):
         assert float((weights * positions**degree).sum()) == pytest.approx(1 / (degree + 1))
+    assert float((weights * positions ** (2 * steps)).sum()) != pytest.approx(1 / (2 * steps + 1), rel=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["riemann_left", "riemann_right", "riemann_middle", "riemann_trapezoid"])
+def test_one_point_of_a_riemann_sum(rule: Any) -> None:
+    positions, weights = quadrature(rule, 1)
+    where = {"riemann_left": 0.0, "riemann_right": 1.0}.get(rule, 0.5)
+    assert (positions.tolist(), weights.tolist()) == ([where], [1.0])
 
 
 def test_integrated_gradients_against_the_definition() -> None:
