@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from ..waiting import wait_until
+
 STARTING = 60.0
-PATIENCE = 15.0
 QUIET = [
     "--no-browser",
     "--ServerApp.allow_root=True",
@@ -91,13 +91,12 @@ def serving(host: str, home: Path, settings: dict[str, dict[str, Any]]) -> Itera
 
 
 def _address(process: subprocess.Popen[bytes], home: Path) -> str:
-    deadline = time.monotonic() + STARTING
-    while time.monotonic() < deadline and process.poll() is None:
-        for file in (home / "runtime").glob("jpserver-*.json"):
-            if text := file.read_text():
-                return f"http://127.0.0.1:{json.loads(text)['port']}/"
-        time.sleep(0.1)
-    raise RuntimeError(f"the server did not start:\n{(home / 'log').read_text()}")
+    def written() -> str:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server did not start:\n{(home / 'log').read_text()}")
+        return "".join(file.read_text() for file in (home / "runtime").glob("jpserver-*.json"))
+
+    return f"http://127.0.0.1:{json.loads(wait_until(written, STARTING))['port']}/"
 
 
 class Notebook:
@@ -136,6 +135,15 @@ class Notebook:
         expect(self.cells).to_have_count(place + 2)
         return self.cells.nth(place)
 
+    @contextmanager
+    def busy(self, free: Path) -> Iterator[Locator]:
+        """Run a cell that goes on until the block is left, which then makes that file."""
+        cell = self.start(f"import pathlib, time\nwhile not pathlib.Path({str(free)!r}).exists(): time.sleep(0.05)")
+        try:
+            yield cell
+        finally:
+            free.touch()
+
     def run(self, code: str) -> str:
         """The text below a cell with this code, once it is done."""
         cell = self.start(code)
@@ -146,9 +154,7 @@ class Notebook:
 
     def eventually(self, code: str, pattern: str) -> None:
         """Run a cell with this code, and another, until what it prints matches: messages take their time."""
-        deadline = time.monotonic() + PATIENCE
-        while not re.fullmatch(pattern, said := self.run(code)):
-            assert time.monotonic() < deadline, f"{said!r} is not {pattern!r}"
+        wait_until(lambda: re.fullmatch(pattern, self.run(code)))
 
     def again(self, cell: Locator) -> None:
         """Run a cell again, where it is."""

@@ -178,12 +178,12 @@ def test_keys_of_the_dashboard_are_not_the_notebooks(notebook: Notebook) -> None
     notebook.eventually("print(visualizer.widget.view)", ".*n_steps%22:20.*")
 
 
-def test_a_busy_kernel_answers_on_a_subshell(notebook: Notebook) -> None:
+def test_a_busy_kernel_answers_on_a_subshell(notebook: Notebook, tmp_path: Path) -> None:
     cell = rendered(notebook)
-    busy = notebook.start("import time; time.sleep(12)")
-    only_incorrect(cell)
-    expect(status(cell)).to_contain_text("12 match", timeout=8000)
-    assert "*" in busy.locator(".jp-InputPrompt").inner_text()
+    with notebook.busy(tmp_path / "free") as busy:
+        only_incorrect(cell)
+        expect(status(cell)).to_contain_text("12 match")
+        assert "*" in busy.locator(".jp-InputPrompt").inner_text()
 
 
 def test_a_busy_kernel_without_subshells_is_waited_for(page: Page, tmp_path: Path) -> None:
@@ -193,10 +193,10 @@ def test_a_busy_kernel_without_subshells_is_waited_for(page: Page, tmp_path: Pat
         notebook = Notebook(page, server.new_notebook("busy"))
         notebook.run(SETUP)
         cell = rendered(notebook)
-        notebook.start("import time; time.sleep(6)")
-        only_incorrect(cell)
         note = cell.get_by_text("The kernel is busy with a cell; waiting")
-        expect(note).to_be_visible(timeout=4000)
+        with notebook.busy(tmp_path / "free"):
+            only_incorrect(cell)
+            expect(note).to_be_visible()
         expect(status(cell)).to_contain_text("12 match")
         expect(note).to_have_count(0)
 

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+
+from ..waiting import wait_until
 
 RENDERED = """
 import marimo
@@ -96,14 +97,16 @@ def serving(mode: str, notebook: str, home: Path) -> Iterator[str]:
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"marimo did not start:\n{log.read_text()}")
         try:
             urlopen(address, timeout=5).close()
-            return
         except OSError:
-            time.sleep(0.2)
-    raise RuntimeError(f"marimo did not start:\n{log.read_text()}")
+            return False
+        return True
+
+    wait_until(answers)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,8 @@ from torch import Tensor, nn
 
 from app import AttributionVisualizer, Batch
 from app.data.features import ImageFeature
+
+from ..waiting import wait_until
 
 Make = Callable[..., AttributionVisualizer]
 
@@ -60,21 +61,10 @@ def make() -> Iterator[Make]:
 
 
 def get(visualizer: AttributionVisualizer, path: str, **query: Any) -> Any:
-    """The JSON answer to a request that must succeed, within seconds."""
-    started = time.monotonic()
+    """The JSON answer to a request that must succeed."""
     response = visualizer.app.test_client().get(path, query_string=query)
     assert response.status_code == 200, response.text
-    assert time.monotonic() - started < 5
     return response.get_json()
-
-
-def scanned(visualizer: AttributionVisualizer) -> Any:
-    """How far reading is, once nobody wants more of it."""
-    deadline = time.monotonic() + 20
-    while (progress := get(visualizer, "/api/summary")["progress"])["scanning"]:
-        assert time.monotonic() < deadline, progress
-        time.sleep(0.02)
-    return progress
 
 
 def explained(visualizer: AttributionVisualizer, **question: Any) -> Any:
@@ -83,9 +73,19 @@ def explained(visualizer: AttributionVisualizer, **question: Any) -> Any:
     response = client.post("/api/attributions", json={"method": "Saliency", "sample": 0} | question)
     assert response.status_code == 200, response.text
     job = response.get_json()
-    deadline = time.monotonic() + 20
-    while job["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline, job
-        time.sleep(0.02)
-        job = client.get(f"/api/attributions/{job['id']}").get_json()
-    return job
+
+    def ended() -> Any:
+        now = client.get(f"/api/attributions/{job['id']}").get_json()
+        return now if now["state"] not in ("queued", "running") else None
+
+    return wait_until(ended)
+
+
+def scanned(visualizer: AttributionVisualizer) -> Any:
+    """How far the data is read, once no more of it is."""
+
+    def progress() -> Any:
+        found = get(visualizer, "/api/summary")["progress"]
+        return None if found["scanning"] else found
+
+    return wait_until(progress)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import sys
-import time
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import URLError
 
@@ -23,6 +24,7 @@ from app.demos.nets import accuracy, conv_net
 from app.demos.training import fit, jitter, seeded
 from app.errors import InsightsError
 
+from ..waiting import wait_until
 from .conftest import Make, explained, get
 
 CPU = torch.device("cpu")
@@ -67,10 +69,7 @@ def test_digits_explains_its_mistakes_first(make: Make) -> None:
     visualizer = make(**DEMOS["digits"].build(Namespace(device=CPU)))
     assert get(visualizer, "/api/workspace")["default_method"] == "IntegratedGradients"
     get(visualizer, "/api/samples", scan_to=1000)
-    deadline = time.monotonic() + 20
-    while not get(visualizer, "/api/summary")["progress"]["exhausted"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: get(visualizer, "/api/summary")["progress"]["exhausted"])
     samples = get(visualizer, "/api/samples", order="mistakes", limit=20)["samples"]
     correct = [sample["predictions"][0]["correct"] for sample in samples]
     assert correct == sorted(correct)
@@ -101,11 +100,18 @@ def test_the_same_seed_makes_the_same_net() -> None:
     assert not torch.equal(made(3), made(4))
 
 
-def test_training_ends_by_the_clock() -> None:
+def test_training_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once at the start and once before each step."""
     images, labels = left_or_right()
-    started = time.monotonic()
-    fit(seeded(tiny_net, 0), images, labels, epochs=10**6, seconds=0.5)
-    assert 0.4 < time.monotonic() - started < 5
+    ticks, steps = itertools.count(), []
+    monkeypatch.setattr("app.demos.training.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+
+    def prepare(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        steps.append(len(images))
+        return images
+
+    fit(seeded(tiny_net, 0), images, labels, epochs=10**6, seconds=10, prepare=prepare)
+    assert len(steps) == 9
 
 
 def test_jitter_of_nothing_changes_nothing() -> None:

@@ -2,7 +2,6 @@
 
 import copy
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from app import Batch
 from app.data.features import ImageFeature
 
-from .conftest import Make, Net, batches, explained, get
+from .conftest import Make, Net, batches, explained, get, scanned
 from .test_service import endless
 
 
@@ -27,11 +26,7 @@ def test_a_filter_that_matches_nothing_on_endless_data_answers(make: Make) -> No
     page = get(visualizer, "/api/samples", predicted=[77], scan_to=200)
     assert page["samples"] == []
     assert page["progress"]["size"] is None
-    deadline = time.monotonic() + 10
-    while (progress := get(visualizer, "/api/summary")["progress"])["scanning"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert 200 <= progress["scanned"] < 240
+    assert 200 <= scanned(visualizer)["scanned"] < 240
 
 
 def test_unlabelled_data_answers(make: Make) -> None:

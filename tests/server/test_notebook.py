@@ -6,7 +6,6 @@ import io
 import json
 import re
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from itertools import count
@@ -27,6 +26,7 @@ from app.notebook.view import Cell, NotebookView
 from app.notebook.widget import THREADS, DashboardWidget, call
 from app.schema import Selection
 
+from ..waiting import wait_until
 from .conftest import Make, Net
 
 CELL = Cell("", "", displays=False)
@@ -273,13 +273,6 @@ def shown(visualizer: AttributionVisualizer) -> None:
     for number in range(8):
         widget.receive({"type": "request", "id": str(number), "method": "GET", "path": "api/samples"}, [])
     wait_until(lambda: not widget._awaited)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["same visualizer", "new visualizers"])
