@@ -150,6 +150,8 @@ PRIMARY = [name for name in USUAL if name not in {*LAYERS, *NEURONS}]
 GRADIENT = [name for name in USUAL if issubclass(getattr(attribution_core, name), GradientAttribution)]
 FLAT = [name for name in USUAL if name not in ("GuidedGradCam", "LayerScoreCam", "RISE")]
 """Those that explain rows of numbers (B, N) too."""
+OF_ROWS = [name for name in PRIMARY if name in FLAT]
+"""Methods of inputs that are rows of numbers (B, N)."""
 
 
 def recipe(name: str) -> Recipe:

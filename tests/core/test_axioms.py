@@ -13,8 +13,10 @@ import attribution_core
 from attribution_core import Lime, NoiseTunnel, Saliency
 from attribution_core.methods.linear import LinearRegression
 
+from .registry import OF_ROWS, recipe
+
 Options = dict[str, Any]
-CALLS: dict[str, Options] = {
+OWN: dict[str, Options] = {
     "Saliency": {"abs": False}, "InputXGradient": {}, "GuidedBackprop": {}, "Deconvolution": {}, "LRP": {},
     "IntegratedGradients": {"n_steps": 64}, "DeepLift": {}, "DeepLiftShap": {"baselines": 0},
     "GradientShap": {"baselines": 0, "stdevs": 0.2, "seed": 1, "n_samples": 30}, "FeatureAblation": {},
@@ -22,6 +24,7 @@ CALLS: dict[str, Options] = {
     "ShapleyValueSampling": {"n_samples": 4}, "KernelShap": {"n_samples": 16}, "Lime": {"n_samples": 16},
     "NoiseTunnel": {"stdevs": 0.2, "seed": 1},
 }  # fmt: skip
+"""What is asked more exactly than the registry says."""
 OF_CHANGES = ["IntegratedGradients", "DeepLift", "DeepLiftShap", "ShapleyValues", "ShapleyValueSampling", "KernelShap"]
 """Methods that explain the score's change from a baseline, and all of it."""
 SHAPLEY = {"ShapleyValues", "ShapleyValueSampling", "KernelShap"}
@@ -36,12 +39,13 @@ def ask(name: str, model: Model, x: Tensor = X, **more: Any) -> Tensor:
     }
     method = makers.get(name, lambda: getattr(attribution_core, name)(model))()
     signed = {"abs": False} if name == "NoiseTunnel" else {}
-    found: Tensor = method.attribute(x, **{**CALLS[name], **signed, **more})
+    own = OWN.get(name) or {**recipe(name).options(x), "target": None}
+    found: Tensor = method.attribute(x, **{**own, **signed, **more})
     return found
 
 
 def without(*names: str) -> list[str]:
-    return [name for name in CALLS if name not in names]
+    return [name for name in OF_ROWS if name not in names]
 
 
 class Net(nn.Module):

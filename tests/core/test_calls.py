@@ -27,6 +27,8 @@ from attribution_core import (
 from attribution_core.evaluation.isolation import submodules
 from attribution_core.reading.forward import Named, device_of, moved
 
+from .registry import FLAT, PRIMARY, takes
+
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(4, 6), nn.Softplus(), nn.Linear(6, 3)).double()
 X = torch.randn(5, 4).double()
@@ -36,8 +38,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "FeatureAblation": {"feature_mask": torch.tensor([[0, 1, 1, 2]]).expand(5, 4)},
     "Occlusion": {"sliding_window_shapes": (2,)},
 }  # fmt: skip
-LAYERS = ["LayerGradientXActivation", "LayerGradCam", "LayerConductance", "LayerIntegratedGradients", "LayerDeepLift",
-          "InternalInfluence", "LayerFeatureAblation", "LayerCam", "LayerGradCamPlusPlus"]  # fmt: skip
+APART = {"DeepLiftShap", "LRP", "LayerDeepLiftShap", "LayerLRP", "LayerScoreCam", "NeuronConductance", "ShapleyValues"}
+"""Ask the model for each target by itself."""
+SHARING = [name for name in FLAT if takes(name, "target") and not takes(name, "seed") and name not in APART]
 TARGETS = [0, torch.tensor([2, 1, 0, 1, 2]), "pred", lambda outputs: outputs.square().sum(1)]
 
 
@@ -52,17 +55,17 @@ def rows(net: nn.Module, ask: Callable[[], Any]) -> tuple[list[int], Any]:
 
 
 @pytest.mark.parametrize("bound", [None, 2])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name in SHARING if name in PRIMARY])
 def test_targets_share_the_forward_and_equal_separate_calls(name: str, bound: int | None) -> None:
-    method = getattr(attribution_core, name)(NET)
+    method, own = getattr(attribution_core, name)(NET), METHODS.get(name, {})
     with observe(max_batch=bound):
-        together, shared = rows(NET, lambda: method.attribute(X, targets=TARGETS, **METHODS[name]))
-        apart, separate = rows(NET, lambda: [method.attribute(X, target=t, **METHODS[name]) for t in TARGETS])
+        together, shared = rows(NET, lambda: method.attribute(X, targets=TARGETS, **own))
+        apart, separate = rows(NET, lambda: [method.attribute(X, target=t, **own) for t in TARGETS])
     torch.testing.assert_close(shared, separate)
     assert sum(together) < sum(apart) / 2
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [name for name in SHARING if name not in PRIMARY])
 def test_targets_of_layer_methods(name: str) -> None:
     method = getattr(attribution_core, name)(NET, [NET[0], NET[1]])
     shared = method.attribute(X, targets=TARGETS)

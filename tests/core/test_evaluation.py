@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +17,10 @@ from attribution_core.evaluation.chunks import free_memory, in_chunks, rows_that
 from attribution_core.evaluation.observe import _observer, report
 
 from .nets import Counting
+from .registry import OF_ROWS, build, recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
-CALLS: dict[str, dict[str, Any]] = {
+OWN: dict[str, dict[str, Any]] = {
     "Saliency": {},
     "InputXGradient": {},
     "IntegratedGradients": {"n_steps": 12, "return_convergence_delta": True},
@@ -35,7 +37,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "GradientShap": {"baselines": torch.eye(5)[:3].double(), "n_samples": 7, "stdevs": 0.5, "seed": 1},
     "DeepLiftShap": {"baselines": torch.eye(5)[:3].double(), "return_convergence_delta": True},
 }
+"""What is asked otherwise than the registry says."""
 STEPS = {
+    **dict.fromkeys(("Saliency", "InputXGradient", "DeepLift", "GuidedBackprop", "Deconvolution", "LRP"), 1),
+    "NoiseTunnel": 5,
     "IntegratedGradients": 12,
     "FeatureAblation": 5,
     "Occlusion": 4,
@@ -49,16 +54,21 @@ STEPS = {
 }
 
 
+def call(name: str, **more: Any) -> dict[str, Any]:
+    """Arguments for rows of five numbers."""
+    return {**(OWN[name] if name in OWN else recipe(name).options(torch.ones(1, 5))), **more}
+
+
 def flat(result: Any) -> Tensor:
     parts = result if isinstance(result, tuple) else (result,)
     return torch.cat([part.flatten() for part in parts])
 
 
 def ask(name: str, model: Counting, x: Tensor, **more: Any) -> Tensor:
-    return flat(getattr(attribution_core, name)(model).attribute(x, target=[0, 1, 2, 0], **CALLS[name], **more))
+    return flat(build(name, model).attribute(x, **call(name, target=[0, 1, 2, 0], **more)))
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", OF_ROWS)
 @pytest.mark.parametrize("bound", [1, 3, 4, 9, 100])
 def test_no_pass_is_larger_than_max_batch_and_results_are_the_same(name: str, bound: int) -> None:
     model, x, scale = Counting(), torch.randn(4, 5).double(), torch.tensor([1.0, 2, 3, 4]).double()
@@ -70,12 +80,12 @@ def test_no_pass_is_larger_than_max_batch_and_results_are_the_same(name: str, bo
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", OF_ROWS)
 def test_progress_counts_to_the_number_of_steps(name: str) -> None:
     seen: list[tuple[int, int]] = []
     with observe(progress=lambda done, total: seen.append((done, total)), max_batch=8):
         ask(name, Counting(), torch.randn(4, 5).double())
-    steps = STEPS.get(name, 1)
+    steps = STEPS.get(name, seen[-1][1])
     assert seen[0] == (0, steps)
     assert seen[-1] == (steps, steps)
     assert seen == sorted(seen)
@@ -83,7 +93,7 @@ def test_progress_counts_to_the_number_of_steps(name: str) -> None:
         assert len(seen) == steps // 2 + steps % 2 + 1
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", OF_ROWS)
 def test_cancelling_stops_within_one_forward_pass(name: str) -> None:
     model, x = Counting(), torch.randn(4, 5).double()
     with observe(max_batch=4):
@@ -165,11 +175,11 @@ class Small(Counting):
         return self.body(x)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", OF_ROWS)
 def test_memory_running_out_halves_single_passes_too(name: str) -> None:
     x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)).double()
-    arguments = {**CALLS[name], "target": [0, 1, 2, 0] * 2}
-    method = getattr(attribution_core, name)
+    arguments = call(name, target=[0, 1, 2, 0] * 2)
+    method = functools.partial(build, name)
     expected, model = flat(method(Counting()).attribute(x, **arguments)), Small()
     torch.testing.assert_close(flat(method(model).attribute(x, **arguments)), expected, rtol=1e-12, atol=1e-12)
     assert min(model.rows) == 2

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import attribution_core
 
-from . import test_axioms, test_calls, test_evaluation, test_replicas, test_single_input
-from .registry import FLAT, NAMES, OPTIONS, PRIMARY, USUAL, ask, recipe, takes
+from . import test_replicas
+from .registry import FLAT, NAMES, OPTIONS, USUAL, ask, recipe
 
 
 class Pictures(nn.Module):
@@ -60,8 +60,6 @@ REPLICAS_ELSEWHERE = {
     "test_shapley.py": ["KernelShap", "ShapleyValueSampling", "ShapleyValues"],
     "test_surrogate.py": ["Lime", "LimeBase"],
 }  # fmt: skip
-MAPS = {"GuidedGradCam", "RISE"}
-"""Methods of pictures, which promise no axiom and take no rows of numbers."""
 
 
 def test_every_class_is_compared_with_a_slow_replica() -> None:
@@ -70,29 +68,6 @@ def test_every_class_is_compared_with_a_slow_replica() -> None:
     for file, names in REPLICAS_ELSEWHERE.items():
         text = (Path(__file__).parent / file).read_text()
         assert [name for name in names if name not in text] == []
-
-
-def test_axioms_are_asked_of_every_method_of_inputs() -> None:
-    assert test_axioms.CALLS.keys() | MAPS == set(PRIMARY)
-
-
-def test_progress_and_cancelling_are_tried_with_every_method_of_inputs() -> None:
-    assert test_evaluation.CALLS.keys() | MAPS | {"LRP", "NoiseTunnel"} == set(PRIMARY)  # one pass; another method's
-
-
-def test_bare_arguments_are_tried_wherever_something_belongs_to_an_input() -> None:
-    lists = test_single_input.METHODS.keys() | test_single_input.INSIDE.keys()
-    own = [name for name in USUAL if any(takes(name, argument) for argument in test_single_input.OF_EACH_INPUT)]
-    assert lists | {"LayerScoreCam", "NoiseTunnel", "RISE"} == set(own)
-
-
-def test_targets_are_shared_wherever_one_forward_pass_is_enough() -> None:
-    drawing = {name for name in USUAL if takes(name, "seed")}
-    shared = {*test_calls.METHODS, *test_calls.LAYERS}
-    assert {name for name in USUAL if takes(name, "target")} - drawing - shared == {
-        "DeepLiftShap", "GuidedGradCam", "LRP", "LayerDeepLiftShap", "LayerLRP", "LayerScoreCam", "NeuronConductance",
-        "ShapleyValues",
-    }  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:Lime's penalty")

@@ -13,45 +13,32 @@ from torch import Tensor, nn
 import attribution_core
 from attribution_core import AttributionError, DeepLift, IntegratedGradients, NoiseTunnel, Occlusion, metrics
 
+from .registry import FLAT, Options, build, recipe, takes
+
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(4, 3), nn.Softplus(), nn.Linear(3, 2)).double()
 X, B = torch.randn(3, 4).double(), torch.randn(3, 4).double()
 MASK = torch.tensor([[0, 0, 1, 1]])
-Options = dict[str, Any]
-METHODS: dict[str, Options] = {
-    "IntegratedGradients": {"baselines": B}, "DeepLift": {"baselines": B[:1]},
-    "FeatureAblation": {"baselines": 0.5, "feature_mask": MASK},
-    "FeaturePermutation": {"feature_mask": MASK, "seed": 1},
-    "ShapleyValues": {"baselines": B, "feature_mask": MASK},
-    "ShapleyValueSampling": {"baselines": B, "feature_mask": MASK, "seed": 1},
-    "KernelShap": {"baselines": 1, "feature_mask": MASK}, "Lime": {"baselines": B, "feature_mask": MASK, "seed": 1},
-    "Occlusion": {"baselines": B, "sliding_window_shapes": (2,), "strides": (2,)},
-    "GradientShap": {"baselines": B, "stdevs": 0.1, "seed": 1}, "DeepLiftShap": {"baselines": B},
+OF_EACH_INPUT = {"baselines": B, "feature_mask": MASK, "sliding_window_shapes": (2,), "strides": (2,), "stdevs": 0.1}
+"""What belongs to an input, bare."""
+OWN: dict[str, Options] = {
+    "DeepLift": {"baselines": B[:1]}, "FeatureAblation": {"baselines": 0.5, "feature_mask": MASK},
+    "KernelShap": {"baselines": 1, "feature_mask": MASK}, "NeuronDeepLift": {"baselines": 0.5},
 }  # fmt: skip
-INSIDE: dict[str, Options] = {
-    "LayerIntegratedGradients": {"baselines": B}, "LayerConductance": {"baselines": B},
-    "LayerDeepLift": {"baselines": B}, "LayerDeepLiftShap": {"baselines": B}, "InternalInfluence": {"baselines": B},
-    "LayerGradientShap": {"baselines": B, "seed": 1}, "NeuronConductance": {"baselines": B},
-    "NeuronIntegratedGradients": {"baselines": B}, "NeuronDeepLift": {"baselines": 0.5},
-    "NeuronDeepLiftShap": {"baselines": B}, "NeuronGradientShap": {"baselines": B, "seed": 1},
-    "NeuronFeatureAblation": {"baselines": B, "feature_mask": MASK},
-}  # fmt: skip
-
-OF_EACH_INPUT = {"baselines", "feature_mask", "sliding_window_shapes", "strides", "stdevs"}
+"""In other forms."""
 
 
-def asked(name: str, inputs: Any, options: Options) -> Any:
-    inside = (NET[0],) if name in INSIDE else ()
-    if name.startswith("Neuron"):
-        options = {"neuron_selector": 1, **options}
-    if not name.startswith("Neuron") or name == "NeuronConductance":
-        options = {"target": 0, **options}
-    return getattr(attribution_core, name)(NET, *inside).attribute(inputs, **options)
+def bare_of(name: str) -> Options:
+    return OWN.get(name) or {key: value for key, value in OF_EACH_INPUT.items() if takes(name, key)}
 
 
-@pytest.mark.parametrize("name", [*METHODS, *INSIDE])
+def asked(name: str, inputs: Any, bare: Options) -> Any:
+    return build(name, NET).attribute(inputs, **{**recipe(name).options(X), **bare})
+
+
+@pytest.mark.parametrize("name", [name for name in FLAT if bare_of(name)])
 def test_bare_is_as_good_as_a_tuple_of_one(name: str) -> None:
-    bare = {**METHODS, **INSIDE}[name]
+    bare = bare_of(name)
     in_tuples = {key: (value,) for key, value in bare.items() if key in OF_EACH_INPUT}
     expected = asked(name, X, bare)
     for options in (bare, {**bare, **in_tuples}):
