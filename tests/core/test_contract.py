@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import captum.metrics
 import pytest
 
 import attribution_core
-from attribution_core import metrics, visualization
+from attribution_core import classes, metrics, visualization
 from attribution_core.reading.arguments import ARGUMENTS
 
 from .registry import NAMES
@@ -140,6 +142,13 @@ def test_import_brings_torch_and_numpy_only() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert found.stdout.strip() == "[]"
+
+
+def test_every_class_that_attributes_is_public() -> None:
+    for module in pkgutil.iter_modules(classes.__path__, classes.__name__ + "."):
+        for name, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(cls, attribution_core.Attribution) and getattr(cls, "__final__", False):
+                assert name in attribution_core.__all__
 
 
 def test_everything_public_is_documented() -> None:

@@ -47,7 +47,7 @@ GIVEN = {
 }  # fmt: skip
 AUTO = "Empty: chosen by the input's size."
 SIMPLER = {
-    "feature_mask": ("patch", "Patch size", f"Pixels per side, or words, that are ablated together. {AUTO}"),
+    "feature_mask": ("patch", "Patch size", f"Pixels per side, or words, that are one feature. {AUTO}"),
     "sliding_window_shapes": ("window", "Window", f"Pixels per side, or words, that are covered at once. {AUTO}"),
     "strides": ("stride", "Stride", "How far the window moves at a time. Empty: half a window."),
 }
