@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
+COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
 THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
 
 
@@ -260,9 +261,19 @@ class _Function(nn.Module):
         return self.function(*inputs)
 
 
-def _class_names(classes: Sequence[Any] | Mapping[int, Any]) -> tuple[str, ...]:
-    ordered = [classes[i] for i in sorted(classes)] if isinstance(classes, Mapping) else classes
-    return tuple(str(name) for name in ordered)
+def _class_names(classes: Sequence[Any] | Mapping[int, Any]) -> dict[int, str]:
+    """Names by the number of the output column; numbers may be written as text, as JSON has them."""
+    numbered = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
+    try:
+        names = {int(number): str(name) for number, name in numbered}
+    except (TypeError, ValueError):
+        names = {-1: ""}
+    if isinstance(classes, str) or not all(0 <= number < COLUMNS for number in names):
+        raise InsightsError(
+            f"classes cannot be read: {str(classes)[:80]!r}",
+            hint="give a list of names in the order of the model's outputs, or {number of the output: name}",
+        )
+    return names
 
 
 def _names(models: list[nn.Module], given: Sequence[str] | None) -> list[str]:

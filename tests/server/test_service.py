@@ -33,6 +33,27 @@ def test_class_names_may_be_numbered_as_hugging_face_does(make: Make) -> None:
     assert answer["classes"] == ["red", "green", "blue"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "names", "named"),
+    [
+        ({0: "cat", 2: "dog"}, ["cat", "class 1", "dog"], 2),
+        ({1: "one", 3: "three"}, ["class 0", "one", "class 2", "three"], 2),
+        ({"0": "cat", "2": "dog"}, ["cat", "class 1", "dog"], 2),
+    ],
+)
+def test_classes_given_by_number_name_their_own_column(
+    make: Make, classes: dict[int, str], names: list[str], named: int
+) -> None:
+    answer = get(make(classes=classes), "/api/workspace")
+    assert (answer["classes"], answer["named"]) == (names, named)
+
+
+@pytest.mark.parametrize("classes", ["cat", {"cat": 0}, {-1: "cat"}, {10**12: "cat"}])
+def test_classes_that_cannot_be_read_are_refused(make: Make, classes: object) -> None:
+    with pytest.raises(InsightsError, match="classes cannot be read"):
+        make(classes=classes)
+
+
 def test_outputs_without_a_name_are_numbered(make: Make) -> None:
     answer = get(make(classes=["red"]), "/api/workspace")
     assert (answer["classes"], answer["named"]) == (["red", "class 1", "class 2"], 1)

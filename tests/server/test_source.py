@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -157,3 +158,19 @@ def test_what_cannot_be_read_is_said(item: object, says: str) -> None:
 def test_a_number_is_no_dataset() -> None:
     with pytest.raises(InsightsError, match="it is a int"):
         open_source(3, 1)
+
+
+def test_a_dataset_that_fills_one_buffer_again_and_again_shows_each_item() -> None:
+    buffer = np.zeros((3, 8, 8), np.float32)
+
+    class Reader:
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+            buffer[:] = index
+            return buffer, 0
+
+    source = open_source(Reader(), 1)
+    source.read()
+    assert [source.example(i).inputs[0].unique().tolist() for i in range(4)] == [[0], [1], [2], [3]]

@@ -198,7 +198,7 @@ def unbatched(item: Any, inputs: int) -> Example:
     if isinstance(item, Batch):
         return split(item, inputs)[0]
     values, label = _inputs_and_label(item, inputs)
-    tensors = _tensors(values, inputs)
+    tensors = tuple(x.detach().clone() for x in _tensors(values, inputs))  # the dataset may fill one buffer again
     return Example(tensors, _labels(None if label is None else torch.as_tensor(label)[None], 1)[0])
 
 

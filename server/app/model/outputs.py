@@ -37,16 +37,16 @@ def columns(output: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class Outputs:
-    """How to read the outputs of every model: names of the classes and the function that makes scores of outputs."""
+    """How to read the outputs of every model: names of columns by number, and the function that makes scores."""
 
-    classes: tuple[str, ...]
+    names: Mapping[int, str]
     score_func: ScoreFunction | None
 
     def task(self, width: int) -> Task:
         """What a model with `width` output columns does."""
         if width > 1:
             return "classification"
-        return "binary" if len(self.classes) == 2 else "regression"
+        return "binary" if set(self.names) == {0, 1} else "regression"
 
     def read(self, output: Any) -> tuple[Task, Tensor]:
         """The task, and scores (B, C) in float32: `score_func` of the output, or the output itself.
@@ -92,4 +92,9 @@ class Outputs:
 
     def name(self, index: int) -> str:
         """The name of a class, also of one beyond the names given."""
-        return self.classes[index] if index < len(self.classes) else f"class {index}"
+        return self.names.get(index, f"class {index}")
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are by their names alone."""
+        return max(self.names, default=-1) + 1

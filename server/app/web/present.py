@@ -116,7 +116,7 @@ def _input(feature: BaseFeature, example: Example, place: int, url: str) -> Samp
 
 def summary(counts: Counts, outputs: Outputs, progress: Progress) -> Summary:
     """Counts, with a row for every class that has a name or was seen."""
-    seen = sorted({*range(len(outputs.classes)), *counts.predicted, *counts.actual})
+    seen = sorted({*range(outputs.classes), *counts.predicted, *counts.actual})
     return Summary(
         matched=counts.matched,
         correct=counts.correct,

@@ -80,14 +80,13 @@ class InsightsService:
         self._scanner.wait(1, FIRST_LOOK)
         revision = self._scanner.progress.workspace  # first: what is learnt meanwhile makes it be asked for again
         setup, outputs, tasks = self._setup, self._scanner.outputs, self._scanner.tasks
-        named = len(setup.outputs.classes)
         return Workspace(
             revision=revision,
             title=setup.title,
             version=version("attribution-insights"),
             task=min(tasks.values(), key=TASKS.index, default="classification"),
-            classes=[setup.outputs.name(i) for i in range(max(named, *outputs.values(), 0))],
-            named=named,
+            classes=[setup.outputs.name(i) for i in range(max(setup.outputs.classes, *outputs.values(), 0))],
+            named=len(setup.outputs.names),
             models=[
                 present.model_info(name, model, outputs.get(i), tasks.get(i))
                 for i, (name, model) in enumerate(setup.models)
