@@ -8,19 +8,19 @@ import {
   parseAsString,
   parseAsStringLiteral,
 } from 'nuqs/server';
+import type { AttributionRequest } from '../api/schema';
+import { ORDERS, OUTCOMES } from '../api/values';
 import { COLOR_MAP_NAMES } from '../render/colors';
 
-export const OUTCOMES = ['all', 'correct', 'incorrect'] as const;
-export const ORDERS = ['index', 'mistakes', 'confident', 'uncertain'] as const;
 const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
 const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
 const SCALES = ['image', 'shared'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 export type Order = (typeof ORDERS)[number];
-export type Argument = boolean | number | string | null;
-export type Arguments = Record<string, Argument>;
-export type Baseline = number | 'mean';
+export type Arguments = NonNullable<AttributionRequest['arguments']>;
+export type Argument = Arguments[string];
+export type Baseline = NonNullable<AttributionRequest['baseline']>;
 
 const parseAsBaseline = createParser<Baseline>({
   parse: (text) => (text === 'mean' ? 'mean' : parseAsInteger.parse(text)),

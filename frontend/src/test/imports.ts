@@ -25,7 +25,7 @@ export function read(path: string, text: string, known: ReadonlySet<string>): So
   const found: Source = { path, imports: [], packages: [], exports: [] };
   const add = (specifier: string, names: string[]) => {
     const base = normalize(join(dirname(path), specifier)).replaceAll('\\', '/');
-    const target = ['.ts', '.tsx', '.d.ts'].map((ending) => base + ending).find((each) => known.has(each));
+    const target = ['.ts', '.tsx'].map((ending) => base + ending).find((each) => known.has(each));
     if (!specifier.startsWith('.')) found.packages.push(specifier);
     else if (target) found.imports.push({ path: target, names });
   };

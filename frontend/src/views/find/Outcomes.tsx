@@ -1,8 +1,9 @@
 import { UnstyledButton } from '@mantine/core';
 import { IconCheck, IconX } from '@tabler/icons-react';
 import type { Summary } from '../../api/schema';
+import { OUTCOMES } from '../../api/values';
 import { count } from '../../base/format';
-import { OUTCOMES, type Outcome } from '../../state/location';
+import type { Outcome } from '../../state/location';
 import { useQuestion } from '../../state/question';
 import styles from './Find.module.css';
 

@@ -1,9 +1,10 @@
 import { Button, Select } from '@mantine/core';
 import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
 import type { Progress } from '../../api/schema';
+import { ORDERS } from '../../api/values';
 import { count } from '../../base/format';
 import { SCAN_STEP } from '../../state/data';
-import { ORDERS, type Order } from '../../state/location';
+import type { Order } from '../../state/location';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import styles from './Look.module.css';

@@ -1318,3 +1318,29 @@ export interface operations {
         };
     };
 }
+type FlattenedDeepRequired<T> = {
+    [K in keyof T]-?: FlattenedDeepRequired<T[K] extends unknown[] | undefined | null ? Extract<T[K], unknown[]>[number] : T[K]>;
+};
+type ReadonlyArray<T> = [
+    Exclude<T, undefined>
+] extends [
+    unknown[]
+] ? Readonly<Exclude<T, undefined>> : Readonly<Exclude<T, undefined>[]>;
+export const pathsApiSamplesGetParametersQueryOutcomeValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/samples"]["get"]["parameters"]["query"]["outcome"]> = ["all", "correct", "incorrect"];
+export const pathsApiSamplesGetParametersQueryOrderValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/samples"]["get"]["parameters"]["query"]["order"]> = ["index", "mistakes", "confident", "uncertain"];
+export const pathsApiSummaryGetParametersQueryOutcomeValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/summary"]["get"]["parameters"]["query"]["outcome"]> = ["all", "correct", "incorrect"];
+export const attributionMapUnitValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["AttributionMap"]["unit"]> = ["pixel", "patch", "window"];
+export const emptyAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["EmptyAttribution"]["kind"]> = ["empty"];
+export const emptyInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["EmptyInput"]["kind"]> = ["empty"];
+export const featureInfoKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["FeatureInfo"]["kind"]> = ["image", "text", "general", "empty"];
+export const generalAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["GeneralAttribution"]["kind"]> = ["general"];
+export const generalInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["GeneralInput"]["kind"]> = ["general"];
+export const imageAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ImageAttribution"]["kind"]> = ["image"];
+export const imageInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ImageInput"]["kind"]> = ["image"];
+export const jobStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Job"]["state"]> = ["queued", "running", "done", "failed", "cancelled"];
+export const modelInfoTaskAnyOf0Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ModelInfo"]["task"]> = ["classification", "binary", "regression"];
+export const parameterKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Parameter"]["kind"]> = ["integer", "number", "boolean", "choice"];
+export const textAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["TextAttribution"]["kind"]> = ["text"];
+export const textInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["TextInput"]["kind"]> = ["text"];
+export const workspaceDefault_orderValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Workspace"]["default_order"]> = ["index", "mistakes", "confident", "uncertain"];
+export const workspaceTaskValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Workspace"]["task"]> = ["classification", "binary", "regression"];
