@@ -171,6 +171,25 @@ describe('look', () => {
   });
 });
 
+describe('the workspace', () => {
+  it('is fetched again once the server has learnt more of it', async () => {
+    const there = fakeTransport('images');
+    let asked = 0;
+    mount('images', '', {
+      fetch: async (request) => {
+        const answer = await (await there.fetch(request)).json();
+        if (answer.progress) answer.progress.workspace = 2;
+        if (!request.url.endsWith('/api/workspace')) return Response.json(answer);
+        asked += 1;
+        return Response.json({ ...answer, revision: asked, title: `Revision ${asked}` });
+      },
+    });
+    expect(await screen.findByText('Revision 2')).toBeVisible();
+    await screen.findAllByRole('article');
+    expect(asked).toBe(2);
+  });
+});
+
 describe('states without samples', () => {
   it('says that the dataset is empty', async () => {
     mount('empty');

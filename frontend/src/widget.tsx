@@ -27,7 +27,7 @@ function render({ model, el }: { model: Channel; el: HTMLElement }): () => void 
     shadowHost.style.height = `${model.get('height')}px`;
     close = live(model, transport, el, root);
   });
-  transport.tell('ping');
+  transport.tell({ type: 'ping' });
   return () => {
     closed = true;
     close();
@@ -67,7 +67,7 @@ function live(model: Channel, transport: NotebookTransport, el: HTMLElement, roo
       model.set('selected', selection);
       model.save_changes();
       clearTimeout(quiet);
-      if (finished) quiet = setTimeout(() => transport.tell('seen'), QUIET);
+      if (finished) quiet = setTimeout(() => transport.tell({ type: 'seen' }), QUIET);
     },
   };
   const react = createRoot(root);

@@ -45,6 +45,7 @@ interface Options {
 const IMAGE: FeatureInfo = { name: 'Photo', kind: 'image', baselines: ['black', 'blurred'] };
 const TEXT: FeatureInfo = { name: 'Review', kind: 'text', baselines: ['padding'] };
 const TABLE: FeatureInfo = { name: 'Passenger', kind: 'general', baselines: ['zeros', 'mean'] };
+const EMPTY: FeatureInfo = { name: 'Empty', kind: 'empty', baselines: [] };
 const SHAPES = ['circle', 'square', 'cross', 'ring', 'stripe', 'corner'];
 const WORDS =
   'the film is a quietly moving and often very funny story but its dull second half never quite earns the tears it asks for'.split(
@@ -95,6 +96,11 @@ const VARIANTS: Record<string, Partial<Options>> = {
     features: [IMAGE, { ...TEXT, name: 'Question' }, TABLE, { name: 'Mask', kind: 'empty', baselines: [] }],
   },
   models: { models: ['MobileNetV2', 'SqueezeNet'] },
+  namesakes: {
+    features: [IMAGE, EMPTY, EMPTY, TABLE, TABLE],
+    classes: ['cat', 'cat', 'dog'],
+    models: ['Net', 'Net'],
+  },
   many: {
     classes: Array.from({ length: 1000 }, (_, i) => `${SHAPES[i % 6]} of kind ${i}`),
     total: Number.POSITIVE_INFINITY,

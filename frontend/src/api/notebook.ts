@@ -1,5 +1,6 @@
 import { type Observable, Variable } from '../base/observable';
 import { Failure } from './failure';
+import type { FromKernel, ToKernel, WidgetResponse } from './schema';
 import type { Connection, Transport } from './transport';
 
 /** The part of an anywidget model that is used here. */
@@ -12,11 +13,6 @@ export interface Channel {
   on(event: string, listener: (...values: never[]) => void): void;
   off(event: string, listener: (...values: never[]) => void): void;
 }
-
-/** What the kernel sends: the answer to a request, or to "are you there?". */
-type Message =
-  | { type: 'response'; id: string; status: number; headers: Record<string, string> }
-  | { type: 'pong' };
 
 interface Waiting {
   resolve: (response: Response) => void;
@@ -62,11 +58,11 @@ export class NotebookTransport implements Transport {
     }
     const id = `${this.name}-${this.sent++}`;
     const path = pathname.slice(1) + search;
-    const content = { type: 'request', id, method, path, headers: Object.fromEntries(headers) };
     const answer = new Promise<Response>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
     const abort = () => this.abort(id, signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    if (this.send(content, body)) this.watch();
+    const message = { type: 'request', id, method, path, headers: Object.fromEntries(headers) } as const;
+    if (this.tell(message, body)) this.watch();
     return answer.finally(() => signal.removeEventListener('abort', abort));
   }
 
@@ -78,12 +74,19 @@ export class NotebookTransport implements Transport {
     for (const id of [...this.waiting.keys()]) this.abort(id, new DOMException('closed', 'AbortError'));
   }
 
-  /** Tells the kernel something that needs no answer. */
-  tell(type: string): void {
-    this.send({ type });
+  /** Tells the kernel something, alone or with a request's body; false where there is no way to it. */
+  tell(message: ToKernel, body?: ArrayBuffer): boolean {
+    try {
+      const sent = this.channel.send(message, undefined, body?.byteLength ? [body] : []);
+      if (sent instanceof Promise) sent.catch(this.lose);
+      return true;
+    } catch {
+      this.lose();
+      return false;
+    }
   }
 
-  private readonly receive = (message: Message, buffers: DataView<ArrayBuffer>[]): void => {
+  private readonly receive = (message: FromKernel, buffers: DataView<ArrayBuffer>[]): void => {
     this.wake();
     this.suspected = false;
     this.state.set('ready');
@@ -91,10 +94,7 @@ export class NotebookTransport implements Transport {
     this.watch();
   };
 
-  private answer(
-    { id, status, headers }: Message & { type: 'response' },
-    data?: DataView<ArrayBuffer>,
-  ): void {
+  private answer({ id, status, headers }: WidgetResponse, data?: DataView<ArrayBuffer>): void {
     const body = WITHOUT_BODY.includes(status) ? null : (data ?? null);
     this.waiting.get(id)?.resolve(new Response(body, { status, headers }));
     this.waiting.delete(id);
@@ -104,18 +104,7 @@ export class NotebookTransport implements Transport {
     if (!this.waiting.has(id)) return;
     this.waiting.get(id)?.reject(reason);
     this.waiting.delete(id);
-    this.send({ type: 'abort', id });
-  }
-
-  private send(content: object, body?: ArrayBuffer): boolean {
-    try {
-      const sent = this.channel.send(content, undefined, body?.byteLength ? [body] : []);
-      if (sent instanceof Promise) sent.catch(this.lose);
-      return true;
-    } catch {
-      this.lose();
-      return false;
-    }
+    this.tell({ type: 'abort', id });
   }
 
   /** The kernel takes messages one after the other: while a cell runs, it answers none. */
@@ -132,7 +121,7 @@ export class NotebookTransport implements Transport {
 
   private ask(patience: number): void {
     clearTimeout(this.timer);
-    if (this.send({ type: 'ping' })) this.timer = setTimeout(this.conclude, patience);
+    if (this.tell({ type: 'ping' })) this.timer = setTimeout(this.conclude, patience);
   }
 
   private readonly conclude = (): void => {

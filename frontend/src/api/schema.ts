@@ -1342,5 +1342,11 @@ export const modelInfoTaskAnyOf0Values: ReadonlyArray<FlattenedDeepRequired<comp
 export const parameterKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Parameter"]["kind"]> = ["integer", "number", "boolean", "choice"];
 export const textAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["TextAttribution"]["kind"]> = ["text"];
 export const textInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["TextInput"]["kind"]> = ["text"];
+export const widgetAbortTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetAbort"]["type"]> = ["abort"];
+export const widgetPingTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetPing"]["type"]> = ["ping"];
+export const widgetPongTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetPong"]["type"]> = ["pong"];
+export const widgetRequestTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetRequest"]["type"]> = ["request"];
+export const widgetResponseTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetResponse"]["type"]> = ["response"];
+export const widgetSeenTypeValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["WidgetSeen"]["type"]> = ["seen"];
 export const workspaceDefault_orderValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Workspace"]["default_order"]> = ["index", "mistakes", "confident", "uncertain"];
 export const workspaceTaskValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Workspace"]["task"]> = ["classification", "binary", "regression"];

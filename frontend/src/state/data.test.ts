@@ -16,12 +16,14 @@ const progress = (changes: Partial<Progress>): Progress => ({
   ...changes,
 });
 
+const policy = { scan_step: 2000, scan_all_below: 10_000 };
+
 describe('scanning', () => {
   it('reads 2000 samples first, all of small data, and as far as asked', () => {
-    expect(scanTarget(null, undefined)).toBe(2000);
-    expect(scanTarget(null, progress({ size: 9000 }))).toBe(9000);
-    expect(scanTarget(null, progress({ size: 70_000 }))).toBe(2000);
-    expect(scanTarget(4000, progress({ size: null }))).toBe(4000);
+    expect(scanTarget(null, undefined, policy)).toBe(2000);
+    expect(scanTarget(null, progress({ size: 9000 }), policy)).toBe(9000);
+    expect(scanTarget(null, progress({ size: 70_000 }), policy)).toBe(2000);
+    expect(scanTarget(4000, progress({ size: null }), policy)).toBe(4000);
   });
 
   it('asks again only while the server reads, and less often for long lists', () => {

@@ -6,21 +6,24 @@ import {
   useQuery,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
-import type { Progress, Sample, SamplePage } from '../api/schema';
+import type { Progress, Sample, SamplePage, Workspace } from '../api/schema';
 import type { Question } from './question';
 import { refetchLost, useServices } from './services';
+import { useWorkspace } from './workspace';
 
-export const SCAN_STEP = 2000;
-const SCAN_ALL_BELOW = 10_000;
 const POLL = 400; // ms
 const POLL_MANY = 2000; // ms, once several pages are loaded
 const PAGE = 24;
 
 /** How far to read: all of small data, else as far as the person asked. */
-export function scanTarget(asked: number | null, progress: Progress | undefined): number {
+export function scanTarget(
+  asked: number | null,
+  progress: Progress | undefined,
+  { scan_step, scan_all_below }: Pick<Workspace, 'scan_step' | 'scan_all_below'>,
+): number {
   const size = progress?.size ?? null;
-  if (size !== null && size <= SCAN_ALL_BELOW) return Math.max(SCAN_STEP, size, asked ?? 0);
-  return asked ?? SCAN_STEP;
+  if (size !== null && size <= scan_all_below) return Math.max(scan_step, size, asked ?? 0);
+  return asked ?? scan_step;
 }
 
 /** When to ask again: only while the server is reading. */
@@ -38,6 +41,16 @@ export function useWorkspaceQuery() {
   });
 }
 
+/** Fetches the workspace again once the server has learnt more of it, as the tasks of its models. */
+export function useFreshWorkspace(progress: Progress | undefined): void {
+  const { queries } = useServices();
+  const { revision } = useWorkspace();
+  const newest = progress?.workspace ?? revision;
+  useEffect(() => {
+    if (newest !== revision) void queries.invalidateQueries({ queryKey: ['workspace'] });
+  }, [queries, newest, revision]);
+}
+
 function filterOf({ model, predicted, actual, outcome }: Question) {
   return { model, predicted, actual, outcome };
 }
@@ -45,29 +58,31 @@ function filterOf({ model, predicted, actual, outcome }: Question) {
 /** Counts for the whole of what was scanned; asked again while the server scans. */
 export function useSummary(question: Question) {
   const { api } = useServices();
+  const workspace = useWorkspace();
   const filter = filterOf(question);
   const progress = useRef<Progress>(undefined);
   const query = useQuery({
     queryKey: ['summary', filter],
     queryFn: ({ signal }) =>
-      api.summary({ ...filter, scan_to: scanTarget(question.scan, progress.current) }, signal),
+      api.summary({ ...filter, scan_to: scanTarget(question.scan, progress.current, workspace) }, signal),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => pollInterval(state.data?.progress),
   });
   progress.current = query.data?.progress;
-  useAgain(scanTarget(question.scan, query.data?.progress), query.refetch);
+  useAgain(scanTarget(question.scan, query.data?.progress, workspace), query.refetch);
   return query;
 }
 
 /** The samples that match, page by page. */
 export function useSamples(question: Question) {
   const { api } = useServices();
+  const workspace = useWorkspace();
   const filter = { ...filterOf(question), order: question.order };
   const progress = useRef<Progress>(undefined);
   const query = useInfiniteQuery({
     queryKey: ['samples', filter],
     queryFn: ({ pageParam, signal }) => {
-      const scan_to = scanTarget(question.scan, progress.current);
+      const scan_to = scanTarget(question.scan, progress.current, workspace);
       return api.samples({ ...filter, scan_to, cursor: pageParam, limit: PAGE }, signal);
     },
     initialPageParam: null as string | null,
@@ -76,7 +91,7 @@ export function useSamples(question: Question) {
     refetchInterval: ({ state }) => pollInterval(newest(state.data), state.data?.pages.length),
   });
   progress.current = newest(query.data);
-  useAgain(scanTarget(question.scan, newest(query.data)), query.refetch);
+  useAgain(scanTarget(question.scan, newest(query.data), workspace), query.refetch);
   return query;
 }
 

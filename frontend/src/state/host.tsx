@@ -1,5 +1,5 @@
 import { createContext, useContext } from 'react';
-import type { AttributionRequest } from '../api/schema';
+import type { Selection } from '../api/schema';
 import type { Observable } from '../base/observable';
 import type { Scheme } from '../base/scheme';
 
@@ -7,12 +7,6 @@ import type { Scheme } from '../base/scheme';
 export interface Address extends Observable<string> {
   /** `replace`: without a step for Back. */
   write(search: string, replace: boolean): void;
-}
-
-/** What is on the screen, for whoever follows it: the samples in view, and the question asked of the selected one. */
-export interface Selection extends Omit<AttributionRequest, 'sample'> {
-  samples: number[];
-  sample: number | null;
 }
 
 /** What the place the dashboard is mounted in provides: a page, or the cell of a notebook. */

@@ -45,7 +45,7 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
 }
 
 /** The request for a sample: its own target only where it is the selected one. */
-export function requestFor(question: Question, sample: number): AttributionRequest {
+export function requestFor(question: Question, sample: number): Required<AttributionRequest> {
   const { model, method, args, baseline } = question;
   const target = question.sample === sample ? question.target : null;
   return { sample, model, target, method: method.name, arguments: args, baseline };
@@ -78,4 +78,10 @@ export function useQuestion() {
   const value = useContext(Context);
   if (!value) throw new Error('useQuestion: outside of <QuestionProvider>');
   return value;
+}
+
+/** What the model in question does. */
+export function useTask(): Workspace['task'] {
+  const { models, task } = useWorkspace();
+  return models[useQuestion().question.model]?.task ?? task;
 }

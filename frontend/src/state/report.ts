@@ -1,7 +1,8 @@
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useIsFetching } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { type Selection, useHost } from './host';
+import type { Selection } from '../api/schema';
+import { useHost } from './host';
 import { requestFor, useQuestion } from './question';
 
 const SETTLED = 100; // ms

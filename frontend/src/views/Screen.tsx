@@ -1,6 +1,6 @@
 import { useElementSize } from '@mantine/hooks';
 import { useRef, useState } from 'react';
-import { useSamples, useSummary } from '../state/data';
+import { useFreshWorkspace, useSamples, useSummary } from '../state/data';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
 import { useListed, useSelected } from '../state/selection';
@@ -21,6 +21,7 @@ export function Screen() {
   const [finding, setFinding] = useState(false);
   const list = useSamples(question);
   const summary = useSummary(question);
+  useFreshWorkspace(summary.data?.progress);
   const samples = useListed(list);
   const selected = useSelected(samples, layout !== 'narrow');
   const over = layout === 'narrow' && selected.index !== null;

@@ -6,8 +6,8 @@ import styles from './Contributions.module.css';
 export function Contributions({ inputs }: { inputs: InputAttribution[] }) {
   return (
     <ul className={styles.list} aria-label="Contribution of each input">
-      {inputs.map(({ name, contribution: { total, share } }) => (
-        <li key={name}>
+      {inputs.map(({ name, contribution: { total, share } }, place) => (
+        <li key={place}>
           <span className={styles.name}>{name}</span>
           <span className={styles.track} aria-hidden>
             <span style={{ width: `${100 * (share ?? 0)}%` }} />

@@ -37,7 +37,7 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
         <Tiles label="Models side by side" sample={sample}>
           {models.map(({ name }, model) => (
             <Tile
-              key={name}
+              key={model}
               sample={sample}
               request={{ ...request, model, target }}
               method={question.method}

@@ -41,7 +41,7 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
           {(attribution || state !== 'failed') &&
             sample.inputs.map((input, i) => (
               <FeatureView
-                key={input.name}
+                key={i}
                 input={input}
                 attribution={attribution?.inputs[i]}
                 size="tile"

@@ -2,13 +2,13 @@ import type { ClassRef } from '../../api/schema';
 import { COLOR_MAPS, type ColorMap } from '../../render/colors';
 import type { Sign } from '../../render/paint';
 import { useDisplay } from '../../state/display';
-import { useWorkspace } from '../../state/workspace';
+import { useTask } from '../../state/question';
 import styles from './Legend.module.css';
 
 /** What the two colours say of the class explained. */
 export function Meaning({ target, unsigned = false }: { target: ClassRef | undefined; unsigned?: boolean }) {
   const { colors, sign } = useDisplay().display;
-  const { task } = useWorkspace();
+  const task = useTask();
   if (!target) return null;
   const whose = task === 'regression' ? 'a higher output' : `‘${target.name}’`;
   return <p className={styles.meaning}>{meaning(colors, unsigned ? 'absolute' : sign, whose)}</p>;

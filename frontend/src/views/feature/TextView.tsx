@@ -30,7 +30,6 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
     return (
       <p className={styles.short}>
         {input.tokens.map((token, i) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
           <span key={i} className={styles.token} {...look(token, i)}>
             {token}
           </span>
@@ -79,7 +78,6 @@ function Tokens({ input, look, active, onActive }: TokensProps) {
         const { tabIndex, ...keys } = getItemProps({ index: i });
         return (
           <span
-            // biome-ignore lint/suspicious/noArrayIndexKey: a token is its place
             key={i}
             className={styles.token}
             title={title}

@@ -41,7 +41,6 @@ export function ConfusionMatrix({ cells, ...how }: ConfusionMatrixProps) {
       >
         <Heads short={short} upright={upright} />
         {rowsOf(cells, size).map((row, actual) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a class is its place
           <div key={actual} role="row" className={styles.row}>
             <span role="rowheader" className={styles.name} title={classes[actual]}>
               {short[actual]}
@@ -73,7 +72,6 @@ function Heads({ short, upright }: { short: string[]; upright: boolean }) {
         <VisuallyHidden>true class</VisuallyHidden>
       </span>
       {classes.map((name, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a class is its place
         <span key={i} role="columnheader" className={styles.column} title={name}>
           {short[i]}
         </span>

@@ -2,7 +2,7 @@ import { lazy, Suspense } from 'react';
 import { Failure } from '../../api/failure';
 import { count } from '../../base/format';
 import type { useSummary } from '../../state/data';
-import { useWorkspace } from '../../state/workspace';
+import { useTask } from '../../state/question';
 import { ErrorBoundary } from '../common/ErrorBoundary';
 import { Section } from '../common/Section';
 import { ClassFilter } from './ClassFilter';
@@ -14,7 +14,7 @@ const Scores = lazy(() => import('./Scores'));
 
 /** Narrows down: outcome, classes, confusions, scores, with the counts of what was scanned. */
 export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
-  const { task } = useWorkspace();
+  const task = useTask();
   const { data: summary, error } = query;
   if (error && !summary) return <p className={styles.wait}>No counts: {Failure.from(error).message}</p>;
   if (!summary) return <p className={styles.wait}>Counting…</p>;

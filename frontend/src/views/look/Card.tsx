@@ -60,7 +60,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
           data-many={sample.inputs.length > 1 || undefined}
         >
           {sample.inputs.map((input, i) => (
-            <FeatureView key={input.name} input={input} attribution={attribution?.inputs[i]} size="card" />
+            <FeatureView key={i} input={input} attribution={attribution?.inputs[i]} size="card" />
           ))}
         </div>
         {!sample.error && <JobNote explanation={explanation} brief />}

@@ -3,9 +3,8 @@ import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
 import type { Progress } from '../../api/schema';
 import { ORDERS } from '../../api/values';
 import { count } from '../../base/format';
-import { SCAN_STEP } from '../../state/data';
 import type { Order } from '../../state/location';
-import { useQuestion } from '../../state/question';
+import { useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import styles from './Look.module.css';
 
@@ -25,7 +24,7 @@ interface ScanLineProps {
 /** How far the data has been read and how much of it matches; the order, and where to read on. */
 export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
   const { question, change } = useQuestion();
-  const { task } = useWorkspace();
+  const task = useTask();
   const orders = ORDERS.filter(
     (order) =>
       task !== 'regression' && (order !== 'mistakes' || progress?.labelled !== 0 || order === question.order),
@@ -77,8 +76,9 @@ function Said({ progress, matched }: { progress: Progress; matched: number }) {
 /** Offers to read on where data remain. */
 export function ScanFurther({ progress, filled = false }: { progress: Progress; filled?: boolean }) {
   const { change } = useQuestion();
+  const { scan_step } = useWorkspace();
   if (progress.exhausted || progress.scanning) return null;
-  const further = Math.ceil((progress.scanned + SCAN_STEP) / 100) * 100;
+  const further = Math.ceil((progress.scanned + scan_step) / 100) * 100;
   return (
     <Button
       size="xs"

@@ -1,7 +1,7 @@
 import type { MethodInfo, Sample } from '../../api/schema';
 import { number } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
-import { useQuestion } from '../../state/question';
+import { useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { JobNote } from '../common/JobNote';
 import styles from './Understand.module.css';
@@ -15,7 +15,8 @@ interface AnswerProps {
 /** What was predicted, what is true, and what exactly is explained, or how far that is. */
 export function Answer({ sample, explanation, method }: AnswerProps) {
   const { question } = useQuestion();
-  const { task, methods } = useWorkspace();
+  const task = useTask();
+  const { methods } = useWorkspace();
   const { attribution, state } = explanation;
   const prediction = sample.predictions.find((each) => each.model === question.model);
   const answered = methods.find((each) => each.name === attribution?.method) ?? method;

@@ -1,7 +1,7 @@
 import { Select } from '@mantine/core';
 import { useMemo } from 'react';
 import type { Sample } from '../../api/schema';
-import { useQuestion } from '../../state/question';
+import { useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { ClassRows } from '../common/ClassRows';
 import { Section } from '../common/Section';
@@ -13,7 +13,8 @@ const OFFERED = 50; // options drawn at once while searching
 /** The models' classes with scores; a click, or a search among all of them, explains another one. */
 export function Classes({ sample, explained }: { sample: Sample; explained: number | undefined }) {
   const { question, change } = useQuestion();
-  const { models, task, classes } = useWorkspace();
+  const task = useTask();
+  const { models, classes } = useWorkspace();
   const explain = (target: number) => change({ sample: sample.index, target });
   if (sample.predictions.length === 0) return null;
   return (

@@ -33,7 +33,7 @@ export function Detail({ sample }: { sample: Sample }) {
           {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
           <div className={styles.inputs} data-stale={stale || undefined}>
             {sample.inputs.map((input, i) => (
-              <div key={input.name} className={styles.input}>
+              <div key={i} className={styles.input}>
                 {sample.inputs.length > 1 && <h3 className={styles.name}>{input.name}</h3>}
                 <FeatureView
                   input={input}

@@ -15,8 +15,8 @@ export function Trust({ attribution, stale }: { attribution: Attribution; stale:
     <Section title="How far to trust it">
       <ul className={styles.trust} data-stale={stale || undefined}>
         <CompletenessItem completeness={attribution.completeness} method={method} />
-        {attribution.warnings.map((warning) => (
-          <Item key={warning} tone="warn">
+        {attribution.warnings.map((warning, i) => (
+          <Item key={i} tone="warn">
             {warning}
           </Item>
         ))}
