@@ -25,7 +25,7 @@ def ablation(
     Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
     """
     batch = len(inputs[0])
-    whole = in_one_chunk(lambda: plain_scores(question, tuple(x.clone() for x in inputs)), batch, reported=False)
+    whole = in_one_chunk(lambda: plain_scores(question, inputs), batch, reported=False)
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start
@@ -34,7 +34,7 @@ def ablation(
             torch.where(hidden, b, x).expand(copies, *x.shape).flatten(0, 1)
             for hidden, x, b in zip(features.hidden(start, stop), inputs, instead, strict=True)
         )
-        return whole - plain_scores(question.repeated(copies), without).reshape(copies, -1)
+        return whole - plain_scores(question.repeated(copies, disposable=True), without).reshape(copies, -1)
 
     fit = batch if whole.numel() != batch else rows_that_fit(inputs, rows)
     return features.spread(torch.cat(list(in_chunks(features.count, part, batch, fit))))

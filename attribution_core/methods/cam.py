@@ -53,10 +53,10 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
         seen = masks[:, start:stop].transpose(0, 1)[:, :, None].to(x.dtype)
         points = (baseline + seen * (x - baseline)).flatten(0, 1)
         with torch.no_grad():
-            return question.repeated(stop - start).scores((points,)).reshape(stop - start, -1)
+            return question.repeated(stop - start, disposable=True).scores((points,)).reshape(stop - start, -1)
 
     with torch.no_grad():
-        nothing = question.scores((baseline.clone(),))
+        nothing = question.scores((baseline,))
     scores = torch.cat(list(in_chunks(channels, part, batch, rows_that_fit(inputs, rows)))) - nothing
     weights = scores.to(accumulator(scores.dtype)).softmax(0).T
     return _summed(weights.reshape(-1, channels, *[1] * (maps.dim() - 2)) * maps).relu().to(maps.dtype)

@@ -11,7 +11,7 @@ from attribution_core.question.question import Question, Tensors
 
 
 def plain_scores(question: Question, inputs: Tensors) -> Tensor:
-    """Floating point scores of inputs that the model may overwrite, without gradients."""
+    """Floating point scores, without gradients."""
     with torch.no_grad():
         scores = question.scores(inputs)
     return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())
@@ -24,7 +24,7 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
     def part(first: int, last: int) -> Tensor:
         points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
         with torch.no_grad():
-            return question.repeated(last - first).scores(points).reshape(last - first, -1)
+            return question.repeated(last - first, disposable=True).scores(points).reshape(last - first, -1)
 
     scores = torch.cat(list(in_chunks(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), reported=False)))
     return scores[1] - scores[0]

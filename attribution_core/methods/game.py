@@ -45,7 +45,7 @@ class Game:
 
         def part(start: int, stop: int) -> Tensor:
             points = self.points(coalitions(start, stop))
-            return plain_scores(self.question.repeated(stop - start), points).reshape(stop - start, -1)
+            return plain_scores(self.question.repeated(stop - start, disposable=True), points).reshape(stop - start, -1)
 
         fit = rows_that_fit(self.inputs, self.rows)
         found = torch.cat(list(in_chunks(count, part, len(self.inputs[0]), fit, reported=reported)))

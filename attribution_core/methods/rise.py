@@ -31,7 +31,7 @@ def rise(
             for place, x in enumerate(inputs)
         )
         points = tuple(map(_blended, inputs, baselines, shown))
-        scores = plain_scores(question.repeated(stop - start), points)
+        scores = plain_scores(question.repeated(stop - start, disposable=True), points)
         each = scores.to(accumulator(scores.dtype)).reshape(stop - start, -1)
         weighted = tuple(torch.tensordot(each.T, m.to(each)[:, 0], 1) for m in shown)
         return weighted, tuple(m.to(each)[:, 0].sum(0) for m in shown)

@@ -134,9 +134,10 @@ def surrogate(
         chosen = [waiting[place] for place in range(start, stop) if place in waiting]
         if len(chosen) < stop - start:
             raise AttributionError(f"perturb_func ended after {start + len(chosen)} of {samples} samples.")
-        points, features, weights = zip(*chosen, strict=True)
-        columns = zip(*((p,) if isinstance(p, Tensor) else p for p in points), strict=True)
-        scores = plain_scores(question.repeated(len(chosen)), tuple(torch.cat(column) for column in columns))
+        each, features, weights = zip(*chosen, strict=True)
+        columns = zip(*((p,) if isinstance(p, Tensor) else p for p in each), strict=True)
+        points = tuple(torch.cat(column) for column in columns)
+        scores = plain_scores(question.repeated(len(chosen), disposable=True), points)
         return torch.cat(features), scores.to(accumulator(scores.dtype)), torch.cat(weights)
 
     parts = list(in_chunks(samples, part, len(inputs[0]), rows_that_fit(inputs, rows)))

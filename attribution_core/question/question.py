@@ -40,6 +40,7 @@ class Question:
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
     that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
+    The model gets copies, which it may change in place, unless the inputs are `disposable`: made for one pass only.
     `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each value at the site whether any
     score depended on it.
     """
@@ -49,13 +50,14 @@ class Question:
     site: Site = field(default_factory=Inputs)
     extra: tuple[Any, ...] = ()
     copies: int = 1
+    disposable: bool = False
     whole: bool = True
     grad_kwargs: Mapping[str, Any] = field(default_factory=dict)
     used: dict[int, bool] = field(default_factory=dict, compare=False)
 
-    def repeated(self, copies: int) -> Question:
+    def repeated(self, copies: int, disposable: bool = False) -> Question:
         """The same question of `copies` stacked batches (path steps, perturbations)."""
-        return replace(self, copies=self.copies * copies)
+        return replace(self, copies=self.copies * copies, disposable=disposable)
 
     def scores(self, inputs: Tensors) -> Tensor:
         """One score per row, shape (rows,), or (1,) where the model returns one number for the batch."""
@@ -80,7 +82,9 @@ class Question:
     def _run(self, inputs: Tensors) -> Any:
         checkpoint()
         counting_forward(inputs[0].shape[0])
-        return self.forward(*inputs, *stacked(self.extra, inputs[0].shape[0] // self.copies, self.copies))
+        kept = self.disposable and not any(x.requires_grad for x in inputs)  # a leaf cannot be changed in place
+        given = inputs if kept else copied(inputs)
+        return self.forward(*given, *copied(self.extra, inputs[0].shape[0] // self.copies, self.copies))
 
     def values(self, inputs: Tensors) -> Tensors:
         """The tensors at the site, whatever the target."""
@@ -90,7 +94,7 @@ class Question:
         if parts:
             return _columns([question.values(part) for question, part in parts])
         with torch.no_grad(), self.site.recorded(inputs) as values:
-            self._run(_fresh(inputs))
+            self._run(inputs)
         return tuple(value.detach() for value in values())
 
     def read(self, inputs: Tensors) -> Reading:
@@ -100,7 +104,7 @@ class Question:
             read = [question.read(part) for question, part in parts]
             return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
         with torch.no_grad(), self.site.recorded(inputs) as values:
-            scores = self._scores(_fresh(inputs))
+            scores = self._scores(inputs)
         return Reading(tuple(value.detach() for value in values()), scores)
 
     def gradients(self, inputs: Tensors) -> Gradients:
@@ -110,7 +114,7 @@ class Question:
             return _joined([question.gradients(part) for question, part in parts])
         leaves = tuple(self._leaf(x) for x in inputs)
         with torch.enable_grad(), self.site.recorded(leaves) as values:
-            scores = self._scores(_fresh(leaves))
+            scores = self._scores(leaves)
         return self._found(scores, values(), last=True)
 
     def gradients_also_at(
@@ -126,7 +130,7 @@ class Question:
             return _joined([first for first, _ in each]), _joined([second for _, second in each])
         leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
         with torch.enable_grad(), self.site.recorded(leaves) as values, site.recorded(leaves) as values_there:
-            scores = other._scores(_fresh(leaves))
+            scores = other._scores(leaves)
         with there():
             found = other._found(scores, values_there(), last=False)
         return found, self._found(scores, values(), last=True)
@@ -192,7 +196,7 @@ class Question:
         def from_values(*values: Tensor) -> Any:
             copies = values[0].shape[0] // batch
             with site.replaced(values):
-                return self.forward(*stacked((*inputs, *self.extra), batch, copies))
+                return self.forward(*copied((*inputs, *self.extra), batch, copies))
 
         return replace(self, forward=from_values, site=Inputs(), extra=(), used={})
 
@@ -218,6 +222,19 @@ def stacked(value: Any, batch: int, copies: int) -> Any:
     return value if copies == 1 else tree_map(several, value)
 
 
+def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[Any, ...]:
+    """The same values as `stacked` gives, in memory of their own: a model may change what it gets in place."""
+
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        several = copies > 1 and leaf.dim() > 0 and leaf.shape[0] == batch
+        return leaf.repeat(copies, *[1] * (leaf.dim() - 1)) if several else leaf.clone()
+
+    plain = all(isinstance(value, Tensor) for value in values)
+    return tuple(map(one, values)) if plain else tree_map(one, values)
+
+
 def _joined(parts: list[Gradients]) -> Gradients:
     return Gradients(
         _columns([p.values for p in parts]), _columns([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
@@ -232,7 +249,3 @@ def _stand_in(inputs: Tensors, targets: Sequence[Any] | None) -> Tensor:
 
 def _columns(rows: list[Tensors]) -> Tensors:
     return tuple(torch.cat(column) for column in zip(*rows, strict=True))
-
-
-def _fresh(inputs: Tensors) -> Tensors:
-    return tuple(x.clone() for x in inputs)  # the model may change its inputs in place

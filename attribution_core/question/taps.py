@@ -75,8 +75,9 @@ class Tap:
             raise AttributionError(f"Layer {type(self.layer).__name__} passes on {type(value).__name__}, not tensors.")
         values = self._values(tuple(leaves[place] for place in places))
         self.calls.append(values)
+        read = self.replacement is None
         for place, tensor in zip(places, values, strict=True):
-            leaves[place] = tensor.clone()  # a following in-place operation must not overwrite what was read
+            leaves[place] = tensor.clone() if read else tensor  # operations in place must not overwrite what was read
         return tree_unflatten(leaves, form)
 
     def _values(self, own: Values) -> Values:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from attribution_core import AttributionError, Layer, Neuron, Question
+from attribution_core import AttributionError, Layer, Neuron, Question, observe
 from attribution_core.methods import integrated_gradients
 from attribution_core.methods.paths import quadrature, straight
+from attribution_core.question.site import Inputs
 from attribution_core.question.taps import Tap
 from attribution_core.question.target import as_target
 
@@ -142,3 +145,66 @@ def test_a_layer_that_passes_on_no_tensors_is_named() -> None:
     words = Words()
     with pytest.raises(AttributionError, match="Words passes on dict"):
         Question(lambda x: x.sum(1) * len(words(x)), site=Layer(words)).values((X,))
+
+
+class Skip(nn.Module):
+    """A layer whose result is multiplied by its input, which is prepared in place, as are the further arguments."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.inplace = inplace
+        self.fc = nn.Linear(3, 3).double()
+        self.fc.load_state_dict({k: v[:3] for k, v in NET[0].state_dict().items()})
+
+    def forward(self, x: Tensor, scale: Tensor, more: dict[str, Tensor]) -> Tensor:
+        if self.inplace:
+            x += 1
+            scale *= 2
+            more["shift"].add_(1)
+            more["left"] = x
+        else:
+            x, scale, more = x + 1, scale * 2, {"shift": more["shift"] + 1}
+        return (self.fc(x) * x * scale[:, None] + more["shift"]).sum(1, keepdim=True)
+
+
+def bounded(question: Question, inputs: tuple[Tensor, ...]) -> Any:
+    with observe(max_batch=2):
+        return question.gradients(inputs)
+
+
+ASKED: dict[str, Callable[[Question, tuple[Tensor, ...]], Any]] = {
+    "scores": lambda question, x: question.scores(x),
+    "stacked scores": lambda question, x: question.repeated(2).scores(tuple(v.repeat(2, 1) for v in x)),
+    "values": lambda question, x: question.values(x),
+    "read": lambda question, x: question.read(x),
+    "gradients": lambda question, x: question.gradients(x),
+    "two sites": lambda question, x: question.gradients_also_at(Inputs(), x, nullcontext),
+    "lifted": lambda question, x: question.lifted(x).gradients(tuple(torch.ones_like(v) for v in question.values(x))),
+    "parts": bounded,
+}
+
+
+@pytest.mark.parametrize("layer", [False, True])
+@pytest.mark.parametrize("ask", ASKED)
+def test_a_model_that_works_in_place_changes_neither_data_nor_numbers(ask: str, layer: bool) -> None:
+    x, scale, shift = X.clone(), torch.arange(5.0).double(), torch.zeros(5, 1).double()
+    found = []
+    for inplace in (False, True):
+        model, extra = Skip(inplace), (scale, {"shift": shift})
+        site = Layer(model.fc) if layer else Inputs()
+        found.append(ASKED[ask](Question(model, site=site, extra=extra), (x,)))
+        assert extra[1].keys() == {"shift"}
+    torch.testing.assert_close(found[1], found[0])
+    assert torch.equal(x, X)
+    assert torch.equal(scale, torch.arange(5.0).double())
+    assert not shift.any()
+
+
+def test_what_is_made_for_one_pass_is_not_copied_again() -> None:
+    seen: list[int] = []
+    question = Question(lambda x: seen.append(x.data_ptr()) or x.sum(1))
+    points = (X.repeat(2, 1),)
+    question.repeated(2, disposable=True).scores(points)
+    question.repeated(2).scores(points)
+    question.repeated(2, disposable=True).gradients(points)  # a leaf of autograd refuses operations in place
+    assert [address == points[0].data_ptr() for address in seen] == [True, False, False]
