@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.data import regions
 from app.errors import InsightsError, arrived
 from app.schema import FeatureKind
 
@@ -43,15 +44,28 @@ class Numbers:
 Shown = Picture | Words | Numbers | None
 
 
+def kind_of(shown: Shown) -> FeatureKind:
+    """The kind of view that draws it."""
+    match shown:
+        case Picture():
+            return "image"
+        case Words():
+            return "text"
+        case Numbers():
+            return "general"
+    return "empty"
+
+
 class BaseFeature:
     """An input of the model; subclass it to show your own kind of data.
 
     `input_transforms` turn one example's data, without batch dimension, into what the model takes;
     `baseline_transforms` turn *that* into the baselines it is compared with; `visualization_transform` receives the
-    original data as a batch of one. A subclass names the `kind` of view it wants and overrides `show` and `reduce`.
+    original data as a batch of one. A subclass overrides `show`, whose result decides on the view, and `reduce`; and
+    `groups` and `window`, where something else than squares or stretches belongs together.
     """
 
-    kind: FeatureKind = "empty"
+    kind: FeatureKind = "empty"  # what `show` gives, as far as that is known without data
 
     def __init__(
         self,
@@ -79,7 +93,7 @@ class BaseFeature:
         """All baselines of one transformed input; zeros where none were given."""
         if not self.baseline_transforms:
             return [torch.zeros_like(transformed)]
-        return [self._baseline(transform, transformed) for transform in self.baseline_transforms]
+        return [self._baseline(transform, transformed.clone()) for transform in self.baseline_transforms]
 
     def _baseline(self, transform: Transform, transformed: Tensor) -> Tensor:
         baseline = transform(transformed)
@@ -105,6 +119,19 @@ class BaseFeature:
         """One example's attribution in the shape that is drawn."""
         return np.asarray(attribution.detach().float().cpu().numpy(), dtype=np.float32)
 
+    def groups(self, x: Tensor, size: int | None) -> Tensor:
+        """Which positions of the model's input `x` are removed together: numbers from 0, shaped like `x`.
+
+        `size`: pixels per side, or steps; None: chosen by the input's size.
+        """
+        dim = 0 if self.kind == "text" else _series(x)
+        return regions.squares(x, size) if dim is None else regions.stretches(x, dim, size or _step(x, dim))
+
+    def window(self, x: Tensor, size: int | None) -> regions.Sides:
+        """The sides of the window that slides over the model's input `x`, one for each of its dimensions."""
+        dim = 0 if self.kind == "text" else _series(x)
+        return regions.square_window(x, size) if dim is None else regions.stretch_window(x, dim, size or _step(x, dim))
+
     def _visualized(self, data: Tensor) -> object:
         batch = data.unsqueeze(0)
         try:
@@ -118,6 +145,14 @@ class ImageFeature(BaseFeature):
     """An image (C, H, W) or (H, W) with any number of channels; `visualization_transform` may choose what is shown."""
 
     kind: FeatureKind = "image"
+
+    def groups(self, x: Tensor, size: int | None) -> Tensor:
+        """Squares of pixels, over all channels."""
+        return regions.squares(x, size)
+
+    def window(self, x: Tensor, size: int | None) -> regions.Sides:
+        """A square of pixels, over all channels."""
+        return regions.square_window(x, size)
 
     def show(self, data: Tensor) -> Picture:
         """The original image: as it is in [0, 1] or in 0…255, stretched to the visible range otherwise."""
@@ -148,6 +183,14 @@ class TextFeature(BaseFeature):
 
     kind: FeatureKind = "text"
 
+    def groups(self, x: Tensor, size: int | None) -> Tensor:
+        """Tokens, over all numbers of their embeddings."""
+        return regions.stretches(x, 0, size or 1)
+
+    def window(self, x: Tensor, size: int | None) -> regions.Sides:
+        """Tokens, over all numbers of their embeddings."""
+        return regions.stretch_window(x, 0, size or 1)
+
     def show(self, data: Tensor) -> Words:
         """The words, or the ids where no `visualization_transform` is given."""
         shown = self._visualized(data)
@@ -177,6 +220,14 @@ class GeneralFeature(BaseFeature):
         super().__init__(name, baseline_transforms, input_transforms, visualization_transform)
         self.categories = [str(category) for category in categories]
 
+    def groups(self, x: Tensor, size: int | None) -> Tensor:  # noqa: ARG002  # columns have no neighbours
+        """Every number by itself."""
+        return regions.each(x)
+
+    def window(self, x: Tensor, size: int | None) -> regions.Sides:
+        """Numbers side by side."""
+        return regions.stretch_window(x, _series(x) or 0, size or 1)
+
     def show(self, data: Tensor) -> Numbers:
         """The numbers with their names; numbers without a name are counted on."""
         values = torch.as_tensor(self._visualized(data)).detach().double().reshape(-1).tolist()
@@ -199,6 +250,24 @@ class EmptyFeature(BaseFeature):
         visualization_transform: Callable[[Tensor], object] | None = None,
     ) -> None:
         super().__init__(name, baseline_transforms, input_transforms, visualization_transform)
+
+    def groups(self, x: Tensor, size: int | None) -> Tensor:  # noqa: ARG002  # nobody sees its parts
+        """The input as a whole."""
+        return regions.whole(x)
+
+    def window(self, x: Tensor, size: int | None) -> regions.Sides:  # noqa: ARG002
+        """The input as a whole."""
+        return tuple(x.shape)
+
+
+def _series(x: Tensor) -> int | None:
+    """The dimension along which data of one dimension runs, (T,) or (1, T); None for data of more."""
+    long = [dim for dim, size in enumerate(x.shape) if size > 1]
+    return (long or [0])[0] if len(long) <= 1 else None
+
+
+def _step(x: Tensor, dim: int) -> int:
+    return max(1, round(x.shape[dim] / regions.ALONG)) if x.dim() else 1
 
 
 def _listed(transforms: Transforms) -> list[Transform]:

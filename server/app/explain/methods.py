@@ -5,17 +5,21 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from torch import Tensor, nn
 
 import attribution_core
 from app.errors import InsightsError
 from app.schema import Argument, MethodInfo, Parameter
 from attribution_core.reading.arguments import ARGUMENTS
 from attribution_core.rules.composites import COMPOSITES
+
+Tensors = tuple[Tensor, ...]
 
 OFFERED = (
     "IntegratedGradients",
@@ -101,13 +105,25 @@ class Method:
         """Whether it can give negative attributions."""
         return not arguments.get("abs", False)
 
-    def build(self, module: Any, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The engine's method for a module, and the arguments that are left for `attribute`."""
+    def ask(
+        self,
+        module: nn.Module,
+        inputs: Tensors,
+        baselines: Tensors,
+        target: Callable[[Any], Tensor],
+        extra: tuple[Any, ...],
+        arguments: dict[str, Any],
+    ) -> Tensors:
+        """The attributions of inputs (B, …) of a module."""
         mine = inspect.signature(self.engine).parameters
         rest = {name: value for name, value in arguments.items() if name not in mine}
         if "seed" in inspect.signature(self.engine.attribute).parameters:
             rest["seed"] = 0  # the same question has the same answer
-        return self.engine(module, **{name: arguments[name] for name in arguments if name in mine}), rest
+        if self.uses_baseline:
+            rest["baselines"] = baselines
+        method = self.engine(module, **{name: arguments[name] for name in arguments if name in mine})
+        found: Tensors = method.attribute(inputs, target=target, additional_forward_args=extra or None, **rest)
+        return found
 
     @cached_property
     def form(self) -> type[BaseModel]:

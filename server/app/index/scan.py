@@ -8,17 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from threading import Condition, Thread
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from app.data.features import BaseFeature
 from app.data.source import Example, Source
-from app.errors import InsightsError, arrived, describe
+from app.errors import describe
 from app.index.predictions import BEST, PredictionIndex, Row
-from app.model.device import device_of
-from app.model.outputs import Outputs
+from app.model.subject import Prepared, Subject
 from app.model.worker import Worker
 from app.numbers import finite
 from app.schema import ApiError, Progress, Task
@@ -26,6 +23,8 @@ from app.schema import ApiError, Progress, Task
 log = logging.getLogger(__name__)
 
 PORTION = 0.2
+
+Ready = tuple[int, Example, Prepared]
 
 
 class Scanner:
@@ -35,20 +34,15 @@ class Scanner:
         self,
         source: Source,
         index: PredictionIndex,
-        models: Sequence[tuple[nn.Module, Worker]],
-        features: list[BaseFeature],
-        outputs: Outputs,
+        subjects: Sequence[tuple[Subject, Worker]],
     ) -> None:
-        self._source, self._index, self._models = source, index, models
-        self._features, self._outputs = features, outputs
+        self._source, self._index, self._subjects = source, index, subjects
         self._changed = Condition()
         self._wanted = self._scanned = self._labelled = self._failed = self._unreadable = self._revision = 0
         self._known: object = None
         self._exhausted = self._closed = False
         self._error: ApiError | None = None
         self._portion = 4
-        self.tasks: dict[int, Task] = {}  # of each model, once one example has been predicted
-        self.outputs: dict[int, int] = {}
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
     def want(self, count: int) -> None:
@@ -84,6 +78,7 @@ class Scanner:
     @property
     def progress(self) -> Progress:
         """How far reading is."""
+        changed = [subject.name for subject, _ in self._subjects if subject.changed]
         with self._changed:
             return Progress(
                 workspace=self._revision,
@@ -94,7 +89,7 @@ class Scanner:
                 labelled=self._labelled,
                 failed=self._failed,
                 unreadable=self._unreadable,
-                changed_models=[],
+                changed_models=changed,
                 error=self._error,
             )
 
@@ -122,8 +117,8 @@ class Scanner:
             portion, examples = examples[: self._portion], examples[self._portion :]
             rows: list[Row] = []
             started, busy = self._scanned, 0.0
-            for number, (model, worker) in enumerate(self._models):
-                found, seconds = worker.background(partial(self._timed, model, number, portion)).result()
+            for number, (subject, worker) in enumerate(self._subjects):
+                found, seconds = worker.background(partial(self._timed, subject, number, portion)).result()
                 rows += found
                 busy = max(busy, seconds)
             self._portion = max(1, min(2 * self._portion, int(PORTION / max(busy, 1e-4) * len(portion))))
@@ -133,7 +128,7 @@ class Scanner:
                 self._labelled += sum(isinstance(e, Example) and e.label is not None for e in portion)
                 self._failed += len({row.sample for row in rows if row.error})
                 self._unreadable += sum(isinstance(e, Exception) for e in portion)
-                self._learn((*self.tasks.items(), *self.outputs.items()))
+                self._learn([(subject.task, subject.width) for subject, _ in self._subjects])
                 self._changed.notify_all()
 
     def _learn(self, known: object) -> None:
@@ -141,65 +136,23 @@ class Scanner:
         self._revision += known != self._known
         self._known = known
 
-    def _timed(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> tuple[list[Row], float]:
+    def _timed(self, subject: Subject, number: int, examples: list[Example | Exception]) -> tuple[list[Row], float]:
         started = time.monotonic()
-        return self._predict(model, number, examples), time.monotonic() - started
+        return self._predict(subject, number, examples), time.monotonic() - started
 
-    def _predict(self, model: nn.Module, number: int, examples: list[Example | Exception]) -> list[Row]:
-        ready: list[tuple[int, Example, tuple[Tensor, ...]]] = []
+    def _predict(self, subject: Subject, number: int, examples: list[Example | Exception]) -> list[Row]:
+        ready: list[Ready] = []
         rows: list[Row] = []
         for sample, example in enumerate(examples, start=self._scanned):
             try:
                 if isinstance(example, Exception):
                     raise example
-                inputs = tuple(f.transform(x) for f, x in zip(self._features, example.inputs, strict=True))
-                ready.append((sample, example, inputs))
+                ready.append((sample, example, subject.prepare(example)))
             except Exception as error:
                 rows.append(_failure(sample, number, example, error))
-        for _, group in groupby(ready, key=lambda item: _stackable(item[1], item[2])):
-            rows += self._forward(model, number, list(group))
+        for _, group in groupby(ready, key=lambda item: item[2].key):
+            rows += _forward(subject, number, list(group))
         return rows
-
-    def _forward(
-        self, model: nn.Module, number: int, group: list[tuple[int, Example, tuple[Tensor, ...]]]
-    ) -> list[Row]:
-        """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
-        try:
-            scores = self._scores(model, number, group)
-        except Exception as error:
-            if len(group) == 1:
-                return [_failure(group[0][0], number, group[0][1], error)]
-            return [row for item in group for row in self._forward(model, number, [item])]
-        return [
-            self._row(sample, number, example, row) for (sample, example, _), row in zip(group, scores, strict=True)
-        ]
-
-    def _scores(self, model: nn.Module, number: int, group: list[tuple[int, Example, tuple[Tensor, ...]]]) -> Tensor:
-        device = device_of(model)
-        inputs = [torch.stack(column).to(device) for column in zip(*(item[2] for item in group), strict=True)]
-        extra = _stacked([example.extra for _, example, _ in group], device)
-        with torch.no_grad():
-            output = _called(model, inputs, extra)
-        self.tasks[number], scores = self._outputs.read(output)
-        self.outputs[number] = scores.shape[1]
-        if len(scores) != len(group):
-            raise InsightsError(
-                f"the model gave {len(scores)} outputs for a batch of {len(group)}",
-                hint="the first dimension of the output must count the examples",
-            )
-        return scores.cpu()
-
-    def _row(self, sample: int, model: int, example: Example, scores: Tensor) -> Row:
-        if self.tasks[model] == "regression":
-            return Row(sample, model, None, None, None, [0], [finite(float(scores[0]))])
-        order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
-        best: list[int] = order[:BEST].tolist()
-        label = example.label
-        if label is not None and label < len(scores) and label not in best:
-            best.append(label)
-        predicted = best[0] if bool(scores[best[0]].isfinite()) else None
-        correct = None if label is None else predicted == label
-        return Row(sample, model, label, predicted, correct, best, [finite(float(scores[i])) for i in best])
 
     def close(self) -> None:
         """Stop reading."""
@@ -210,27 +163,30 @@ class Scanner:
             self._thread.join(timeout=2)
 
 
-def _called(model: nn.Module, inputs: list[Tensor], extra: list[Any]) -> Any:
+def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:
+    """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
     try:
-        return model(*inputs, *extra)
+        scores = subject.predict([prepared for _, _, prepared in group])
     except Exception as error:
-        error.add_note(f"The model was called with {arrived([*inputs, *extra])}.")
-        raise
+        if len(group) == 1:
+            return [_failure(group[0][0], number, group[0][1], error)]
+        return [row for item in group for row in _forward(subject, number, [item])]
+    return [
+        _row(sample, number, example.label, row, subject.task)
+        for (sample, example, _), row in zip(group, scores, strict=True)
+    ]
 
 
-def _stackable(example: Example, inputs: tuple[Tensor, ...]) -> object:
-    """Neighbours with the same key can share a forward pass."""
-    plain = [id(x) for x in example.extra if not isinstance(x, Tensor)]
-    return (
-        [(x.shape, x.dtype) for x in inputs],
-        [x.shape for x in example.extra if isinstance(x, Tensor)],
-        plain,
-    )
-
-
-def _stacked(extras: list[tuple[Any, ...]], device: torch.device) -> list[Any]:
-    columns = zip(*extras, strict=True)
-    return [torch.cat(column).to(device) if isinstance(column[0], Tensor) else column[0] for column in columns]
+def _row(sample: int, model: int, label: int | None, scores: Tensor, task: Task | None) -> Row:
+    if task == "regression":
+        return Row(sample, model, None, None, None, [0], [finite(float(scores[0]))])
+    order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
+    best: list[int] = order[:BEST].tolist()
+    if label is not None and label < len(scores) and label not in best:
+        best.append(label)
+    predicted = best[0] if bool(scores[best[0]].isfinite()) else None
+    correct = None if label is None else predicted == label
+    return Row(sample, model, label, predicted, correct, best, [finite(float(scores[i])) for i in best])
 
 
 def _failure(sample: int, model: int, example: Example | Exception, error: Exception) -> Row:

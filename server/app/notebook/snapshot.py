@@ -13,9 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.data.features import BaseFeature, Picture, Shown, Words
-from app.explain.explanation import Explanation
+from app.explain.explanation import Explanation, InputExplanation
 from app.numbers import Floats, finite
-from app.web.encode import reduce_channels
+from app.web.present import map_of
 
 SIDE = 160
 NEGATIVE, MIDDLE, POSITIVE = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], dtype=np.float64)
@@ -51,7 +51,7 @@ def as_html(seen: Sequence[Seen], features: list[BaseFeature], caption: str) -> 
 def as_png(seen: Sequence[Seen]) -> bytes | None:
     """The images among the samples, original above attribution, side by side; None where there are none."""
     columns = [
-        np.vstack([_sized(shown.pixels), _sized(_map(part.values))])
+        np.vstack([_sized(shown.pixels), _sized(_map(part))])
         for item in seen
         for shown, part in zip(item.shown, item.explanation.inputs, strict=True)
         if isinstance(shown, Picture)
@@ -61,15 +61,16 @@ def as_png(seen: Sequence[Seen]) -> bytes | None:
 
 def _cell(item: Seen, features: list[BaseFeature]) -> str:
     parts = zip(features, item.shown, item.explanation.inputs, strict=True)
-    inside = "".join(_input(feature, shown, part.values) for feature, shown, part in parts)
+    inside = "".join(_input(feature, shown, part) for feature, shown, part in parts)
     return f'<div><div style="margin-bottom:4px">{html.escape(item.title)}</div>{inside}</div>'
 
 
-def _input(feature: BaseFeature, shown: Shown, values: Floats) -> str:
+def _input(feature: BaseFeature, shown: Shown, part: InputExplanation) -> str:
     if isinstance(shown, Picture):
-        return _img(shown.pixels, feature.name) + _img(_map(values), f"attribution of {feature.name}")
+        return _img(shown.pixels, feature.name) + _img(_map(part), f"attribution of {feature.name}")
     if shown is None:
         return ""
+    values = part.values
     names = shown.tokens if isinstance(shown, Words) else shown.categories
     bound = float(np.nanmax(np.abs(values), initial=0.0))
     return "<div>" + " ".join(_word(name, value, bound) for name, value in zip(names, values, strict=False)) + "</div>"
@@ -84,9 +85,9 @@ def _word(name: str, value: float, bound: float) -> str:
     return f'<span style="{style}" title="{said}">{html.escape(name)}</span>'
 
 
-def _map(values: Floats) -> npt.NDArray[np.uint8]:
+def _map(part: InputExplanation) -> npt.NDArray[np.uint8]:
     """The signed sum over channels, clipped at the 99th percentile, as colours."""
-    summed = reduce_channels(values, "sum")
+    summed = map_of(part, "sum")
     magnitudes = np.abs(summed[np.isfinite(summed)])
     return colours(summed, float(np.percentile(magnitudes, 99)) if magnitudes.size else 0.0)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
-
-from app.data.features import BaseFeature, Numbers, Picture, Words
+from app.data.features import BaseFeature, Numbers, Picture, Shown, Words
 from app.data.source import Example
 from app.errors import describe
 from app.explain.explanation import Explanation, InputExplanation
@@ -12,7 +10,8 @@ from app.explain.jobs import Job
 from app.index.predictions import BINS, Counts, Row
 from app.model.device import device_of
 from app.model.outputs import Outputs
-from app.numbers import finites
+from app.model.subject import Subject, show
+from app.numbers import Floats, finites
 from app.schema import (
     ApiError,
     Attribution,
@@ -36,20 +35,25 @@ from app.schema import (
     Sample,
     SampleInput,
     Summary,
-    Task,
     TextAttribution,
     TextInput,
 )
 from app.schema import Job as WireJob
-from app.web.encode import EncodedMap, encode_map, reduce_channels, reductions
+from app.web.encode import EncodedMap, encode_map, reduce_channels
+from app.web.encode import reductions as ways
 
 Answer = tuple[AttributionRequest, Explanation]
 
 
-def model_info(name: str, model: nn.Module, outputs: int | None, task: Task | None) -> ModelInfo:
-    """A model by name, place and size; `outputs` and `task` as far as they are known."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return ModelInfo(name=name, device=str(device_of(model)), parameters=parameters, outputs=outputs, task=task)
+def model_info(subject: Subject) -> ModelInfo:
+    """A model by name, place and size; outputs and task as far as they are known."""
+    return ModelInfo(
+        name=subject.name,
+        device=str(subject.device),
+        parameters=subject.parameters,
+        outputs=subject.width,
+        task=subject.task,
+    )
 
 
 def sample(
@@ -69,8 +73,8 @@ def sample(
     else:
         try:
             inputs = [
-                _input(feature, example, i, f"api/samples/{number}/media/{i}?v={salt}")
-                for i, feature in enumerate(features)
+                _input(feature.name, shown, f"api/samples/{number}/media/{i}?v={salt}")
+                for i, (feature, shown) in enumerate(zip(features, show(features, example), strict=True))
             ]
         except Exception as problem:
             error = error or describe(problem)
@@ -101,17 +105,17 @@ def _prediction(row: Row, outputs: Outputs) -> Prediction:
     )
 
 
-def _input(feature: BaseFeature, example: Example, place: int, url: str) -> SampleInput:
-    match feature.show(example.inputs[place]):
+def _input(name: str, shown: Shown, url: str) -> SampleInput:
+    match shown:
         case Picture(pixels=pixels, note=note):
             height, width = pixels.shape[:2]
-            return ImageInput(name=feature.name, url=url, width=width, height=height, note=note)
+            return ImageInput(name=name, url=url, width=width, height=height, note=note)
         case Words(tokens=tokens):
-            return TextInput(name=feature.name, tokens=tokens)
+            return TextInput(name=name, tokens=tokens)
         case Numbers(categories=categories, values=values):
-            return GeneralInput(name=feature.name, categories=categories, values=finites(values))
-        case _:
-            return EmptyInput(name=feature.name)
+            return GeneralInput(name=name, categories=categories, values=finites(values))
+        case None:
+            return EmptyInput(name=name)
 
 
 def summary(counts: Counts, outputs: Outputs, progress: Progress) -> Summary:
@@ -174,30 +178,30 @@ def _attribution(id: str, answer: Answer, features: list[BaseFeature]) -> Attrib
         completeness=explanation.completeness,
         warnings=explanation.warnings,
         inputs=[
-            _attributed(id, i, feature, part)
+            _attributed(id, i, feature.name, part)
             for i, (feature, part) in enumerate(zip(features, explanation.inputs, strict=True))
         ],
     )
 
 
-def _attributed(id: str, place: int, feature: BaseFeature, part: InputExplanation) -> InputAttribution:
-    match feature.kind:
+def _attributed(id: str, place: int, name: str, part: InputExplanation) -> InputAttribution:
+    match part.kind:
         case "image":
-            maps = [_map(id, place, part, reduction) for reduction in reductions(len(part.values))]
-            return ImageAttribution(name=feature.name, contribution=part.contribution, maps=maps)
+            maps = [_map(id, place, part, reduction) for reduction in reductions(part)]
+            return ImageAttribution(name=name, contribution=part.contribution, maps=maps)
         case "text":
-            return TextAttribution(name=feature.name, contribution=part.contribution, weights=finites(part.values))
+            return TextAttribution(name=name, contribution=part.contribution, weights=finites(part.values))
         case "general":
-            return GeneralAttribution(name=feature.name, contribution=part.contribution, weights=finites(part.values))
+            return GeneralAttribution(name=name, contribution=part.contribution, weights=finites(part.values))
         case "empty":
-            return EmptyAttribution(name=feature.name, contribution=part.contribution)
+            return EmptyAttribution(name=name, contribution=part.contribution)
 
 
 def _map(id: str, place: int, part: InputExplanation, reduction: str) -> AttributionMap:
     found = encoded(part, reduction)
     return AttributionMap(
         reduction=reduction,
-        unit="pixel",
+        unit=part.unit,
         url=f"api/attributions/{id}/maps/{place}/{reduction}",
         height=found.height,
         width=found.width,
@@ -208,6 +212,16 @@ def _map(id: str, place: int, part: InputExplanation, reduction: str) -> Attribu
     )
 
 
+def reductions(part: InputExplanation) -> list[str]:
+    """The maps there are of an image; a patch or window has one value for all channels."""
+    return ways(len(part.values)) if part.region is None else ["sum"]
+
+
+def map_of(part: InputExplanation, reduction: str) -> Floats:
+    """One map (H, W) of an image's attribution."""
+    return reduce_channels(part.values, reduction) if part.region is None else part.region
+
+
 def encoded(part: InputExplanation, reduction: str) -> EncodedMap:
-    """One map of an image's attribution."""
-    return encode_map(reduce_channels(part.values, reduction))
+    """The same as it travels."""
+    return encode_map(map_of(part, reduction))

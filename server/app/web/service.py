@@ -22,6 +22,7 @@ from app.index.predictions import PredictionIndex
 from app.index.scan import Scanner
 from app.model.device import device_of
 from app.model.outputs import Outputs
+from app.model.subject import Subject, show, show_one
 from app.model.worker import Worker
 from app.schema import (
     AttributionRequest,
@@ -37,13 +38,14 @@ from app.schema import (
     Workspace,
 )
 from app.web import present
-from app.web.encode import image_file, reductions
+from app.web.encode import image_file
 from attribution_core.evaluation.observe import Cancelled
 
 PATIENCE = 0.4
 FIRST_LOOK = 2.0
 STEP = 1.0
 TASKS = get_args(Task)
+NO_OUTPUT = "The label, class {label}, is none of the model's {width} outputs: the predicted class is explained."
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +69,11 @@ class InsightsService:
         self._setup = setup
         self._methods = methods.offered()
         self._salt = secrets.token_hex(4)  # the same address never means another workspace's picture
-        places = [(model, str(device_of(model))) for _, model in setup.models]
-        self._workers = {device: Worker(device) for _, device in places}
-        self._placed = [(model, self._workers[device]) for model, device in places]
+        subjects = [Subject(name, model, setup.features, setup.outputs) for name, model in setup.models]
+        self._workers = {device: Worker(device) for device in {str(subject.device) for subject in subjects}}
+        self._placed = [(subject, self._workers[str(subject.device)]) for subject in subjects]
         self._index = PredictionIndex()
-        self._scanner = Scanner(setup.source, self._index, self._placed, setup.features, setup.outputs)
+        self._scanner = Scanner(setup.source, self._index, self._placed)
         self._jobs: Jobs[present.Answer] = Jobs(Cancelled, lambda answer: answer[1].bytes)
 
     def workspace(self) -> Workspace:
@@ -79,18 +81,17 @@ class InsightsService:
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
         revision = self._scanner.progress.workspace  # first: what is learnt meanwhile makes it be asked for again
-        setup, outputs, tasks = self._setup, self._scanner.outputs, self._scanner.tasks
+        setup, subjects = self._setup, [subject for subject, _ in self._placed]
+        widths = [subject.width for subject in subjects if subject.width is not None]
+        tasks = [subject.task for subject in subjects if subject.task is not None]
         return Workspace(
             revision=revision,
             title=setup.title,
             version=version("attribution-insights"),
-            task=min(tasks.values(), key=TASKS.index, default="classification"),
-            classes=[setup.outputs.name(i) for i in range(max(setup.outputs.classes, *outputs.values(), 0))],
+            task=min(tasks, key=TASKS.index, default="classification"),
+            classes=[setup.outputs.name(i) for i in range(max(setup.outputs.classes, *widths, 0))],
             named=len(setup.outputs.names),
-            models=[
-                present.model_info(name, model, outputs.get(i), tasks.get(i))
-                for i, (name, model) in enumerate(setup.models)
-            ],
+            models=[present.model_info(subject) for subject in subjects],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
             methods=[method.info for method in self._methods.values()],
             default_method=setup.default_method,
@@ -142,7 +143,7 @@ class InsightsService:
         """An input as an image file."""
         example = self._example(sample)
         features = self._setup.features
-        shown = features[feature].show(example.inputs[feature]) if feature < len(features) else None
+        shown = show_one(features[feature], example.inputs[feature]) if feature < len(features) else None
         if not isinstance(shown, Picture):
             raise _not_found(f"input {feature} of sample {sample} is not an image")
         return image_file(shown)
@@ -154,10 +155,10 @@ class InsightsService:
         return present.job(job, self._jobs.ahead(job), self._setup.features)
 
     def _submit(self, request: AttributionRequest, client: str, first: bool) -> jobs.Job[present.Answer]:
-        question, example, setup = self._question(request), self._example(request.sample), self._setup
+        question, example = self._question(request), self._example(request.sample)
 
         def work(job: jobs.Job[present.Answer]) -> present.Answer:
-            return request, explain(question, example, setup.features, setup.outputs, job.report, lambda: job.stops)
+            return request, explain(question, example, job.report, lambda: job.stops)
 
         worker = self._placed[request.model][1]
         looked_at = request.sample if first else None
@@ -172,23 +173,27 @@ class InsightsService:
                 status=422,
             )
         method = self._methods[request.method]
+        target, note = self._target(request)
         return Question(
-            model=self._placed[request.model][0],
+            subject=self._placed[request.model][0],
             method=method,
             arguments=method.check(request.arguments),
-            target=self._target(request),
+            target=target,
             baseline=request.baseline if method.uses_baseline else 0,
+            note=note,
         )
 
-    def _target(self, request: AttributionRequest) -> int:
-        """The class asked for, or else the label where labels are explained, or else the predicted class."""
+    def _target(self, request: AttributionRequest) -> tuple[int, str]:
+        """The class asked for, or else the label where labels are explained, or else the predicted class, and why."""
         if request.target is not None:
-            return request.target
+            return request.target, ""
         self._example(request.sample)
         row = next(r for r in self._index.predictions([request.sample])[request.sample] if r.model == request.model)
-        label = row.label if self._setup.explains_label else None
-        target = label if label is not None else row.predicted
-        return target if target is not None else (row.classes or [0])[0]
+        predicted = row.predicted if row.predicted is not None else (row.classes or [0])[0]
+        label, width = row.label if self._setup.explains_label else None, self._placed[request.model][0].width
+        if label is None or (width is not None and label >= width):
+            return predicted, "" if label is None else NO_OUTPUT.format(label=label, width=width)
+        return label, ""
 
     def answer(self, request: AttributionRequest, patience: float | None = None, first: bool = False) -> Explanation:
         """The explanation itself, for callers in this process; waits `patience` seconds (None: as long as it takes).
@@ -213,8 +218,7 @@ class InsightsService:
 
     def shown(self, sample: int) -> list[Shown]:
         """What is drawn of a sample's inputs."""
-        example = self._example(sample)
-        return [f.show(x) for f, x in zip(self._setup.features, example.inputs, strict=True)]
+        return show(self._setup.features, self._example(sample))
 
     @property
     def setup(self) -> Setup:
@@ -236,11 +240,11 @@ class InsightsService:
     def map(self, job: str, feature: int, reduction: str) -> bytes:
         """A raw map of a finished explanation."""
         found = self._jobs.get(job)
-        features = self._setup.features
-        if found.result is None or feature >= len(features) or features[feature].kind != "image":
+        parts = found.result[1].inputs if found.result else []
+        if feature >= len(parts) or parts[feature].kind != "image":
             raise _not_found(f"explanation {job} has no map for input {feature}")
-        part = found.result[1].inputs[feature]
-        if reduction not in reductions(len(part.values)):
+        part = parts[feature]
+        if reduction not in present.reductions(part):
             raise _not_found(f"explanation {job} has no map {reduction!r}")
         return present.encoded(part, reduction).data
 

@@ -1,0 +1,85 @@
+"""What a perturbation method removes at once, and how its values spread over positions.
+
+The engine gives each position the whole value of its group, or the mean of the windows that cover it. Here a value is
+divided evenly over the positions that it stands for, so that any sum counts a group once: a word once, not once for
+each number of its embedding; a patch once, not once for each pixel and channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.data import regions
+from app.data.features import BaseFeature
+from app.schema import Argument, Unit
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """The engine's arguments, and for each input over how many positions each value spreads; None: over its own."""
+
+    arguments: dict[str, Any]
+    positions: list[Tensor] | None
+    unit: Unit
+
+    def divided(self, attributions: Sequence[Tensor]) -> list[Tensor]:
+        """Each value divided evenly over its positions."""
+        if self.positions is None:
+            return list(attributions)
+        return [a / count.to(a) for a, count in zip(attributions, self.positions, strict=True)]
+
+    def unit_of(self, place: int) -> Unit:
+        """What a value of an image's map is the attribution of; one pixel through all channels is a pixel."""
+        if self.positions is None:
+            return self.unit
+        count = self.positions[place]
+        return self.unit if int(count.max()) > prod(count.shape[:-2]) else "pixel"
+
+
+def removal(arguments: dict[str, Argument], features: Sequence[BaseFeature], inputs: tuple[Tensor, ...]) -> Removal:
+    """Read the sizes that a person gave (None: chosen by the input's size) for inputs (1, …)."""
+    rest: dict[str, Any] = dict(arguments)
+    ones = [x[0] for x in inputs]
+    if "patch" in rest:
+        patch = rest.pop("patch")
+        groups = [feature.groups(x, patch) for feature, x in zip(features, ones, strict=True)]
+        return Removal(rest | {"feature_mask": _numbered(groups)}, [_sizes(group) for group in groups], "patch")
+    if "window" in rest:
+        size, stride = rest.pop("window"), rest.pop("stride", None)
+        windows = [feature.window(x, size) for feature, x in zip(features, ones, strict=True)]
+        steps = [regions.strides(x, window, stride) for x, window in zip(ones, windows, strict=True)]
+        covers = [_cover(*item) for item in zip(ones, windows, steps, strict=True)]
+        return Removal(rest | {"sliding_window_shapes": tuple(windows), "strides": tuple(steps)}, covers, "window")
+    return Removal(rest, None, "pixel")
+
+
+def _numbered(groups: list[Tensor]) -> tuple[Tensor, ...]:
+    """Batches of one, numbered on from input to input."""
+    masks, first = [], 0
+    for group in groups:
+        masks.append(group[None] + first)
+        first += int(group.max()) + 1
+    return tuple(masks)
+
+
+def _sizes(group: Tensor) -> Tensor:
+    """For each position the size of its group."""
+    return torch.bincount(group.reshape(-1)).cpu()[group.cpu()]
+
+
+def _cover(x: Tensor, window: regions.Sides, step: regions.Sides) -> Tensor:
+    """For each position the mean size of the windows that cover it; those at the edge are cut."""
+    sizes = torch.ones(x.shape, dtype=torch.float64)
+    for dim, (size, box, stride) in enumerate(zip(x.shape, window, step, strict=True)):
+        first = torch.arange(ceil((size - box) / stride) + 1)[:, None] * stride
+        inside = (torch.arange(size) >= first) & (torch.arange(size) < first + box)
+        lengths = inside.sum(1, keepdim=True).double()
+        mean = (inside * lengths).sum(0) / inside.sum(0)
+        sizes *= mean.reshape([-1 if d == dim else 1 for d in range(x.dim())])
+    return sizes
