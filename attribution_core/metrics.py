@@ -19,7 +19,7 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
-from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.evaluation.isolation import seeded, submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, report
 from attribution_core.question.question import Question
 from attribution_core.question.target import TargetLike, as_target
@@ -356,19 +356,16 @@ def _takes(function: Callable[..., Any], count: int) -> bool:
 
 @contextmanager
 def _seeded(seed: int | None, xs: Tensors) -> Iterator[None]:
-    """Torch (already forked by `undisturbed`), numpy and random start from `seed`; the latter two are restored."""
+    """Torch, numpy and random start from `seed`, and are restored."""
     if seed is None:
         yield
         return
-    at_least("seed", seed, 0)
     kept = np.random.get_state(), random.getstate()
-    torch.default_generator.manual_seed(seed)
-    for device in {x.device for x in xs if x.is_cuda}:
-        torch.cuda.default_generators[device.index].manual_seed(seed)
-    np.random.seed(seed % (1 << 32))
-    random.seed(seed)
     try:
-        yield
+        with seeded(seed, xs):
+            np.random.seed(seed % (1 << 32))
+            random.seed(seed)
+            yield
     finally:
         np.random.set_state(kept[0])
         random.setstate(kept[1])

@@ -12,8 +12,9 @@ from attribution_core.classes.base import Attribution
 from attribution_core.classes.primary import FeatureAblation
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
-from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.evaluation.isolation import same_randomness, submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, progress_bar
+from attribution_core.question.question import copied
 from attribution_core.reading.arguments import Baselines, Tensors, as_baselines, as_inputs, at_least
 from attribution_core.reading.masks import Groups, as_groups
 
@@ -70,6 +71,7 @@ class DataLoaderAttribution(Attribution):
         features = as_groups(_one_row(feature_mask), run.samples)
         with (
             undisturbed(submodules(self.forward_func), run.samples),
+            same_randomness(run.samples),
             torch.no_grad(),
             progress_bar(show_progress, self.get_name()),
         ):
@@ -100,7 +102,7 @@ class _Run:
             )
         self.forward, self.dataloader, self.to_metric = forward, dataloader, to_metric
         self.reduce, self.collects = reduce or _collected, reduce is None
-        with torch.random.fork_rng(devices=[]):  # a loader that shuffles draws
+        with same_randomness(()):  # a loader that shuffles draws
             batch = next(iter(dataloader), None)
         if batch is None:
             raise AttributionError("The dataloader is empty.", "It must return at least one batch.")
@@ -132,8 +134,9 @@ class _Run:
         return tuple(x for x, role in zip(elements, self.roles, strict=True) if role == ATTRIBUTED)
 
     def _replaced(self, elements: tuple[Any, ...], changed: Tensors) -> tuple[Any, ...]:
-        left = iter(x.clone() for x in changed)
-        return tuple(next(left) if role == ATTRIBUTED else x for x, role in zip(elements, self.roles, strict=True))
+        """A batch with other inputs, of which the model and `reduce` may change everything in place."""
+        left = iter(changed)
+        return copied(tuple(next(left) if r == ATTRIBUTED else x for x, r in zip(elements, self.roles, strict=True)))
 
     def _check(self, inputs: Tensors) -> None:
         if [x.shape[1:] for x in inputs] != [x.shape[1:] for x in self.samples]:

@@ -147,8 +147,7 @@ class ShapleyValueSampling(Removing):
             )
         share = as_tolerance(tolerance)
 
-        def values(game: Game) -> Tensor:
-            draws = Draws(seed, game.inputs[0].device)
+        def values(game: Game, draws: Draws) -> Tensor:
             if estimator == "orders" or game.players > MOST_REGRESSED:
                 return permutation_values(game, orders, draws, antithetic=estimator == "sets")
             return estimated_values(game, orders * game.players, draws, share)
@@ -158,7 +157,8 @@ class ShapleyValueSampling(Removing):
             progress_bar(show_progress, self.get_name()),
         ):
             game = self._game((question, xs, bases), feature_mask, copies)
-            return packed(spread(game, [values(part) for part in game.each()]), inputs)
+            draws = Draws(seed, xs[0].device)
+            return packed(spread(game, [values(part, draws) for part in game.each()]), inputs)
 
 
 @final

@@ -12,7 +12,8 @@ from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.perturbation import Mask, spread
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
-from attribution_core.evaluation.draws import Draws, seeded
+from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.isolation import seeded
 from attribution_core.evaluation.observe import nested, progress_bar, warn
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
@@ -92,8 +93,8 @@ class LimeBase(PerturbationAttribution):
         with (
             self._asking(inputs, target, additional_forward_args) as (question, xs, _),
             progress_bar(show_progress, self.get_name()),
+            seeded(seed, xs),
         ):
-            seeded(seed, xs[0].device)
             rows = None if copies == 1 else copies * len(xs[0])
             given = packed(xs, inputs)
             return surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
@@ -168,8 +169,9 @@ class Lime(_OfFeatures):
                 draws = Draws(seed, xs[0].device)
                 values = self._nonzero([lime(part, count, model, draws) for part in game.each()])
             else:
-                seeded(seed, xs[0].device)
-                values = self._own_way(game, count, isinstance(inputs, Tensor))
+                draws = Draws(seed, torch.device("cpu"))
+                with seeded(seed, xs):
+                    values = self._own_way(game, count, draws, isinstance(inputs, Tensor))
             return self._answered(game, values, inputs, return_input_shape)
 
     def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
@@ -184,23 +186,23 @@ class Lime(_OfFeatures):
         )
         return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]
 
-    def _own_way(self, game: Game, count: int, single: bool) -> list[Tensor]:
+    def _own_way(self, game: Game, count: int, draws: Draws, single: bool) -> list[Tensor]:
         games = _single_scores(game)
 
         def part(start: int, stop: int) -> list[Tensor]:
             with nested(stacked=False):
-                return [self._one(each, count, single).T for each in games[start:stop]]
+                return [self._one(games[place], count, draws.at(place), single).T for place in range(start, stop)]
 
         found = [value for part in in_chunks(len(games), part, 1, 1) for value in part]
         return found if game.features.own else [torch.cat(found, 1)]
 
-    def _one(self, game: Game, count: int, single: bool) -> Tensor:
+    def _one(self, game: Game, count: int, random: torch.Generator, single: bool) -> Tensor:
         def to_input(sample: Tensor, *_: Any, **__: Any) -> Any:
             points = game.points(sample.reshape(1, -1).bool())
             return points[0] if single else points
 
         def perturbed(_: Any, **options: Any) -> Tensor:
-            return torch.bernoulli(torch.full((1, options["num_interp_features"]), 0.5)).long()
+            return torch.bernoulli(torch.full((1, options["num_interp_features"]), 0.5), generator=random).long()
 
         given, bases, masks = game.inputs, game.baselines, game.features.places
         options = {

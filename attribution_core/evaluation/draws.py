@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from attribution_core.evaluation.isolation import drawn_seed
+from attribution_core.evaluation.observe import counting_forward
 from attribution_core.reading.arguments import at_least
 
 
 class Draws:
-    """One random stream for each step; without a seed they follow from the global random state, which is not advanced.
+    """One random stream for each step; without a seed they follow from one draw from the global random state.
 
-    To be made inside `undisturbed`, which restores the global state.
+    To be made once in a call.
     """
 
     def __init__(self, seed: int | None, device: torch.device) -> None:
-        self.seed = int(torch.randint(1 << 48, ())) if seed is None else at_least("seed", seed, 0)
+        self.seed = _unasked() if seed is None else at_least("seed", seed, 0)
         self.device = device
         self._generator = torch.Generator(device)
 
@@ -28,10 +30,5 @@ class Draws:
         return torch.randn(like.shape, generator=self.at(step), device=self.device, dtype=torch.float32).to(like.dtype)
 
 
-def seeded(seed: int | None, device: torch.device) -> None:
-    """Start the global random state from a seed, if there is one, for functions of the caller's that draw from it."""
-    if seed is None:
-        return
-    torch.default_generator.manual_seed(at_least("seed", seed, 0))
-    if device.type == "cuda":
-        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+def _unasked() -> int:
+    return 0 if counting_forward(0) else drawn_seed()  # to count passes is not to make them

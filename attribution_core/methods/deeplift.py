@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
-from attribution_core.evaluation.isolation import same_randomness
+from attribution_core.evaluation.isolation import may_draw, same_randomness, submodules
 from attribution_core.question.question import Question, Tensors
 from attribution_core.rules import Rescale
 from attribution_core.rules.watched import watched
@@ -31,7 +32,8 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
     """The two runs of DeepLIFT."""
     rule = Rescale(eps)
-    with same_randomness(inputs):
+    drawing = may_draw(submodules(question.forward))  # both runs must drop out the same
+    with same_randomness(inputs) if drawing else nullcontext():
         before = watched(question, rule.reference()).read(baselines)
     slopes = rule.slopes()
     found = watched(question, slopes).gradients(inputs)

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.question.question import stacked
+from attribution_core.question.question import copied, stacked
 from attribution_core.reading.arguments import as_extra, as_inputs, is_ids, owned
 
 Tensors = tuple[Tensor, ...]
@@ -99,7 +99,7 @@ def _recorded(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[
     copies = tuple(x.clone() for x in inputs)
     recorder = _Recorder(copies)
     with recorder:
-        model(*copies, *extra)
+        model(*copies, *copied(extra))
     return recorder.lookups
 
 

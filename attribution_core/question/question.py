@@ -191,14 +191,14 @@ class Question:
         """The same score as a function of the site's values, everything before them fixed by `inputs`."""
         if not isinstance(self.site, (Layer, Layers)):
             return self
-        site, batch = self.site, inputs[0].shape[0]
+        site, fixed = self.site, (*inputs, *self.extra)
 
-        def from_values(*values: Tensor) -> Any:
-            copies = values[0].shape[0] // batch
-            with site.replaced(values):
-                return self.forward(*copied((*inputs, *self.extra), batch, copies))
+        def from_values(*given: Any) -> Any:
+            count = len(given) - len(fixed)
+            with site.replaced(given[:count]):
+                return self.forward(*given[count:])
 
-        return replace(self, forward=from_values, site=Inputs(), extra=(), used={})
+        return replace(self, forward=from_values, site=Inputs(), extra=fixed, used={})
 
 
 def check_rows(values: Tensors, rows: int) -> None:

@@ -67,8 +67,8 @@ class Shared(Question):
         """The same scores as functions of the site's values."""
         if isinstance(self.site, Inputs):
             return self
-        forward = self._one.lifted(self._unique(inputs)).forward
-        return replace(self, forward=forward, site=Inputs(), extra=(), used={})
+        lifted = self._one.lifted(self._unique(inputs))
+        return replace(self, forward=lifted.forward, site=Inputs(), extra=lifted.extra, used={})
 
     @property
     def _one(self) -> Question:

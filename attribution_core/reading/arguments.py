@@ -50,7 +50,7 @@ ARGUMENTS: dict[str, str] = {
     "n_samples": "How much is drawn at random: more is more exact and slower.",
     "estimator": "Estimate from sets of features (the most exact), or from random orders of them as Captum does.",
     "tolerance": "Go on until the error, or the last change of the result, is below this share of it.",
-    "seed": "The same seed gives the same result; without it, the global random state decides (and stays as it is).",
+    "seed": "The same seed gives the same result; without it, one draw from the global random state decides.",
     "n_masks": "Random masks to look through: more is more exact and slower.",
     "grid_size": "Cells of a mask in each dimension: more show finer structures and need more masks.",
     "probability": "How likely a cell of a mask shows the input.",

@@ -141,10 +141,25 @@ def test_the_same_seed_gives_the_same_bits_and_the_global_state_stays(name: str)
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", [name for name in USUAL if takes(name, "seed")])
+def test_without_a_seed_each_call_takes_one_draw_from_the_global_state(name: str, training: bool) -> None:
+    """Also where the state is restored, because a module in training mode may draw from it."""
+    method, x = method_of(name, Net().train(training)), inputs()
     torch.manual_seed(11)
-    unseeded = method.attribute(x, **call(name, seed=None))
+    first, second = (method.attribute(x, **call(name, seed=None)) for _ in range(2))
+    state = torch.get_rng_state()
+    assert not torch.equal(first, second)
     torch.manual_seed(11)
-    assert torch.equal(method.attribute(x, **call(name, seed=None)), unseeded)
+    again = [method.attribute(x, **call(name, seed=None)) for _ in range(2)]
+    assert torch.equal(again[0], first)
+    assert torch.equal(again[1], second)
+    torch.manual_seed(11)
+    for _ in range(2):
+        torch.randint(1 << 48, ())
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("name", [name for name in USUAL if not takes(name, "seed")])

@@ -262,9 +262,9 @@ def test_nothing_is_left_behind_also_after_an_error():
         torch.rand(1)
         raise KeyError("mine")
 
-    infidelity(net, noisy, X, A, target=0)
-    sensitivity_max(Saliency(net).attribute, X, target=0)
-    for attempt in (lambda: infidelity(explode, noisy, X, A), lambda: sensitivity_max(explode, X)):
+    infidelity(net, noisy, X, A, target=0, seed=0)
+    sensitivity_max(Saliency(net).attribute, X, target=0, seed=0)
+    for attempt in (lambda: infidelity(explode, noisy, X, A, seed=0), lambda: sensitivity_max(explode, X, seed=0)):
         with pytest.raises(KeyError, match="mine"):
             attempt()
     assert torch.equal(state, torch.random.get_rng_state())

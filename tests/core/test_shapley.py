@@ -74,7 +74,12 @@ def test_groups_across_inputs_and_masks_of_single_examples() -> None:
     assert torch.equal(first[:, 2], second[:, 0])
     torch.testing.assert_close(first[:, 0] + first[:, 2] + second[:, 1], joint(a, b) - joint(a * 0, b * 0))
     own = torch.tensor([[0, 0, 1], [5, 2, 3]])
-    for method, options in ((ShapleyValues, {}), (KernelShap, {"n_samples": 4}), (ShapleyValueSampling, {})):
+    sampled = {"seed": 1}
+    for method, options in (
+        (ShapleyValues, {}),
+        (KernelShap, {"n_samples": 4, **sampled}),
+        (ShapleyValueSampling, sampled),
+    ):
         found = method(score).attribute(a, feature_mask=own, **options)
         for row in range(2):
             alone = method(score).attribute(a[row : row + 1], feature_mask=own[row : row + 1], **options)
@@ -192,13 +197,9 @@ def test_results_do_not_depend_on_the_bound(features: int, bound: int) -> None:
 @pytest.mark.parametrize("estimator", ["sets", "orders"])
 def test_seeds(estimator: Any) -> None:
     x, before = torch.rand(1, 12), torch.get_rng_state()
-    found = [
-        ShapleyValueSampling(score).attribute(x, n_samples=2, estimator=estimator, seed=s)
-        for s in (1, 1, 2, None, None)
-    ]
+    found = [ShapleyValueSampling(score).attribute(x, n_samples=2, estimator=estimator, seed=s) for s in (1, 1, 2)]
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
-    assert torch.equal(found[3], found[4])  # from the global state, which did not move
     assert torch.equal(torch.get_rng_state(), before)
 
 
