@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from app.data.features import EmptyFeature, GeneralFeature, ImageFeature, TextFeature
+from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, TextFeature
 from app.errors import InsightsError, describe
 
 
@@ -109,3 +109,46 @@ def test_numbers_without_a_name_are_counted_on() -> None:
 
 def test_an_empty_feature_shows_nothing() -> None:
     assert EmptyFeature().show(torch.rand(3)) is None
+
+
+def count(groups: torch.Tensor) -> int:
+    assert groups.unique().tolist() == list(range(int(groups.max()) + 1))
+    return int(groups.max()) + 1
+
+
+@pytest.mark.parametrize(
+    ("feature", "shape", "size", "groups", "window"),
+    [
+        (ImageFeature("x"), (32, 32), 4, 64, (4, 4)),
+        (ImageFeature("x"), (32, 32), None, 256, (4, 4)),
+        (ImageFeature("x"), (1, 32, 32), 4, 64, (1, 4, 4)),
+        (ImageFeature("x"), (3, 5, 7), 2, 12, (3, 2, 2)),
+        (ImageFeature("x"), (1, 60), 5, 12, (1, 5)),
+        (TextFeature("x"), (6, 32), None, 6, (1, 32)),
+        (TextFeature("x"), (6,), 4, 2, (4,)),
+        (GeneralFeature("x", []), (7,), None, 7, (1,)),
+        (GeneralFeature("x", []), (1, 7), None, 7, (1, 1)),
+        (GeneralFeature("x", []), (), None, 1, ()),
+        (BaseFeature("series"), (1, 60), None, 60, (1, 1)),
+        (BaseFeature("series"), (60,), 5, 12, (5,)),
+        (BaseFeature("series"), (1, 6400), None, 64, (1, 100)),
+        (BaseFeature("x"), (), None, 1, ()),
+        (BaseFeature("x"), (3, 8, 8), 4, 4, (3, 4, 4)),
+        (EmptyFeature("x"), (3, 8, 8), None, 1, (3, 8, 8)),
+    ],
+)
+def test_features_say_what_is_removed_together(
+    feature: BaseFeature, shape: tuple[int, ...], size: int | None, groups: int, window: tuple[int, ...]
+) -> None:
+    x = torch.zeros(shape)
+    assert feature.groups(x, size).shape == x.shape
+    assert count(feature.groups(x, size)) == groups
+    assert feature.window(x, size) == window
+
+
+def test_words_of_a_feature_of_ones_own_are_removed_one_by_one() -> None:
+    class Own(BaseFeature):
+        kind = "text"
+
+    assert count(Own("x").groups(torch.zeros(5, 32), None)) == 5
+    assert Own("x").window(torch.zeros(5, 32), 2) == (2, 32)
