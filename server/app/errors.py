@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from threading import current_thread, main_thread
 
 from torch import Tensor
 
@@ -39,3 +41,40 @@ def describe(error: BaseException) -> ApiError:
         message=(own if isinstance(own, str) else str(error)).strip() or "no further detail",
         hint=str(getattr(error, "hint", "")) or " ".join(getattr(error, "__notes__", ())),
     )
+
+
+def as_error(error: BaseException) -> Exception:
+    """The same, or an error in words for what is no `Exception`: it would end a thread that others need.
+
+    Ctrl-C itself is raised on: Python tells it to the main thread alone.
+    """
+    if isinstance(error, Exception):
+        return error
+    if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        raise error
+    return InsightsError(
+        f"this code raised {error!r}, which ends a program; here it ended this piece of work alone",
+        hint="raise an ordinary exception in its place",
+        type=type(error).__name__,
+    )
+
+
+def without_frames(error: Exception) -> Exception:
+    """The same error without the frames it came through, and those of its causes: they hold all their variables."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            waiting += [found.__cause__, found.__context__]
+    return error
+
+
+def raised_anew(error: Exception) -> Exception:
+    """A copy to raise, so that the frames it goes through do not hang on the original."""
+    try:
+        return copy.copy(error)
+    except Exception:
+        return error  # its constructor takes other arguments than it kept

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app import Batch
+from app import Batch, InsightsError
 from app.data.features import ImageFeature
 
 from .conftest import Make, Net, batches, explained, get, scanned
@@ -102,6 +102,73 @@ def test_a_model_that_fails_on_one_sample_spoils_no_other(make: Make) -> None:
     failed = [(s["error"]["message"], s["error"]["hint"]) for s in page["samples"] if s["error"]]
     assert 0 < len(failed) < 12
     assert set(failed) == {("shapes cannot be multiplied", "The model was called with float32 (1, 3, 8, 8).")}
+
+
+def leaves(*_: Any) -> Any:
+    raise SystemExit(1)
+
+
+def test_a_model_that_ends_the_program_fails_its_explanation_alone(make: Make) -> None:
+    class Leaving(Net):
+        bad = True
+
+        def forward(self, x: Tensor) -> Tensor:
+            if torch.is_grad_enabled() and self.bad:
+                raise SystemExit(1)
+            return super().forward(x)
+
+    model = Leaving()
+    visualizer = make(models=[model])
+    failed = explained(visualizer)
+    assert (failed["state"], failed["error"]["type"]) == ("failed", "SystemExit")
+    assert "which ends a program" in failed["error"]["message"]
+    with pytest.raises(InsightsError, match="which ends a program"):
+        visualizer.attributions(1)
+    model.bad = False
+    assert explained(visualizer, sample=2)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models": leaves},
+        {"features": [ImageFeature("Photo", None, [leaves])]},
+        {"score_func": leaves},
+    ],
+    ids=["model", "transform", "score_func"],
+)
+def test_code_that_ends_the_program_while_scanning_fails_its_samples_alone(make: Make, changes: dict[str, Any]) -> None:
+    visualizer = make(**changes)
+    progress = get(visualizer, "/api/samples", scan_to=100)["progress"]
+    assert (progress["scanned"], progress["failed"], progress["exhausted"]) == (12, 12, True)
+    assert get(visualizer, "/api/samples/3")["error"]["type"] == "SystemExit"
+
+
+def test_data_that_end_the_program_end_the_data(make: Make) -> None:
+    def leaving() -> Iterator[Batch]:
+        yield from batches(1)
+        raise KeyboardInterrupt
+
+    page = get(make(dataset=leaving()), "/api/samples", scan_to=100)
+    assert (len(page["samples"]), page["progress"]["scanning"]) == (4, False)
+    assert page["progress"]["error"]["type"] == "KeyboardInterrupt"
+
+
+def test_an_item_that_ends_the_program_is_one_sample_that_cannot_be_read(make: Make) -> None:
+    class Items:
+        def __len__(self) -> int:
+            return 5
+
+        def __getitem__(self, number: int) -> tuple[Tensor, int]:
+            if number == 2:
+                raise SystemExit
+            return torch.rand(3, 8, 8), 0
+
+    visualizer = make(dataset=Items())
+    page = get(visualizer, "/api/samples", scan_to=100)
+    assert [s["index"] for s in page["samples"] if s["error"]] == [2]
+    response = visualizer.app.test_client().get("/api/samples/2/media/0")
+    assert (response.status_code, response.get_json()["type"]) == (400, "SystemExit")
 
 
 def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:

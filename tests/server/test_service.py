@@ -12,7 +12,10 @@ from torch.utils.data import TensorDataset
 
 from app import Batch, InsightsError
 from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
+from app.explain.explanation import explain
 from app.explain.methods import OFFERED
+from app.model.schedule import Device, Priority, Task
+from app.schema import AttributionRequest
 
 from .conftest import Make, Net, batches, explained, get, scanned
 
@@ -385,6 +388,70 @@ def test_a_cancelled_explanation_can_be_asked_again(make: Make) -> None:
     assert cancelled.status_code == 200
     again = explained(visualizer, **question)
     assert again["state"] == "done"
+
+
+def test_what_is_selected_may_be_said_with_the_poll(make: Make) -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    class Held(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            if torch.is_grad_enabled():
+                entered.set()
+                gate.wait(5)
+            return super().forward(x)
+
+    visualizer = make(models=[Held()])
+    client = visualizer.app.test_client()
+    scanned(visualizer)
+    ask = [{"sample": n, "method": "Saliency"} for n in (0, 1, 2)]
+    ids = [client.post("/api/attributions?client=a", json=question).get_json()["id"] for question in ask]
+    assert entered.wait(5)
+    assert client.get(f"/api/attributions/{ids[2]}?client=a").get_json()["ahead"] == 2
+    assert client.get(f"/api/attributions/{ids[2]}?client=a&first=true").get_json()["ahead"] == 1
+    assert client.get(f"/api/attributions/{ids[1]}?client=a").get_json()["ahead"] == 2
+    gate.set()
+
+
+@pytest.mark.parametrize("method", ["IntegratedGradients", "DeepLift", "GuidedBackprop", "LRP", "KernelShap"])
+def test_an_explanation_that_is_paused_gives_the_same_bits(make: Make, method: str) -> None:
+    """The engine's modes and hooks of the one are not seen by the other, which runs in its midst."""
+    model = Net()
+    torch.manual_seed(0)
+    plain, visualizer = make(models=[model]), make(models=[model])
+    expected = [plain.attributions(n, method=method)[0] for n in (0, 1)]
+    scanned(visualizer)
+    service = visualizer.service
+    within: list[Tensor] = []
+    pause = Device.pause
+
+    def interrupted(device: Device, task: Task) -> float:
+        if not within:
+            within.append(torch.empty(0))
+            urgent = Task(lambda: within.append(direct(1)), Priority.SELECTED)
+            device.put(urgent)
+        return pause(device, task)
+
+    def direct(sample: int) -> Tensor:
+        request = AttributionRequest(sample=sample, method=method)
+        question, setup = service._question(request), service.setup
+        found = explain(question, setup.source.example(sample), lambda *_: None, lambda: False)
+        return torch.from_numpy(found.inputs[0].values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Device, "pause", interrupted)
+        found = service.answer(AttributionRequest(sample=0, method=method))
+    assert torch.equal(torch.from_numpy(found.inputs[0].values), expected[0])
+    assert torch.equal(within[1], expected[1])
+
+
+def test_a_finished_explanation_is_encoded_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    visualizer = make()
+    job = explained(visualizer)
+    monkeypatch.setattr("app.web.present.encode_map", None)
+    client = visualizer.app.test_client()
+    assert client.get(f"/api/attributions/{job['id']}").get_json()["attribution"] == job["attribution"]
+    for each in job["attribution"]["inputs"][0]["maps"]:
+        assert len(client.get(f"/{each['url']}").data) == 128
 
 
 def endless() -> Iterator[Batch]:

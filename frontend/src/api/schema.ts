@@ -995,6 +995,7 @@ export interface operations {
         parameters: {
             query?: {
                 client?: string;
+                first?: boolean;
             };
             header?: never;
             path: {

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from app.data.batch import Batch
-from app.errors import InsightsError
+from app.errors import InsightsError, as_error
 
 MEMORY = 256 * 2**20
 CHUNK = 32
@@ -93,10 +93,18 @@ class MapSource:
         with self._lock:
             if index in self._recent:
                 return self._recent[index]
-            example = unbatched(self.dataset[index], self.inputs)
+            example = unbatched(self._item(index), self.inputs)
             if example.bytes <= self._recent.maxsize:
                 self._recent[index] = example
             return example
+
+    def _item(self, index: int) -> Any:
+        try:
+            return self.dataset[index]
+        except Exception:
+            raise
+        except BaseException as error:
+            raise as_error(error) from None
 
     def close(self) -> None:
         """Forget what was read."""

@@ -1,4 +1,4 @@
-"""Explanations under way: progress, cancellation, results kept a while."""
+"""Explanations under way: their ids, states and progress, who waits for them, and their results for a while."""
 
 from __future__ import annotations
 
@@ -6,44 +6,52 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 from threading import Event, Lock
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
 
-from app.errors import InsightsError
-from app.model.worker import Worker
+from app.errors import InsightsError, as_error, without_frames
+from app.model.schedule import Device, Priority, Task
 from app.schema import JobState
+from attribution_core.evaluation.observe import Cancelled
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+FORGOTTEN = 30.0  # seconds without a word from a client, who asks every second: its tab is closed
+SOON = 1.0  # seconds to go in which a job is not worth a pause
+KEPT = 256 * 2**20  # bytes of results: hundreds of explanations of photos
+BESIDES = 1024  # bytes of a job besides its result
+TABS = 64  # clients whose selection is remembered
 
-FORGOTTEN = 30.0
-SOON = 1.0
-KEPT = 256 * 2**20
-TABS = 64
+
+class Result(Protocol):
+    """What came of a job."""
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
 
 
-class Job(Generic[Result]):
+Found = TypeVar("Found", bound=Result)
+
+
+class Job(Generic[Found]):
     """One explanation under way: who waits for it, how far it is, what came of it."""
 
-    def __init__(
-        self, id: str, work: Callable[[Job[Result]], Result], worker: Worker, cancelled: type[BaseException]
-    ) -> None:
-        self.id, self.work, self.worker, self._cancelled_error = id, work, worker, cancelled
+    def __init__(self, id: str, about: Hashable, work: Callable[[Job[Found]], Found], device: Device) -> None:
+        self.id, self.about, self.device = id, about, device
         self.state: JobState = "queued"
-        self.done, self.total = 0, None
-        self.result: Result | None = None
+        self.done = 0
+        self.total: int | None = None
+        self.result: Found | None = None
         self.error: Exception | None = None
         self.finished = Event()
-        self.looked_at: dict[str, Hashable] = {}  # as what each client looks at it
-        self._started = self._ended = 0.0
+        self.task = Task(lambda: None)
+        self._work: Callable[[Job[Found]], Found] | None = work
+        self._started = self._ended = self._paused = 0.0
         self._waiting: dict[str, float] = {}
-        self._abandoned = self._gives_way = False
+        self._abandoned = False
         self._lock = Lock()
-
-    done: int
-    total: int | None
 
     def seen_by(self, client: str) -> None:
         """Note that a client waits for this."""
@@ -59,21 +67,23 @@ class Job(Generic[Result]):
         """Give up, whoever waits."""
         self._abandoned = True
 
-    def give_way(self) -> None:
-        """Stop at the next step and wait again, unless it ends within `SOON` seconds."""
-        self._gives_way = self.remaining is None or self.remaining > SOON
-
     @property
-    def stops(self) -> bool:
-        """Asked to stop, for good or for another."""
-        return self._gives_way or self.unwanted
+    def waiting(self) -> list[str]:
+        """The clients that wait, or have asked within the last `FORGOTTEN` seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return [client for client, seen in self._waiting.items() if now - seen <= FORGOTTEN]
 
     @property
     def unwanted(self) -> bool:
-        """Given up, or nobody waits: everyone left, or has not asked for `FORGOTTEN` seconds."""
-        now = time.monotonic()
-        with self._lock:
-            return self._abandoned or all(now - seen > FORGOTTEN for seen in self._waiting.values())
+        """Given up, or nobody waits."""
+        return self._abandoned or not self.waiting
+
+    def stops(self) -> bool:
+        """Asked by the work at each of its steps: whether to stop; what is more urgent is done before it answers."""
+        if self.remaining is None or self.remaining > SOON:
+            self._paused += self.device.pause(self.task)
+        return self.unwanted
 
     def report(self, done: int, total: int) -> None:
         """Note how far the work is."""
@@ -82,7 +92,7 @@ class Job(Generic[Result]):
     @property
     def elapsed(self) -> float:
         """Seconds of work so far."""
-        return ((self._ended or time.monotonic()) - self._started) if self._started else 0.0
+        return ((self._ended or time.monotonic()) - self._started - self._paused) if self._started else 0.0
 
     @property
     def remaining(self) -> float | None:
@@ -91,114 +101,106 @@ class Job(Generic[Result]):
             return None
         return self.elapsed / self.done * (self.total - self.done)
 
-    def run(self) -> None:
-        """Do the work, whatever comes of it; start again if somebody came back while it was being cancelled.
+    def attempt(self) -> Found | Exception | None:
+        """Do the work: what came of it, or why not; None where nobody wants it.
 
-        It is queued again where it gave way.
+        It starts again if somebody came back while it was being cancelled.
         """
-        self._started, self._gives_way = time.monotonic(), False
-        while not self.unwanted:
+        self._started = time.monotonic()
+        while self._work is not None and not self.unwanted:
             self.state = "running"
             try:
-                self.result = self.work(self)
-                return self.end("done")
-            except self._cancelled_error:
-                if self._gives_way and not self._abandoned:
-                    self.state, self.done, self.total, self._started = "queued", 0, None, 0.0
-                    return None
-            except Exception as error:
+                return self._work(self)
+            except Cancelled:
+                self.done, self.total = 0, None
+            except BaseException as error:
                 log.debug("explanation %s failed", self.id, exc_info=True)
-                return self.end("failed", error)
-        return self.end("cancelled")
+                return as_error(error)
+        return None
 
-    def end(self, state: JobState, error: Exception | None = None) -> None:
-        """Note what came of it."""
-        self._ended, self.error, self.state = time.monotonic(), error, state
-        self.finished.set()
+    def end(self, found: Found | Exception | None) -> None:
+        """Note what came of it, and let go of the example and of the frames of an error."""
+        self._ended, self._work = time.monotonic(), None
+        if isinstance(found, Exception):
+            self.error, self.state = without_frames(found), "failed"
+        else:
+            self.result, self.state = found, "cancelled" if found is None else "done"
 
 
-class Jobs(Generic[Result]):
+class Jobs(Generic[Found]):
     """All explanations: the same question is computed once, and kept while there is room."""
 
-    def __init__(self, cancelled: type[BaseException], size: Callable[[Result], int]) -> None:
-        self._cancelled = cancelled
-        self._active: dict[str, Job[Result]] = {}
-        self._ended: LRUCache[str, Job[Result]] = LRUCache(
-            KEPT, getsizeof=lambda job: 1024 + (size(job.result) if job.result else 0)
-        )
-        self._looking: LRUCache[str, Hashable] = LRUCache(TABS)  # what each client looks at now
+    def __init__(self) -> None:
+        self._active: dict[str, Job[Found]] = {}
+        self._ended: LRUCache[str, Job[Found]] = LRUCache(KEPT, getsizeof=_size)
+        self._selected: LRUCache[str, Hashable] = LRUCache(TABS)  # by client: what it looks at now
         self._closed = False
         self._lock = Lock()
 
     def submit(
         self,
         id: str,
-        work: Callable[[Job[Result]], Result],
-        worker: Worker,
+        about: Hashable,
+        work: Callable[[Job[Found]], Found],
+        device: Device,
         client: str,
-        looked_at: Hashable | None = None,
-    ) -> Job[Result]:
+        selected: bool = False,
+    ) -> Job[Found]:
         """The job for a question: the one there is, or a new one; failed and cancelled ones start again.
 
-        `looked_at` is what the client looks at from now on, as a part of which it asks: such jobs go first, and what
-        nobody looks at gives way to them.
+        about: what it explains. selected: that is what the client looks at from now on: see `select`.
         """
         with self._lock:
             if self._closed:
                 raise InsightsError("the visualizer is closed", hint="make a new one")
             job = self._active.get(id) or self._ended.get(id)
-            if job is None or job.state in ("failed", "cancelled"):
-                job = self._active[id] = Job(id, work, worker, self._cancelled)
+            new = job is None or job.state in ("failed", "cancelled")
+            if job is None or new:
+                job = self._active[id] = Job(id, about, work, device)
+                job.task = Task(lambda: self._run(id))
                 self._ended.pop(id, None)
-                worker.put(lambda: self._run_next(worker))
             job.seen_by(client)
-            if looked_at is not None:
-                self._look(job, client, looked_at)
+            self._look(job, client, selected)
+            if new:
+                device.put(job.task)
             return job
 
-    def _look(self, job: Job[Result], client: str, looked_at: Hashable) -> None:
-        self._looking[client] = job.looked_at[client] = looked_at
-        if job.state != "queued":
-            return
-        job.worker.put(lambda: self._run_next(job.worker), first=True)  # one turn more than jobs: the last finds none
-        for other in self._active.values():
-            if other.worker is job.worker and other.state == "running" and not self._is_looked_at(other):
-                other.give_way()
-
-    def _is_looked_at(self, job: Job[Result]) -> bool:
-        return any(self._looking.get(client) == what for client, what in job.looked_at.items())
-
-    def _line(self) -> list[Job[Result]]:
-        """What is under way in its order: what runs, what is looked at, the rest as it came."""
-        return sorted(self._active.values(), key=lambda job: (job.state == "queued", not self._is_looked_at(job)))
-
-    def _run_next(self, worker: Worker) -> None:
+    def see(self, id: str, client: str, selected: bool = False) -> Job[Found]:
+        """A job for which a client waits; `selected` as for `submit`."""
+        job = self.get(id)
         with self._lock:
-            job = next((job for job in self._line() if job.worker is worker and job.state == "queued"), None)
+            job.seen_by(client)
+            self._look(job, client, selected)
+        return job
+
+    def _look(self, job: Job[Found], client: str, selected: bool) -> None:
+        """What a client looks at goes first; what nobody looks at any more goes with the rest."""
+        changed = selected and self._selected.get(client) != job.about
+        if changed:
+            self._selected[client] = job.about
+        for other in list(self._active.values()) if changed else [job]:
+            looking = any(self._selected.get(client) == other.about for client in other.waiting)
+            priority = Priority.SELECTED if looking else Priority.ASKED
+            if other.task.priority is not priority:
+                other.device.prioritise(other.task, priority)
+
+    def _run(self, id: str) -> None:
+        job = self._active.get(id)
         if job is None:
             return
-        job.run()
-        if job.state == "queued":  # it gave way
-            worker.put(lambda: self._run_next(worker))
-        else:
-            self._keep(job)
-
-    def _keep(self, job: Job[Result]) -> None:
+        found = job.attempt()
         with self._lock:
-            self._active.pop(job.id, None)
             if self._closed:
-                return
-            try:
-                self._ended[job.id] = job
-            except ValueError:  # larger than the whole cache
-                job.result = None
-                job.end(
-                    "failed",
-                    InsightsError("the explanation is too large to be kept", hint="use smaller inputs"),
-                )
-                self._ended[job.id] = job
+                found = None
+            if found is not None and not isinstance(found, Exception) and found.bytes > KEPT - BESIDES:
+                found = InsightsError("the explanation is too large to be kept", hint="use smaller inputs")
+            job.end(found)
+            self._active.pop(id, None)
+            if not self._closed:
+                self._ended[id] = job
+        job.finished.set()
 
-    def get(self, id: str) -> Job[Result]:
+    def get(self, id: str) -> Job[Found]:
         """A job by its id."""
         with self._lock:
             job = self._active.get(id) or self._ended.get(id)
@@ -211,12 +213,13 @@ class Jobs(Generic[Result]):
             )
         return job
 
-    def ahead(self, job: Job[Result]) -> int:
+    def ahead(self, job: Job[Found]) -> int:
         """How many jobs that somebody waits for come before this one."""
         if job.state != "queued":
             return 0
         with self._lock:
-            line = [other for other in self._line() if other is job or not other.unwanted]
+            line = [other for other in self._active.values() if other is job or not other.unwanted]
+        line.sort(key=lambda other: (other.state == "queued", other.task.priority))
         return line.index(job) if job in line else 0
 
     def close(self) -> None:
@@ -225,7 +228,12 @@ class Jobs(Generic[Result]):
             self._closed = True
             for job in self._active.values():
                 job.abandon()
-                if job.state == "queued":  # its worker may never come to it
-                    job.end("cancelled")
+                if job.state == "queued":  # its device may never come to it
+                    job.end(None)
+                    job.finished.set()
             self._active.clear()
             self._ended.clear()
+
+
+def _size(job: Job[Found]) -> int:
+    return BESIDES + (job.result.bytes if job.result else 0)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from app.data.source import Example, Source
-from app.errors import describe
+from app.errors import as_error, describe
 from app.index.predictions import BEST, PredictionIndex, Row
+from app.model.schedule import Device
 from app.model.subject import Prepared, Subject
-from app.model.worker import Worker
 from app.numbers import finite
 from app.schema import ApiError, Progress, Task
 
@@ -34,7 +34,7 @@ class Scanner:
         self,
         source: Source,
         index: PredictionIndex,
-        subjects: Sequence[tuple[Subject, Worker]],
+        subjects: Sequence[tuple[Subject, Device]],
     ) -> None:
         self._source, self._index, self._subjects = source, index, subjects
         self._changed = Condition()
@@ -104,9 +104,9 @@ class Scanner:
                 if examples is not None:
                     self._take(examples)
                     continue
-            except Exception as error:
+            except BaseException as error:
                 log.debug("reading the dataset failed", exc_info=True)
-                self._error = describe(error)
+                self._error = describe(as_error(error))
             with self._changed:
                 self._exhausted = True
                 self._changed.notify_all()
@@ -117,8 +117,8 @@ class Scanner:
             portion, examples = examples[: self._portion], examples[self._portion :]
             rows: list[Row] = []
             started, busy = self._scanned, 0.0
-            for number, (subject, worker) in enumerate(self._subjects):
-                found, seconds = worker.background(partial(self._timed, subject, number, portion)).result()
+            for number, (subject, device) in enumerate(self._subjects):
+                found, seconds = device.background(partial(self._timed, subject, number, portion)).result()
                 rows += found
                 busy = max(busy, seconds)
             self._portion = max(1, min(2 * self._portion, int(PORTION / max(busy, 1e-4) * len(portion))))
@@ -148,8 +148,8 @@ class Scanner:
                 if isinstance(example, Exception):
                     raise example
                 ready.append((sample, example, subject.prepare(example)))
-            except Exception as error:
-                rows.append(_failure(sample, number, example, error))
+            except BaseException as error:
+                rows.append(_failure(sample, number, example, as_error(error)))
         for _, group in groupby(ready, key=lambda item: item[2].key):
             rows += _forward(subject, number, list(group))
         return rows
@@ -167,9 +167,9 @@ def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:
     """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
     try:
         scores = subject.predict([prepared for _, _, prepared in group])
-    except Exception as error:
+    except BaseException as error:
         if len(group) == 1:
-            return [_failure(group[0][0], number, group[0][1], error)]
+            return [_failure(group[0][0], number, group[0][1], as_error(error))]
         return [row for item in group for row in _forward(subject, number, [item])]
     return [
         _row(sample, number, example.label, row, subject.task)

@@ -58,8 +58,8 @@ class Service(Protocol):
     def explain(self, request: AttributionRequest, client: str, first: bool) -> Job:
         """The job that answers a question, before others if `first`."""
 
-    def job(self, job: str, client: str) -> Job:
-        """How far a job is."""
+    def job(self, job: str, client: str, first: bool) -> Job:
+        """How far a job is; from now on before others if `first`."""
 
     def cancel(self, job: str, client: str) -> Job:
         """A job for which one client no longer waits."""
@@ -123,9 +123,9 @@ def _api(app: OpenAPI, service: Service) -> None:
         return _json(service.explain(body, query.client, query.first))
 
     @app.get("/api/attributions/<job>", responses={"200": Job}, operation_id="job")
-    def job(path: JobPath, query: Client) -> Response:
+    def job(path: JobPath, query: Asking) -> Response:
         """How far an explanation is, and the explanation once it is done."""
-        return _json(service.job(path.job, query.client))
+        return _json(service.job(path.job, query.client, query.first))
 
     @app.delete("/api/attributions/<job>", responses={"200": Job}, operation_id="cancel")
     def cancel(path: JobPath, query: Client) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from app.data.features import BaseFeature, Numbers, Picture, Shown, Words
 from app.data.source import Example
 from app.errors import describe
 from app.explain.explanation import Explanation, InputExplanation
 from app.explain.jobs import Job
 from app.index.predictions import BINS, Counts, Row
-from app.model.device import device_of
 from app.model.outputs import Outputs
 from app.model.subject import Subject, show
 from app.numbers import Floats, finites
@@ -42,7 +43,19 @@ from app.schema import Job as WireJob
 from app.web.encode import EncodedMap, encode_map, reduce_channels
 from app.web.encode import reductions as ways
 
-Answer = tuple[AttributionRequest, Explanation]
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A finished explanation: itself, as it travels, and its maps by input and reduction."""
+
+    explanation: Explanation
+    attribution: Attribution
+    maps: dict[tuple[int, str], bytes]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        return self.explanation.bytes + sum(map(len, self.maps.values()))
 
 
 def model_info(subject: Subject) -> ModelInfo:
@@ -150,7 +163,7 @@ def _histogram(counts: Counts) -> Histogram | None:
     return Histogram(low=counts.low, high=counts.high, correct=bins[True], incorrect=bins[False], unlabelled=bins[None])
 
 
-def job(job: Job[Answer], ahead: int, features: list[BaseFeature]) -> WireJob:
+def job(job: Job[Answer], ahead: int) -> WireJob:
     """How far an explanation is, and the explanation once it is done."""
     return WireJob(
         id=job.id,
@@ -160,14 +173,20 @@ def job(job: Job[Answer], ahead: int, features: list[BaseFeature]) -> WireJob:
         elapsed=job.elapsed,
         remaining=job.remaining,
         ahead=ahead,
-        attribution=_attribution(job.id, job.result, features) if job.result else None,
+        attribution=job.result.attribution if job.result else None,
         error=describe(job.error) if job.error else None,
     )
 
 
-def _attribution(id: str, answer: Answer, features: list[BaseFeature]) -> Attribution:
-    request, explanation = answer
-    return Attribution(
+def answer(id: str, request: AttributionRequest, explanation: Explanation, features: list[BaseFeature]) -> Answer:
+    """An explanation in the shapes of the wire, its maps encoded once."""
+    maps = {
+        (i, reduction): encode_map(map_of(part, reduction))
+        for i, part in enumerate(explanation.inputs)
+        if part.kind == "image"
+        for reduction in reductions(part)
+    }
+    attribution = Attribution(
         sample=request.sample,
         model=request.model,
         method=request.method,
@@ -178,16 +197,20 @@ def _attribution(id: str, answer: Answer, features: list[BaseFeature]) -> Attrib
         completeness=explanation.completeness,
         warnings=explanation.warnings,
         inputs=[
-            _attributed(id, i, feature.name, part)
+            _attributed(
+                feature.name,
+                part,
+                [_map(id, i, way, part, found) for (place, way), found in maps.items() if place == i],
+            )
             for i, (feature, part) in enumerate(zip(features, explanation.inputs, strict=True))
         ],
     )
+    return Answer(explanation, attribution, {place: found.data for place, found in maps.items()})
 
 
-def _attributed(id: str, place: int, name: str, part: InputExplanation) -> InputAttribution:
+def _attributed(name: str, part: InputExplanation, maps: list[AttributionMap]) -> InputAttribution:
     match part.kind:
         case "image":
-            maps = [_map(id, place, part, reduction) for reduction in reductions(part)]
             return ImageAttribution(name=name, contribution=part.contribution, maps=maps)
         case "text":
             return TextAttribution(name=name, contribution=part.contribution, weights=finites(part.values))
@@ -197,8 +220,7 @@ def _attributed(id: str, place: int, name: str, part: InputExplanation) -> Input
             return EmptyAttribution(name=name, contribution=part.contribution)
 
 
-def _map(id: str, place: int, part: InputExplanation, reduction: str) -> AttributionMap:
-    found = encoded(part, reduction)
+def _map(id: str, place: int, reduction: str, part: InputExplanation, found: EncodedMap) -> AttributionMap:
     return AttributionMap(
         reduction=reduction,
         unit=part.unit,
@@ -220,8 +242,3 @@ def reductions(part: InputExplanation) -> list[str]:
 def map_of(part: InputExplanation, reduction: str) -> Floats:
     """One map (H, W) of an image's attribution."""
     return reduce_channels(part.values, reduction) if part.region is None else part.region
-
-
-def encoded(part: InputExplanation, reduction: str) -> EncodedMap:
-    """The same as it travels."""
-    return encode_map(map_of(part, reduction))

@@ -14,16 +14,15 @@ from torch import nn
 
 from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Example, Source
-from app.errors import InsightsError
+from app.errors import InsightsError, raised_anew
 from app.explain import jobs, methods
 from app.explain.explanation import Explanation, Question, explain, identity
 from app.explain.jobs import Jobs
 from app.index.predictions import PredictionIndex
 from app.index.scan import Scanner
-from app.model.device import device_of
 from app.model.outputs import Outputs
+from app.model.schedule import Device
 from app.model.subject import Subject, show, show_one
-from app.model.worker import Worker
 from app.schema import (
     AttributionRequest,
     FeatureInfo,
@@ -39,7 +38,7 @@ from app.schema import (
 )
 from app.web import present
 from app.web.encode import image_file
-from attribution_core.evaluation.observe import Cancelled
+from app.web.present import Answer
 
 PATIENCE = 0.4
 FIRST_LOOK = 2.0
@@ -70,11 +69,11 @@ class InsightsService:
         self._methods = methods.offered()
         self._salt = secrets.token_hex(4)  # the same address never means another workspace's picture
         subjects = [Subject(name, model, setup.features, setup.outputs) for name, model in setup.models]
-        self._workers = {device: Worker(device) for device in {str(subject.device) for subject in subjects}}
-        self._placed = [(subject, self._workers[str(subject.device)]) for subject in subjects]
+        self._devices = {device: Device(device) for device in {str(subject.device) for subject in subjects}}
+        self._placed = [(subject, self._devices[str(subject.device)]) for subject in subjects]
         self._index = PredictionIndex()
         self._scanner = Scanner(setup.source, self._index, self._placed)
-        self._jobs: Jobs[present.Answer] = Jobs(Cancelled, lambda answer: answer[1].bytes)
+        self._jobs: Jobs[Answer] = Jobs()
 
     def workspace(self) -> Workspace:
         """What there is to explain, and how: whole once a sample has been predicted."""
@@ -152,17 +151,17 @@ class InsightsService:
         """The job that answers a question; a quick one is done already when this returns."""
         job = self._submit(request, client, first)
         job.finished.wait(PATIENCE / 2)
-        return present.job(job, self._jobs.ahead(job), self._setup.features)
+        return present.job(job, self._jobs.ahead(job))
 
-    def _submit(self, request: AttributionRequest, client: str, first: bool) -> jobs.Job[present.Answer]:
+    def _submit(self, request: AttributionRequest, client: str, first: bool) -> jobs.Job[Answer]:
         question, example = self._question(request), self._example(request.sample)
+        id = identity(request, question, self._salt)
 
-        def work(job: jobs.Job[present.Answer]) -> present.Answer:
-            return request, explain(question, example, job.report, lambda: job.stops)
+        def work(job: jobs.Job[Answer]) -> Answer:
+            found = explain(question, example, job.report, job.stops)
+            return present.answer(id, request, found, self._setup.features)
 
-        worker = self._placed[request.model][1]
-        looked_at = request.sample if first else None
-        return self._jobs.submit(identity(request, question, self._salt), work, worker, client, looked_at)
+        return self._jobs.submit(id, request.sample, work, self._placed[request.model][1], client, first)
 
     def _question(self, request: AttributionRequest) -> Question:
         self._check_model(request.model)
@@ -211,10 +210,10 @@ class InsightsService:
         finally:
             job.leave(client)
         if job.error is not None:
-            raise job.error
+            raise raised_anew(job.error)
         if job.result is None:
             raise InsightsError("the explanation was cancelled")
-        return job.result[1]
+        return job.result.explanation
 
     def shown(self, sample: int) -> list[Shown]:
         """What is drawn of a sample's inputs."""
@@ -225,28 +224,23 @@ class InsightsService:
         """What the workspace is made of."""
         return self._setup
 
-    def job(self, job: str, client: str) -> Job:
-        """How far an explanation is."""
-        found = self._jobs.get(job)
-        found.seen_by(client)
-        return present.job(found, self._jobs.ahead(found), self._setup.features)
+    def job(self, job: str, client: str, first: bool = False) -> Job:
+        """How far an explanation is; from now on before others if `first`."""
+        found = self._jobs.see(job, client, first)
+        return present.job(found, self._jobs.ahead(found))
 
     def cancel(self, job: str, client: str) -> Job:
         """Note that a client no longer waits."""
         found = self._jobs.get(job)
         found.leave(client)
-        return present.job(found, self._jobs.ahead(found), self._setup.features)
+        return present.job(found, self._jobs.ahead(found))
 
     def map(self, job: str, feature: int, reduction: str) -> bytes:
         """A raw map of a finished explanation."""
-        found = self._jobs.get(job)
-        parts = found.result[1].inputs if found.result else []
-        if feature >= len(parts) or parts[feature].kind != "image":
-            raise _not_found(f"explanation {job} has no map for input {feature}")
-        part = parts[feature]
-        if reduction not in present.reductions(part):
-            raise _not_found(f"explanation {job} has no map {reduction!r}")
-        return present.encoded(part, reduction).data
+        answer = self._jobs.get(job).result
+        if answer is None or (feature, reduction) not in answer.maps:
+            raise _not_found(f"explanation {job} has no map {reduction!r} for input {feature}")
+        return answer.maps[feature, reduction]
 
     def _check_model(self, model: int) -> None:
         if model >= len(self._placed):
@@ -269,8 +263,8 @@ class InsightsService:
         """Stop reading and computing; free what is held."""
         self._jobs.close()
         self._scanner.close()
-        for worker in self._workers.values():
-            worker.close()
+        for device in self._devices.values():
+            device.close()
         self._setup.source.close()
 
 
