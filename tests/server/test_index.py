@@ -27,7 +27,7 @@ def index() -> PredictionIndex:
 
 
 def samples(index: PredictionIndex, **query: object) -> list[int]:
-    return index.page(SampleQuery.model_validate(query)).samples
+    return index.page(SampleQuery.model_validate(query), 6).samples
 
 
 def test_everything_in_the_order_given(index: PredictionIndex) -> None:
@@ -61,7 +61,7 @@ def test_orders(index: PredictionIndex, order: Order, expected: list[int]) -> No
 def test_pages_follow_each_other_without_gap_or_repeat(index: PredictionIndex, order: Order) -> None:
     whole, cursor, found = samples(index, order=order), None, []
     while True:
-        page = index.page(SampleQuery(order=order, limit=2, cursor=cursor))
+        page = index.page(SampleQuery(order=order, limit=2, cursor=cursor), 6)
         assert page.matched == 6
         found += page.samples
         cursor = page.next_cursor
@@ -70,20 +70,20 @@ def test_pages_follow_each_other_without_gap_or_repeat(index: PredictionIndex, o
     assert found == whole
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "eyJ9"])
+@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "eyJ9", "bnVsbA=="])
 def test_a_bad_cursor_is_refused(index: PredictionIndex, cursor: str) -> None:
     with pytest.raises(InsightsError, match="cursor"):
-        index.page(SampleQuery(cursor=cursor))
+        index.page(SampleQuery(cursor=cursor), 6)
 
 
 def test_a_cursor_of_another_order_is_refused(index: PredictionIndex) -> None:
-    cursor = index.page(SampleQuery(limit=2)).next_cursor
+    cursor = index.page(SampleQuery(limit=2), 6).next_cursor
     with pytest.raises(InsightsError, match="does not belong to this order"):
-        index.page(SampleQuery(order="confident", cursor=cursor))
+        index.page(SampleQuery(order="confident", cursor=cursor), 6)
 
 
 def test_counts(index: PredictionIndex) -> None:
-    counts = index.counts(SampleFilter(predicted=[1]))
+    counts = index.counts(SampleFilter(predicted=[1]), 6)
     assert (counts.matched, counts.correct, counts.incorrect, counts.unlabelled) == (3, 2, 2, 1)
     assert counts.predicted == {0: 2, 1: 3}
     assert counts.actual == {0: 2, 1: 3}
@@ -102,4 +102,29 @@ def test_scores_that_are_missing_are_kept_as_missing() -> None:
     index = PredictionIndex()
     index.add([Row(0, 0, None, None, None, [0, 1], [None, None])])
     assert index.predictions([0])[0][0].scores == [None, None]
-    assert index.page(SampleQuery(order="confident")).samples == [0]
+    assert index.page(SampleQuery(order="confident"), 1).samples == [0]
+
+
+def test_every_answer_is_about_the_first_so_many_samples(index: PredictionIndex) -> None:
+    """So that a page and its counts are of one moment, however far reading has gone meanwhile."""
+    counts = index.counts(SampleFilter(predicted=[1]), 4)
+    page = index.page(SampleQuery(predicted=[1]), 4)
+    assert page.samples == [1, 2]
+    assert (page.matched, counts.matched) == (2, 2)
+    assert (counts.correct, counts.incorrect, counts.unlabelled) == (2, 2, 0)
+    assert sum(count for _, _, count in counts.confusion) == sum(count for _, _, count in counts.scores) == 4
+
+
+def test_rows_without_any_label_or_score_are_columns_too() -> None:
+    index = PredictionIndex()
+    index.add([Row(n, 0, None, None, None, [], [], '{"type": "E", "message": "m", "hint": ""}') for n in range(3)])
+    index.add([Row(3, 0, 2**40, 1, False, [1, 2**40], [0.5, None])])
+    assert index.page(SampleQuery(), 4).matched == 4
+    assert index.predictions([3])[3][0].classes == [1, 2**40]
+    assert index.counts(SampleFilter(), 4).actual == {2**40: 1}
+
+
+def test_a_closed_index_says_so(index: PredictionIndex) -> None:
+    index.close()
+    with pytest.raises(InsightsError, match="the visualizer is closed"):
+        index.counts(SampleFilter(), 6)

@@ -6,22 +6,34 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
 from app.errors import InsightsError
 from app.schema import Order, SampleFilter, SampleQuery
 
-BEST = 10
+Value = int | float | list[int]
+Key = TypeVar("Key")
+
+BEST = 10  # classes kept of each prediction, besides the true one
 BINS = 20
 
-_TABLE = """
-create table prediction (
-    sample integer, model integer, label integer, predicted integer, score float, correct boolean,
-    classes integer[], scores float[], error varchar, primary key (model, sample)
-)"""
+_COLUMNS = {
+    "sample": "integer",
+    "model": "integer",
+    "label": "bigint",
+    "predicted": "integer",
+    "score": "float",
+    "correct": "boolean",
+    "classes": "bigint[]",
+    "scores": "float[]",
+    "error": "varchar",
+}
+_TABLE = f"create table prediction ({', '.join(map(' '.join, _COLUMNS.items()))}, primary key (model, sample))"
+_INSERT = f"insert into prediction select {', '.join(f'unnest(?::{kind}[])' for kind in _COLUMNS.values())}"
 
+_ALL = "model = ? and sample < ?"
 _RANK = "case when correct is false then 0 when correct is null then 1 else 2 end"
 _SCORE = "coalesce(score, -3e38)"
 _ORDERS: dict[Order, list[str]] = {
@@ -77,7 +89,10 @@ class Counts:
 
 
 class PredictionIndex:
-    """Rows are added as the data is scanned; every question is answered from what is there."""
+    """Rows are added as the data is scanned; every question is answered from the first so many samples.
+
+    Samples come in their order and never change, so that all answers about the same number of them agree.
+    """
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:")
@@ -85,18 +100,13 @@ class PredictionIndex:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add predictions; all become visible at once."""
-        values = [
-            (r.sample, r.model, r.label, r.predicted, r.score, r.correct, r.classes, r.scores, r.error) for r in rows
-        ]
-        if values:
-            cursor = self._connection.cursor()
-            cursor.begin()
-            cursor.executemany(f"insert into prediction values ({', '.join('?' * 9)})", values)
-            cursor.commit()
+        rows = list(rows)
+        if rows:
+            self._connection.cursor().execute(_INSERT, [[getattr(row, name) for row in rows] for name in _COLUMNS])
 
-    def page(self, query: SampleQuery) -> Page:
+    def page(self, query: SampleQuery, scanned: int) -> Page:
         """The samples that match, from the cursor on."""
-        where, values = _where(query)
+        where, values = _where(query, scanned)
         keys = _ORDERS[query.order]
         matched = self._rows(f"select count(*) from prediction where {where}", values)[0][0]
         after, place = _after(query, keys)
@@ -113,69 +123,79 @@ class PredictionIndex:
     def predictions(self, samples: list[int]) -> dict[int, list[Row]]:
         """Every model's prediction for each of these samples."""
         columns = "sample, model, label, predicted, correct, classes, scores, error"
-        rows = self._rows(f"select {columns} from prediction where list_contains(?, sample) order by model", [samples])
+        rows = self._rows(
+            f"select {columns} from prediction where sample in (select unnest(?::integer[])) order by model", [samples]
+        )
         found: dict[int, list[Row]] = {sample: [] for sample in samples}
         for row in rows:
             found[row[0]].append(Row(*row))
         return found
 
-    def counts(self, query: SampleFilter) -> Counts:
+    def counts(self, query: SampleFilter, scanned: int) -> Counts:
         """How many match, and over all samples of the model: outcomes, classes, confusion, histogram of scores."""
-        where, values = _where(query)
-        model = [query.model]
+        where, values = _where(query, scanned)
         matched = self._rows(f"select count(*) from prediction where {where}", values)[0][0]
-        outcomes = dict(self._rows("select correct, count(*) from prediction where model = ? group by 1", model))
-        low, high = self._rows("select min(score), max(score) from prediction where model = ?", model)[0]
-        low, high = (0.0, 1.0) if low is None or (low >= 0 and high <= 1) else (low, high)
+        cells = self._rows(
+            f"select label, predicted, correct, count(*) from prediction where {_ALL} group by all order by all",
+            [query.model, scanned],
+        )
+        low, high, bins = self._histogram(query.model, scanned)
+        outcomes = _sums((correct, n) for _, _, correct, n in cells)
+        labels = _sums((label, n) for label, _, _, n in cells)
         return Counts(
             matched=matched,
             correct=outcomes.get(True, 0),
             incorrect=outcomes.get(False, 0),
-            unlabelled=self._rows("select count(*) from prediction where model = ? and label is null", model)[0][0],
-            predicted=self._by("predicted", query.model),
-            actual=self._by("label", query.model),
-            confusion=self._rows(
-                "select label, predicted, count(*) from prediction where model = ? and label is not null and "
-                "predicted is not null group by all order by all",
-                model,
-            ),
-            scores=self._rows(
-                f"select least({BINS - 1}, floor((score - ?) / ? * {BINS}))::integer, correct, count(*) "
-                "from prediction where model = ? and score is not null group by all",
-                [low, (high - low) or 1.0, query.model],
-            ),
+            unlabelled=labels.pop(None, 0),
+            predicted=_sums((predicted, n) for _, predicted, _, n in cells if predicted is not None),
+            actual=labels,
+            confusion=[(a, p, n) for a, p, _, n in cells if a is not None and p is not None],
+            scores=bins,
             low=low,
             high=high,
         )
 
-    def _by(self, column: str, model: int) -> dict[int, int]:
-        return dict(
-            self._rows(
-                f"select {column}, count(*) from prediction where model = ? and {column} is not null group by 1",
-                [model],
-            )
+    def _histogram(self, model: int, scanned: int) -> tuple[float, float, list[tuple[int, bool | None, int]]]:
+        """Its ends, and counts by bin and outcome; from 0 to 1 where no score is beyond."""
+        low, high = self._rows(f"select min(score), max(score) from prediction where {_ALL}", [model, scanned])[0]
+        low, high = (0.0, 1.0) if low is None or (low >= 0 and high <= 1) else (low, high)
+        bins = self._rows(
+            f"select least({BINS - 1}, floor((score - ?) / ? * {BINS}))::integer, correct, count(*) "
+            f"from prediction where {_ALL} and score is not null group by all",
+            [low, (high - low) or 1.0, model, scanned],
         )
+        return low, high, bins
 
-    def _rows(self, sql: str, values: list[Any]) -> list[Any]:
-        return self._connection.cursor().execute(sql, values).fetchall()
+    def _rows(self, sql: str, values: list[Value]) -> list[Any]:
+        try:
+            return self._connection.cursor().execute(sql, values).fetchall()
+        except duckdb.ConnectionException as error:
+            raise InsightsError("the visualizer is closed", hint="make a new one") from error
 
     def close(self) -> None:
         """Free the memory."""
         self._connection.close()
 
 
-def _where(query: SampleFilter) -> tuple[str, list[Any]]:
-    clauses, values = ["model = ?"], [query.model]
+def _sums(counts: Iterable[tuple[Key, int]]) -> dict[Key, int]:
+    found: dict[Key, int] = {}
+    for key, count in counts:
+        found[key] = found.get(key, 0) + count
+    return found
+
+
+def _where(query: SampleFilter, scanned: int) -> tuple[str, list[Value]]:
+    clauses, values = [_ALL], list[Value]([query.model, scanned])
     for column, chosen in (("predicted", query.predicted), ("label", query.actual)):
         if chosen:
             clauses.append(f"list_contains(?, {column})")
-            values.append(chosen)  # type: ignore[arg-type]  # DuckDB takes lists as values
+            values.append(chosen)
     if query.outcome != "all":
         clauses.append("correct" if query.outcome == "correct" else "not correct")
     return " and ".join(clauses), values
 
 
-def _after(query: SampleQuery, keys: list[str]) -> tuple[str, list[Any]]:
+def _after(query: SampleQuery, keys: list[str]) -> tuple[str, list[Value]]:
     if query.cursor is None:
         return "", []
     place = _decode(query.order, query.cursor)
@@ -184,14 +204,14 @@ def _after(query: SampleQuery, keys: list[str]) -> tuple[str, list[Any]]:
     return f" and ({', '.join(keys)}) > ({', '.join('?' * len(keys))})", place
 
 
-def _encode(order: Order, place: tuple[Any, ...]) -> str:
+def _encode(order: Order, place: tuple[float, ...]) -> str:
     return base64.urlsafe_b64encode(json.dumps([order, *place]).encode()).decode()
 
 
-def _decode(order: Order, cursor: str) -> list[Any]:
+def _decode(order: Order, cursor: str) -> list[Value]:
     try:
         stored, *place = json.loads(base64.urlsafe_b64decode(cursor))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _bad_cursor() from error
     if stored != order or not all(isinstance(value, int | float) for value in place):
         raise _bad_cursor()

@@ -105,7 +105,7 @@ class InsightsService:
         deadline = time.monotonic() + PATIENCE
         while True:
             progress = self._scanner.progress
-            page = self._index.page(query)
+            page = self._index.page(query, progress.scanned)
             left = deadline - time.monotonic()
             if len(page.samples) >= query.limit or not progress.scanning or left <= 0:
                 break
@@ -136,7 +136,7 @@ class InsightsService:
         self._check_model(query.model)
         self._scanner.want(query.scan_to or 0)
         progress = self._scanner.progress
-        return present.summary(self._index.counts(query), self._setup.outputs, progress)
+        return present.summary(self._index.counts(query, progress.scanned), self._setup.outputs, progress)
 
     def media(self, sample: int, feature: int) -> tuple[bytes, str]:
         """An input as an image file."""
@@ -266,6 +266,7 @@ class InsightsService:
         for device in self._devices.values():
             device.close()
         self._setup.source.close()
+        self._index.close()
 
 
 def _not_found(message: str) -> InsightsError:
