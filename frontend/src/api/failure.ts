@@ -1,5 +1,8 @@
 import type { ApiError } from './schema';
 
+/** What the server calls its own refusals: words that tell a person nothing. */
+const OWN = new Set(['Refused', 'Error']);
+
 /** A request that did not succeed: what went wrong, in words for a person, and what to try. */
 export class Failure extends Error implements ApiError {
   readonly type: string;
@@ -49,4 +52,9 @@ export function isUnreachable(error: Error): boolean {
 
 function isApiError(body: unknown): body is ApiError {
   return typeof body === 'object' && body !== null && 'type' in body && 'message' in body;
+}
+
+/** The exception that a person may look up; null where it is the server's own refusal, which its message explains. */
+export function exceptionName({ type }: ApiError): string | null {
+  return OWN.has(type) ? null : type;
 }

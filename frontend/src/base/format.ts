@@ -47,8 +47,8 @@ export function seconds(value: number): string {
 }
 
 /** One or many: plural(1, 'sample') → "1 sample". */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+export function plural(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : nouns}`;
 }
 
 /** 99 → "99th". */

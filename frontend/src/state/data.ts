@@ -6,7 +6,7 @@ import {
   useQuery,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
-import type { Progress, Sample, SamplePage, Workspace } from '../api/schema';
+import type { Progress, Sample, SamplePage, Summary, Workspace } from '../api/schema';
 import type { Question } from './question';
 import { refetchLost, useServices } from './services';
 import { useWorkspace } from './workspace';
@@ -116,8 +116,20 @@ export function useReconnect(): () => void {
   return useCallback(() => refetchLost(queries), [queries]);
 }
 
+/** How far the data has been read, and how many samples match. */
+export interface Counts {
+  progress: Progress | undefined;
+  matched: number;
+}
+
+/** The counts of one answer, so that no two on screen are of different moments: of the summary, once there is one. */
+export function countsOf(summary: Summary | undefined, { data }: SampleList): Counts {
+  if (summary) return summary;
+  return { progress: newest(data), matched: data?.pages[0]?.matched ?? 0 };
+}
+
 /** How far the data had been read at the last answer. */
-export function newest(data: InfiniteData<SamplePage> | undefined): Progress | undefined {
+function newest(data: InfiniteData<SamplePage> | undefined): Progress | undefined {
   const seen = data?.pages.map((page) => page.progress) ?? [];
   return seen.reduce<Progress | undefined>((a, b) => (a && a.scanned > b.scanned ? a : b), undefined);
 }

@@ -1,5 +1,6 @@
 import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
+import type { Sign } from '../render/paint';
 import { useAddress } from './address';
 import { displayParsers } from './location';
 
@@ -21,4 +22,13 @@ export function useDisplay() {
   const value = useContext(Context);
   if (!value) throw new Error('useDisplay: outside of <DisplayProvider>');
   return value;
+}
+
+/** Whether what is drawn can be negative at all. */
+export const SignedContext = createContext(true);
+
+/** The sign to draw: the chosen one, unless what is drawn has only sizes. */
+export function useSign(signed = true): Sign {
+  const { sign } = useDisplay().display;
+  return useContext(SignedContext) && signed ? sign : 'absolute';
 }

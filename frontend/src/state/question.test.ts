@@ -30,8 +30,9 @@ describe('readQuestion', () => {
 
   it('leaves out what the workspace does not know', () => {
     const question = read({ method: 'Nothing', model: 7, predicted: [2, 99, -1], baseline: 5 });
-    expect(question).toMatchObject({ model: 0, predicted: [2], baseline: 0 });
+    expect(question).toMatchObject({ model: 0, predicted: [2, 99], baseline: 0 });
     expect(question.method.name).toBe('IntegratedGradients');
+    expect(question.unknown).toEqual({ method: 'Nothing', model: 7 });
   });
 });
 

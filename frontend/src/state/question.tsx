@@ -1,6 +1,6 @@
 import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
-import type { AttributionRequest, MethodInfo, Workspace } from '../api/schema';
+import type { AttributionRequest, MethodInfo, Sample, Workspace } from '../api/schema';
 import { useAddress } from './address';
 import { type Arguments, type Baseline, type Order, type Outcome, questionParsers } from './location';
 import { changedArguments } from './parameters';
@@ -18,6 +18,8 @@ export interface Question {
   scan: number | null;
   sample: number | null;
   target: number | null;
+  /** What the address asks for that there is not; something else is shown instead. */
+  unknown: { method: string | null; model: number | null };
 }
 
 type Raw = inferParserType<typeof questionParsers>;
@@ -26,7 +28,7 @@ type Changer = (change: Change, options?: { replace?: boolean }) => void;
 
 /** What the address says, with everything this workspace does not know left out. */
 export function readQuestion(raw: Raw, workspace: Workspace): Question {
-  const known = (index: number) => index >= 0 && index < workspace.classes.length;
+  const possible = (index: number) => index >= 0; // also labels beyond the outputs
   const fallback = workspace.methods.find((each) => each.name === workspace.default_method);
   const method =
     workspace.methods.find((each) => each.name === raw.method) ?? fallback ?? workspace.methods[0];
@@ -38,9 +40,13 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
     method,
     args: changedArguments(method, raw.args),
     baseline: raw.baseline === 'mean' || raw.baseline < baselines ? raw.baseline : 0,
-    predicted: raw.predicted.filter(known),
-    actual: raw.actual.filter(known),
+    predicted: raw.predicted.filter(possible),
+    actual: raw.actual.filter(possible),
     order: raw.order ?? workspace.default_order,
+    unknown: {
+      method: raw.method !== null && raw.method !== method.name ? raw.method : null,
+      model: workspace.models[raw.model] ? null : raw.model,
+    },
   };
 }
 
@@ -49,6 +55,18 @@ export function requestFor(question: Question, sample: number): Required<Attribu
   const { model, method, args, baseline } = question;
   const target = question.sample === sample ? question.target : null;
   return { sample, model, target, method: method.name, arguments: args, baseline };
+}
+
+/** Whether a sample passes the filters, by the prediction of the model in question. */
+export function passes({ model, outcome, predicted, actual }: Question, sample: Sample): boolean {
+  const prediction = sample.predictions.find((each) => each.model === model);
+  const among = (wanted: number[], index: number | undefined) =>
+    wanted.length === 0 || (index !== undefined && wanted.includes(index));
+  return (
+    (outcome === 'all' || prediction?.correct === (outcome === 'correct')) &&
+    among(predicted, prediction?.predicted?.index) &&
+    among(actual, sample.label?.index)
+  );
 }
 
 /** Which filters are set. */

@@ -22,6 +22,21 @@ export function mount(scenario: string, search = '', changes: Partial<Transport>
   return transport;
 }
 
+/** The answers of a scenario, each changed before it is given. */
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape
+export function altered(scenario: string, alter: (answer: any, path: string) => void): Partial<Transport> {
+  const there = fakeTransport(scenario);
+  return {
+    fetch: async (request) => {
+      const answer = await there.fetch(request);
+      if (!answer.headers.get('content-type')?.includes('json')) return answer;
+      const body = await answer.json();
+      alter(body, new URL(request.url).pathname);
+      return Response.json(body, { status: answer.status });
+    },
+  };
+}
+
 /** The numbers of the samples whose cards are on screen, in order. */
 export async function cards(): Promise<number[]> {
   const found = await screen.findAllByRole('article');

@@ -1,6 +1,6 @@
 import { useElementSize } from '@mantine/hooks';
 import { useRef, useState } from 'react';
-import { useFreshWorkspace, useSamples, useSummary } from '../state/data';
+import { countsOf, useFreshWorkspace, useSamples, useSummary } from '../state/data';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
 import { useListed, useSelected } from '../state/selection';
@@ -40,6 +40,7 @@ export function Screen() {
             <Main ref={cards} className={styles.look} aria-label="Samples" inert={over}>
               <Look
                 list={list}
+                counts={countsOf(summary.data, list)}
                 samples={samples}
                 selected={selected.index}
                 columns={columns}

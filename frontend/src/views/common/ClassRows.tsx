@@ -23,7 +23,7 @@ export function ClassRows({ prediction, label, explained, limit, onExplain }: Cl
             className={styles.row}
             data-explained={each.index === explained || undefined}
             aria-pressed={each.index === explained}
-            aria-label={`Explain ${each.name}, score ${score(each.score)}`}
+            aria-label={`Explain ${each.name}, ${each.index === label?.index ? 'the true class, ' : ''}score ${score(each.score)}`}
             onClick={() => onExplain(each.index)}
           >
             <span className={styles.name}>{each.name}</span>

@@ -1,7 +1,8 @@
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { Failure } from '../../api/failure';
+import { exceptionName, Failure } from '../../api/failure';
 import type { ApiError } from '../../api/schema';
+import { sentence } from '../../base/sentence';
 import { Main } from './Main';
 import styles from './Notice.module.css';
 
@@ -69,8 +70,8 @@ export function Failed({ error, retry, retrying, alone = false }: Retryable & { 
     </Button>
   );
   return (
-    <Notice alone={alone} title={failure.message} actions={action}>
-      {failure.hint || failure.type}
+    <Notice alone={alone} title={sentence(failure.message)} actions={action}>
+      {sentence(failure.hint) || exceptionName(failure)}
     </Notice>
   );
 }
@@ -88,11 +89,25 @@ export function Banner({
   return (
     <div className={styles.banner} role="alert">
       <span>
-        <b>{error.message}</b> {error.hint}
+        <b>{sentence(error.message)}</b> {sentence(error.hint)}
       </span>
       {retry && (
         <Button size="compact-xs" variant="default" onClick={() => retry()} loading={retrying}>
           Try again
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** Something to know beside what is shown. */
+export function Note({ children, onDismiss }: { children: ReactNode; onDismiss?: () => void }) {
+  return (
+    <div className={styles.banner} data-tone="warn" role="status">
+      <span>{children}</span>
+      {onDismiss && (
+        <Button size="compact-xs" variant="default" onClick={onDismiss}>
+          Dismiss
         </Button>
       )}
     </div>

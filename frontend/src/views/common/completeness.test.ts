@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { completenessError } from './completeness';
+import { completenessError, verdictOf } from './completeness';
 
 const rest = { adds_up: true, cancellation: 1 };
 
@@ -12,5 +12,17 @@ describe('completenessError', () => {
   it('is not known where the output did not change', () => {
     expect(completenessError({ total: 1, change: 0, delta: 1, ...rest })).toBeNull();
     expect(completenessError({ total: 0, change: 0, delta: 0, ...rest })).toBe(0);
+  });
+});
+
+describe('verdictOf', () => {
+  const of = (adds_up: boolean, cancellation: number | null) =>
+    verdictOf({ total: -0.36, change: -0.36, delta: 0, adds_up, cancellation });
+
+  it("is the server's, and no plain tick where large parts cancel", () => {
+    expect(of(true, 3.2)).toBe('good');
+    expect(of(true, 60)).toBe('cancels'); // −10.3 + 6.7 + 4.6
+    expect(of(true, null)).toBe('good'); // every attribution is zero, as is the change
+    expect(of(false, 1)).toBe('bad');
   });
 });

@@ -1,11 +1,20 @@
 import type { Completeness } from '../../api/schema';
 
-const GOOD_BELOW = 0.05;
+/** Parts that are together so many times as large as their sum explain it by cancelling one another. */
+const CANCELS_FROM = 10;
 
-/** Whether the difference is small beside the change. */
-export function addsUp(completeness: Completeness): boolean {
-  const error = completenessError(completeness);
-  return error !== null && error <= GOOD_BELOW;
+export type Verdict = 'good' | 'cancels' | 'bad';
+
+export const VERDICTS: Record<Verdict, string> = {
+  good: 'adds up',
+  cancels: 'adds up by cancellation',
+  bad: 'does not add up',
+};
+
+/** Whether the attributions add up, and whether that says anything. */
+export function verdictOf({ adds_up, cancellation }: Completeness): Verdict {
+  if (!adds_up) return 'bad';
+  return cancellation !== null && cancellation >= CANCELS_FROM ? 'cancels' : 'good';
 }
 
 /** |difference| as a share of |change|; null where the output did not change. */

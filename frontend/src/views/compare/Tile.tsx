@@ -3,14 +3,14 @@ import type { ReactNode } from 'react';
 import type { Attribution, AttributionRequest, MethodInfo, Sample } from '../../api/schema';
 import { number, seconds } from '../../base/format';
 import { useBound, useMapBound } from '../../state/bound';
-import { useDisplay } from '../../state/display';
+import { SignedContext, useDisplay, useSign } from '../../state/display';
 import { useExplanation, useMapValues } from '../../state/explanation';
-import { addsUp } from '../common/completeness';
+import { VERDICTS, verdictOf } from '../common/completeness';
 import frame from '../common/Frame.module.css';
 import { JobNote } from '../common/JobNote';
 import { FeatureView } from '../feature/FeatureView';
 import { chosenMap } from '../feature/Layers';
-import { byStrength, isUnsigned, largest } from '../feature/weights';
+import { byStrength, extentOf, largest } from '../feature/weights';
 import styles from './Compare.module.css';
 
 interface TileProps {
@@ -31,28 +31,30 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
   const explanation = useExplanation(request);
   const { attribution, stale, state } = explanation;
   return (
-    <li className={`${frame.frame} ${styles.tile}`} data-selected={current || undefined}>
-      <UnstyledButton className={styles.choose} aria-pressed={current} onClick={onChoose}>
-        {title}
-      </UnstyledButton>
-      {note}
-      <div className={styles.pending}>
-        <div className={styles.inputs} data-stale={stale || undefined}>
-          {(attribution || state !== 'failed') &&
-            sample.inputs.map((input, i) => (
-              <FeatureView
-                key={i}
-                input={input}
-                attribution={attribution?.inputs[i]}
-                size="tile"
-                places={placesOf(lead, i)}
-              />
-            ))}
+    <SignedContext value={attribution?.signed ?? true}>
+      <li className={`${frame.frame} ${styles.tile}`} data-selected={current || undefined}>
+        <UnstyledButton className={styles.choose} aria-pressed={current} onClick={onChoose}>
+          {title}
+        </UnstyledButton>
+        {note}
+        <div className={styles.pending}>
+          <div className={styles.inputs} data-stale={stale || undefined}>
+            {(attribution || state !== 'failed') &&
+              sample.inputs.map((input, i) => (
+                <FeatureView
+                  key={i}
+                  input={input}
+                  attribution={attribution?.inputs[i]}
+                  size="tile"
+                  places={placesOf(lead, i)}
+                />
+              ))}
+          </div>
+          <JobNote explanation={explanation} brief />
         </div>
-        <JobNote explanation={explanation} brief />
-      </div>
-      {attribution && state === 'done' && <Facts attribution={attribution} method={method} />}
-    </li>
+        {attribution && state === 'done' && <Facts attribution={attribution} method={method} />}
+      </li>
+    </SignedContext>
   );
 }
 
@@ -64,13 +66,13 @@ function placesOf(lead: Attribution | undefined, place: number): number[] | unde
 /** Completeness in a word, how long it took, and how far the colours reach. */
 function Facts({ attribution, method }: { attribution: Attribution; method: MethodInfo }) {
   const { completeness, inputs } = attribution;
-  const good = completeness && addsUp(completeness);
+  const verdict = completeness && verdictOf(completeness);
   return (
     <p className={styles.facts}>
-      {completeness && (
+      {verdict && (
         <>
-          <span data-tone={good ? 'good' : method.complete ? 'warn' : undefined}>
-            {good ? 'adds up' : 'does not add up'}
+          <span data-tone={verdict === 'good' ? 'good' : method.complete ? 'warn' : undefined}>
+            {VERDICTS[verdict]}
           </span>
           {' · '}
         </>
@@ -84,13 +86,15 @@ function Facts({ attribution, method }: { attribution: Attribution; method: Meth
 /** The value at which colours and bars are full. */
 function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) {
   const { channels } = useDisplay().display;
+  const sign = useSign();
   const map = input?.kind === 'image' ? chosenMap(input, channels) : undefined;
   const { data: values } = useMapValues(map);
   const ofMap = useMapBound(values);
   const weighed = input?.kind === 'text' || input?.kind === 'general' ? input : undefined;
   const ofWeights = useBound(weighed?.kind ?? 'text', weighed ? largest(weighed.weights) : 0);
   if (!weighed && !values) return null;
-  const unsigned = weighed ? isUnsigned(weighed.weights) : map !== undefined && map.minimum >= 0;
+  const extent = weighed ? extentOf(weighed.weights) : map;
+  const unsigned = sign === 'absolute' || (extent?.minimum ?? 0) >= 0;
   const reach = number(weighed ? ofWeights : ofMap);
   return <span className={styles.reach}>{unsigned ? `0 – ${reach}` : `±${reach}`}</span>;
 }

@@ -2,12 +2,13 @@ import { Button } from '@mantine/core';
 import { useState } from 'react';
 import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
 import { useBound } from '../../state/bound';
+import { useSign } from '../../state/display';
 import { Choice } from '../common/Choice';
 import styles from './BarView.module.css';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
 import type { Size } from './size';
-import { byStrength, isUnsigned, largest } from './weights';
+import { byStrength, extentOf, largest } from './weights';
 
 const LIMITS = { card: 6, tile: 8, panel: Number.POSITIVE_INFINITY };
 const AT_FIRST = 30;
@@ -24,6 +25,7 @@ interface BarViewProps {
 export function BarView({ input, attribution, size, target, places: given }: BarViewProps) {
   const [order, setOrder] = useState<'strength' | 'given'>('strength');
   const [all, setAll] = useState(false);
+  const sign = useSign();
   const weights = attribution?.weights ?? [];
   const bound = useBound('general', largest(weights));
   const places =
@@ -59,7 +61,7 @@ export function BarView({ input, attribution, size, target, places: given }: Bar
         options={{ strength: 'Strongest first', given: 'As given' }}
         onChange={setOrder}
       />
-      {attribution && <Meaning target={target} unsigned={isUnsigned(weights)} />}
+      {attribution && <Meaning target={target} sign={sign} extent={extentOf(weights)} />}
       {bars}
       {more > 0 && (
         <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>

@@ -3,7 +3,7 @@ import { useRovingIndex } from '@mantine/hooks';
 import { number, signed } from '../../base/format';
 import { css, strongColor } from '../../render/colors';
 import { position } from '../../render/paint';
-import { useDisplay } from '../../state/display';
+import { useDisplay, useSign } from '../../state/display';
 import styles from './DivergingBars.module.css';
 import type { Weight } from './weights';
 
@@ -26,7 +26,8 @@ interface DivergingBarsProps {
 
 /** Bars to the left and right of zero, each with its name and numbers; where linked, arrow keys move along them. */
 export function DivergingBars({ label, bars, bound, compact = false, active, onActive }: DivergingBarsProps) {
-  const { sign, colors } = useDisplay().display;
+  const { colors } = useDisplay().display;
+  const sign = useSign();
   const scheme = useComputedColorScheme('light');
   const { getItemProps } = useRovingIndex({ total: bars.length, orientation: 'vertical', loop: false });
   const withValues = bars.some((bar) => bar.value !== undefined);

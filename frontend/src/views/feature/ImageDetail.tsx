@@ -47,11 +47,12 @@ export function ImageDetail({ input, attribution, target }: ImageDetailProps) {
           <div className={styles.caption}>
             {reading ? (
               <span>
-                row {reading.row}, column {reading.column}: <b>{reading.value}</b>
+                {reading.place}: <b>{reading.value}</b>
               </span>
             ) : (
               <span>
-                {input.note ?? `${map.width} × ${map.height} · point, or use arrow keys, to read a value`}
+                {input.note ??
+                  `${map.width} × ${map.height} · point, or use arrow keys, to read ${UNITS[map.unit].wanted}`}
               </span>
             )}
             {map.nonfinite > 0 && <b>{count(map.nonfinite)} not finite (checked)</b>}
@@ -60,7 +61,7 @@ export function ImageDetail({ input, attribution, target }: ImageDetailProps) {
         {map && view !== 'original' && <Legend map={map} layer={view} target={target} />}
       </div>
       <VisuallyHidden aria-live="polite">
-        {reading && byKey && `row ${reading.row}, column ${reading.column}: ${reading.value}`}
+        {reading && byKey && `${reading.place}: ${reading.value}`}
       </VisuallyHidden>
     </div>
   );
@@ -68,8 +69,16 @@ export function ImageDetail({ input, attribution, target }: ImageDetailProps) {
 
 function readingAt({ row, column }: Point, map: AttributionMap, values: Float32Array) {
   const value = values[row * map.width + column];
-  return { row, column, value: Number.isFinite(value) ? signed(value) : 'not finite' };
+  const place = `row ${row}, column ${column}${UNITS[map.unit].read}`;
+  return { place, value: Number.isFinite(value) ? signed(value) : 'not finite' };
 }
+
+/** What there is to read, and what is read at a place: its own value, or that of what it belongs to. */
+const UNITS: Record<AttributionMap['unit'], { wanted: string; read: string }> = {
+  pixel: { wanted: 'a value', read: '' },
+  patch: { wanted: 'the value of a patch', read: ', value of its patch' },
+  window: { wanted: 'a value', read: ', mean of its windows' },
+};
 
 /** A frame around a cell that can be seen; a ring around one that cannot, where no pointer shows it. */
 function Cursor({ point, map, byKey }: { point: Point; map: AttributionMap; byKey: boolean }) {

@@ -2,12 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { shownRange } from './Legend';
 
 describe('the range of the legend', () => {
-  it('reaches as far as the values can', () => {
-    const map = (minimum: number, reduction: 'sum' | 'magnitude' = 'sum') => ({ minimum, reduction });
-    expect(shownRange(map(-0.2), 'both')).toEqual([-1, 1]);
-    expect(shownRange(map(0), 'both')).toEqual([0, 1]);
-    expect(shownRange(map(-0.2, 'magnitude'), 'both')).toEqual([0, 1]);
-    expect(shownRange(map(0), 'negative')).toEqual([-1, 0]);
-    expect(shownRange(map(-0.2), 'positive')).toEqual([0, 1]);
+  const extent = (minimum: number, maximum = 0.4) => ({ minimum, maximum });
+
+  it('reaches as far as there are values', () => {
+    expect(shownRange(extent(-0.2), 'both')).toEqual([-1, 1]);
+    expect(shownRange(extent(0), 'both')).toEqual([0, 1]);
+    expect(shownRange(extent(-0.2, 0), 'both')).toEqual([-1, 0]);
+    expect(shownRange(extent(-0.2), 'absolute')).toEqual([0, 1]);
+    expect(shownRange(extent(-0.2), 'positive')).toEqual([0, 1]);
+    expect(shownRange(extent(-0.2), 'negative')).toEqual([-1, 0]);
+  });
+
+  it('shows no values that do not exist', () => {
+    expect(shownRange(extent(0), 'negative')).toEqual([0, 0]);
+    expect(shownRange(extent(-0.2, 0), 'positive')).toEqual([0, 0]);
+    expect(shownRange(extent(0, 0), 'both')).toEqual([0, 0]);
   });
 });

@@ -4,17 +4,12 @@ import { number, ordinal, percent, signed } from '../../base/format';
 import { clippedShare } from '../../render/clip';
 import { type Layer, lookup, type Sign } from '../../render/paint';
 import { useMapBound } from '../../state/bound';
-import { useDisplay } from '../../state/display';
+import { useDisplay, useSign } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './Legend.module.css';
+import { hasSign } from './MapCanvas';
 import { Meaning } from './Meaning';
-
-const RANGES: Record<Sign, readonly [number, number]> = {
-  both: [-1, 1],
-  positive: [0, 1],
-  negative: [-1, 0],
-  absolute: [0, 1],
-};
+import type { Extent } from './weights';
 
 interface LegendProps {
   map: AttributionMap;
@@ -26,35 +21,51 @@ interface LegendProps {
 export function Legend({ map, layer, target }: LegendProps) {
   const { data: values } = useMapValues(map);
   const { display } = useDisplay();
+  const sign = useSign(hasSign(map));
   const bound = useMapBound(values);
   const scheme = useComputedColorScheme('light');
   if (!values) return null;
-  const [low, high] = shownRange(map, display.sign);
+  const [low, high] = shownRange(map, sign);
   const ticks = low < 0 && high > 0 ? [low, 0, high] : [low, high];
   const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, scheme));
   return (
     <div className={styles.legend}>
-      <div className={styles.bar} data-layer={layer}>
-        <div style={{ background: `linear-gradient(90deg, ${gradient})` }} />
-      </div>
-      <div className={styles.ticks}>
-        {ticks.map((tick) => (
-          <span key={tick}>{tick === 0 ? '0' : signed(tick * bound)}</span>
-        ))}
-      </div>
-      {layer !== 'masked' && <Meaning target={target} unsigned={map.minimum >= 0} />}
-      <p className={styles.rule}>{clippingRule(values, bound, display, map.minimum >= 0)}</p>
+      {low < high && (
+        <>
+          <div className={styles.bar} data-layer={layer}>
+            <div style={{ background: `linear-gradient(90deg, ${gradient})` }} />
+          </div>
+          <div className={styles.ticks}>
+            {ticks.map((tick) => (
+              <span key={tick}>{tick === 0 ? '0' : signed(tick * bound)}</span>
+            ))}
+          </div>
+        </>
+      )}
+      {layer !== 'masked' && <Meaning target={target} sign={sign} extent={map} />}
+      <p className={styles.rule}>
+        {UNIT_RULES[map.unit]}
+        {low < high ? clippingRule(values, bound, display, low === 0) : nothing(sign)}
+      </p>
     </div>
   );
 }
 
-/** From where to where the colours reach, as shares of the bound; a map without negative values starts at 0. */
-export function shownRange(
-  { reduction, minimum }: Pick<AttributionMap, 'reduction' | 'minimum'>,
-  sign: Sign,
-): readonly [number, number] {
-  const onlySize = reduction === 'magnitude' || (minimum >= 0 && sign === 'both');
-  return RANGES[onlySize ? 'absolute' : sign];
+/** What a value is the attribution of, where that is more than its pixel. */
+const UNIT_RULES: Record<AttributionMap['unit'], string> = {
+  pixel: '',
+  patch: 'Every pixel shows the value of its whole patch. ',
+  window: 'Every pixel shows the mean of the windows that cover it. ',
+};
+
+/** From where to where the colours reach, as shares of the bound: only as far as there are values of the sign. */
+export function shownRange({ minimum, maximum }: Extent, sign: Sign): readonly [number, number] {
+  if (sign === 'absolute') return [0, minimum < 0 || maximum > 0 ? 1 : 0];
+  return [minimum < 0 && sign !== 'positive' ? -1 : 0, maximum > 0 && sign !== 'negative' ? 1 : 0];
+}
+
+function nothing(sign: Sign): string {
+  return sign === 'both' || sign === 'absolute' ? 'Every value is zero.' : `No value is ${sign}.`;
 }
 
 /** "Values beyond ±0.031 (99th percentile of |a|) are clipped: 1.0 %."; without ± where none is negative. */

@@ -4,7 +4,7 @@ import type { AttributionMap } from '../../api/schema';
 import { number } from '../../base/format';
 import { type Layer, type Lookup, lookup, paint, type Sign } from '../../render/paint';
 import { useMapBound } from '../../state/bound';
-import { useDisplay } from '../../state/display';
+import { useDisplay, useSign } from '../../state/display';
 import { useMapValues } from '../../state/explanation';
 import styles from './ImageView.module.css';
 
@@ -12,7 +12,8 @@ import styles from './ImageView.module.css';
 export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: Layer; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { data: values } = useMapValues(map);
-  const { sign, colors, opacity } = useDisplay().display;
+  const { colors, opacity } = useDisplay().display;
+  const sign = useSign(hasSign(map));
   const bound = useMapBound(values);
   const scheme = useComputedColorScheme('light');
   const table = useMemo(() => lookup(layer, colors, opacity, scheme), [layer, colors, opacity, scheme]);
@@ -45,6 +46,11 @@ function draw(
   if (!context || !values) return;
   const pixels = new Uint8ClampedArray(paint(values, width, bound, sign, table).buffer);
   context.putImageData(new ImageData(pixels, width, height), 0, 0);
+}
+
+/** Whether a map's values can be negative: the size of a vector of channels cannot. */
+export function hasSign({ reduction }: Pick<AttributionMap, 'reduction'>): boolean {
+  return reduction !== 'magnitude';
 }
 
 /** Whether enlarging should keep the pixels visible. */

@@ -4,22 +4,36 @@ import type { Sign } from '../../render/paint';
 import { useDisplay } from '../../state/display';
 import { useTask } from '../../state/question';
 import styles from './Legend.module.css';
+import type { Extent } from './weights';
+
+interface MeaningProps {
+  target: ClassRef | undefined;
+  /** The sign drawn, and what values there are. */
+  sign: Sign;
+  extent: Extent;
+}
 
 /** What the two colours say of the class explained. */
-export function Meaning({ target, unsigned = false }: { target: ClassRef | undefined; unsigned?: boolean }) {
-  const { colors, sign } = useDisplay().display;
+export function Meaning({ target, sign, extent }: MeaningProps) {
+  const { colors } = useDisplay().display;
   const task = useTask();
   if (!target) return null;
   const whose = task === 'regression' ? 'a higher output' : `‘${target.name}’`;
-  return <p className={styles.meaning}>{meaning(colors, unsigned ? 'absolute' : sign, whose)}</p>;
+  return <p className={styles.meaning}>{meaning(colors, sign, whose, extent)}</p>;
 }
 
 /** "Red speaks for ‘9’, blue against." In every colour map one hue is for and the other against. */
-export function meaning(colors: ColorMap, sign: Sign, whose: string): string {
+export function meaning(colors: ColorMap, sign: Sign, whose: string, { minimum, maximum }: Extent): string {
   const { positive, negative } = COLOR_MAPS[colors];
-  const start = (word: string) => word.slice(0, 1).toUpperCase() + word.slice(1);
   if (sign === 'absolute') return `The stronger the ${positive}, the more it matters to ${whose}.`;
-  if (sign === 'positive') return `${start(positive)} speaks for ${whose}.`;
-  if (sign === 'negative') return `${start(negative)} speaks against ${whose}.`;
-  return `${start(positive)} speaks for ${whose}, ${negative} against.`;
+  const pro = `${maximum > 0 ? capital(positive) : 'Nothing'} speaks for ${whose}`;
+  const con = `${minimum < 0 ? capital(negative) : 'Nothing'} speaks against ${whose}`;
+  if (sign === 'positive') return `${pro}.`;
+  if (sign === 'negative') return `${con}.`;
+  if (minimum < 0) return maximum > 0 ? `${pro}, ${negative} against.` : `${con}, nothing for.`;
+  return maximum > 0 ? `${pro}, nothing against.` : `Nothing speaks for or against ${whose}.`;
+}
+
+function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
 }

@@ -4,12 +4,12 @@ import { useState } from 'react';
 import type { ClassRef, TextAttribution, TextInput } from '../../api/schema';
 import { signed } from '../../base/format';
 import { useBound } from '../../state/bound';
-import { useDisplay } from '../../state/display';
+import { useDisplay, useSign } from '../../state/display';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
 import type { Size } from './size';
 import styles from './TextView.module.css';
-import { byStrength, isUnsigned, largest, tokenStyle, unnamed } from './weights';
+import { byStrength, extentOf, largest, tokenStyle, unnamed } from './weights';
 
 const TOP = 10;
 
@@ -25,6 +25,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
   const weights = attribution?.weights ?? [];
   const bound = useBound('text', largest(weights));
   const [active, setActive] = useState<number | null>(null);
+  const sign = useSign();
   const look = useTokenLook(attribution, bound);
   if (size !== 'panel') {
     return (
@@ -46,7 +47,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
       {attribution && (
         <>
           {note && <p className={styles.note}>{note}</p>}
-          <Meaning target={target} unsigned={isUnsigned(weights)} />
+          <Meaning target={target} sign={sign} extent={extentOf(weights)} />
           <h3>Strongest tokens</h3>
           <DivergingBars
             label={`Strongest tokens of ${input.name}`}
@@ -102,7 +103,8 @@ function Tokens({ input, look, active, onActive }: TokensProps) {
 
 /** A token's background and what is said of it. */
 function useTokenLook(attribution: TextAttribution | undefined, bound: number) {
-  const { sign, colors } = useDisplay().display;
+  const { colors } = useDisplay().display;
+  const sign = useSign();
   const scheme = useComputedColorScheme('light');
   return (token: string, place: number) => {
     if (!attribution) return { title: token, style: undefined };

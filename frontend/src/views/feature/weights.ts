@@ -5,6 +5,12 @@ import { position, type Sign } from '../../render/paint';
 
 const STRONGEST = 0.9;
 
+/** From where to where values reach. */
+export interface Extent {
+  minimum: number;
+  maximum: number;
+}
+
 export type Weight = number | null | undefined;
 
 /** The largest |weight|, at which colours and bars are full. */
@@ -12,9 +18,10 @@ export function largest(weights: readonly Weight[]): number {
   return Math.max(0, ...weights.map((weight) => Math.abs(weight ?? 0)));
 }
 
-/** Whether no weight speaks against anything. */
-export function isUnsigned(weights: readonly Weight[]): boolean {
-  return weights.every((weight) => (weight ?? 0) >= 0);
+/** The smallest and the largest of the weights and zero. */
+export function extentOf(weights: readonly Weight[]): Extent {
+  const numbers = weights.map((weight) => weight ?? 0);
+  return { minimum: Math.min(0, ...numbers), maximum: Math.max(0, ...numbers) };
 }
 
 /** Places of the weights, largest |weight| first. */

@@ -15,13 +15,17 @@ const ROW = 26; // px
 const SEARCH_ABOVE = 12;
 const TALLEST = 286; // px
 
-/** Classes to restrict to, predicted or true, with counts and bars; any number of classes. */
+/** Classes to restrict to, predicted or true, with counts and bars; a label beyond the outputs is never predicted. */
 export function ClassFilter({ summary, labelled }: { summary: Summary; labelled: boolean }) {
   const { question, change } = useQuestion();
   const [chosen, setSide] = useState<Side>('predicted');
   const side = labelled ? chosen : 'predicted';
   const [search, setSearch] = useState('');
-  const rows = useMemo(() => rankedClasses(summary.classes, side, search), [summary.classes, side, search]);
+  const { classes: outputs } = useWorkspace();
+  const rows = useMemo(() => {
+    const possible = summary.classes.filter((each) => side === 'actual' || each.index < outputs.length);
+    return rankedClasses(possible, side, search);
+  }, [summary.classes, outputs.length, side, search]);
   const selected = question[side];
   const toggle = (index: number) => {
     const next = selected.includes(index) ? selected.filter((each) => each !== index) : [...selected, index];

@@ -1,6 +1,7 @@
 import { lazy, Suspense } from 'react';
 import { Failure } from '../../api/failure';
-import { count } from '../../base/format';
+import { plural } from '../../base/format';
+import { sentence } from '../../base/sentence';
 import type { useSummary } from '../../state/data';
 import { useTask } from '../../state/question';
 import { ErrorBoundary } from '../common/ErrorBoundary';
@@ -16,27 +17,25 @@ const Scores = lazy(() => import('./Scores'));
 export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
   const task = useTask();
   const { data: summary, error } = query;
-  if (error && !summary) return <p className={styles.wait}>No counts: {Failure.from(error).message}</p>;
+  if (error && !summary)
+    return <p className={styles.wait}>No counts: {sentence(Failure.from(error).message)}</p>;
   if (!summary) return <p className={styles.wait}>Counting…</p>;
-  const labelled = summary.correct + summary.incorrect > 0;
+  const judged = summary.correct + summary.incorrect > 0;
+  const { scanned, labelled } = summary.progress;
   const regression = task === 'regression';
   return (
     <>
       {!regression && (
         <Section title="Outcome">
-          {labelled ? (
+          {judged ? (
             <Outcomes summary={summary} />
           ) : (
-            <p className={styles.note}>
-              {summary.progress.scanned > 0
-                ? `No labels: the ${count(summary.progress.scanned)} samples scanned say nothing of what is right.`
-                : 'Nothing scanned yet.'}
-            </p>
+            <p className={styles.note}>{withoutOutcome(scanned, labelled)}</p>
           )}
         </Section>
       )}
-      {!regression && summary.progress.scanned > 0 && <ClassFilter summary={summary} labelled={labelled} />}
-      {!regression && labelled && <Confusions summary={summary} />}
+      {!regression && scanned > 0 && <ClassFilter summary={summary} labelled={judged} />}
+      {!regression && judged && <Confusions summary={summary} />}
       {summary.scores && (
         <Section title={regression ? 'Outputs' : 'Best score'}>
           <ErrorBoundary fallback={<p className={styles.note}>The plot could not be loaded.</p>}>
@@ -48,4 +47,12 @@ export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
       )}
     </>
   );
+}
+
+/** Why nothing is right or wrong. */
+function withoutOutcome(scanned: number, labelled: number): string {
+  if (scanned === 0) return 'Nothing scanned yet.';
+  if (labelled > 0)
+    return `No outcomes: none of the ${plural(labelled, 'labelled sample')} could be predicted.`;
+  return `No labels: the ${plural(scanned, 'sample')} scanned say nothing of what is right.`;
 }

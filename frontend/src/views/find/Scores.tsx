@@ -45,13 +45,13 @@ function draw(bins: Bin[]) {
   return Plot.plot({
     width: 240,
     height: 110,
-    marginLeft: 34,
+    marginLeft: 12 + 7 * widest(bins),
     marginRight: 8,
     marginTop: 8,
     marginBottom: 22,
     style: { background: 'transparent', fontSize: '11px', fontFamily: 'inherit', color: 'var(--muted)' },
     x: { label: null, ticks: 4, tickSize: 3 },
-    y: { label: null, ticks: 3, tickSize: 0, grid: true },
+    y: { label: null, ticks: 3, tickSize: 0, grid: true, tickFormat: brief },
     color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
     marks: [
       Plot.rectY(
@@ -62,6 +62,20 @@ function draw(bins: Bin[]) {
     ],
   });
 }
+
+/** How many letters the longest label of the counts has. */
+function widest(bins: Bin[]): number {
+  const columns = new Map<number, number>();
+  for (const { low, count } of bins) columns.set(low, (columns.get(low) ?? 0) + count);
+  return Math.max(...[...columns.values(), 0].map((total) => brief(total).length));
+}
+
+/** 950, "1.2K", "70K": room for an axis. */
+function brief(value: number): string {
+  return value < 1000 ? String(value) : compact.format(value);
+}
+
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
 /** One bar for each bin and group. */
 function histogramBins(histogram: Histogram): Bin[] {

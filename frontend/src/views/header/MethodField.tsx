@@ -10,7 +10,7 @@ export function MethodField() {
   const { methods } = useWorkspace();
   const { question, change } = useQuestion();
   const changed = Object.keys(question.args).length;
-  const summaries = new Map(methods.map((method) => [method.name, method.summary]));
+  const known = new Map(methods.map((method) => [method.name, method]));
   return (
     <div className={styles.method}>
       <Select
@@ -24,7 +24,8 @@ export function MethodField() {
         renderOption={({ option }) => (
           <span className={styles.option}>
             <b>{option.label}</b>
-            <small>{summaries.get(option.value)}</small>
+            <small>{known.get(option.value)?.summary}</small>
+            <small>{known.get(option.value)?.caveat}</small>
           </span>
         )}
       />

@@ -24,6 +24,7 @@ export function ParameterForm({ method, args }: { method: MethodInfo; args: Argu
       <div>
         <h2>{method.title}</h2>
         <p className={styles.summary}>{method.summary}</p>
+        {method.caveat && <p className={styles.caveat}>{method.caveat}</p>}
       </div>
       {method.parameters.map((parameter) => (
         <ParameterField

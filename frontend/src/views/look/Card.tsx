@@ -1,6 +1,7 @@
 import { UnstyledButton } from '@mantine/core';
 import { memo, useCallback, useMemo } from 'react';
 import type { Sample } from '../../api/schema';
+import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { requestFor, useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
@@ -34,52 +35,54 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
     [change, sample.index],
   );
   return (
-    <article
-      className={`${frame.frame} ${styles.card}`}
-      data-selected={selected || undefined}
-      aria-label={`Sample ${sample.index}`}
-    >
-      <header className={styles.head}>
-        <UnstyledButton
-          className={styles.select}
-          data-sample={sample.index}
-          aria-pressed={selected}
-          aria-label={`Sample ${sample.index}: show in detail`}
-          onClick={() => onSelect(sample.index)}
-        >
-          #{sample.index}
-        </UnstyledButton>
-        {sample.label && <span className={styles.label}>true {sample.label.name}</span>}
-        <Mark correct={prediction?.correct ?? null} />
-      </header>
-      {sample.error && <ErrorNote error={sample.error} />}
-      <div className={styles.pending}>
-        <div
-          className={styles.inputs}
-          data-stale={explanation.stale || undefined}
-          data-many={sample.inputs.length > 1 || undefined}
-        >
-          {sample.inputs.map((input, i) => (
-            <FeatureView key={i} input={input} attribution={attribution?.inputs[i]} size="card" />
-          ))}
+    <SignedContext value={attribution?.signed ?? true}>
+      <article
+        className={`${frame.frame} ${styles.card}`}
+        data-selected={selected || undefined}
+        aria-label={`Sample ${sample.index}`}
+      >
+        <header className={styles.head}>
+          <UnstyledButton
+            className={styles.select}
+            data-sample={sample.index}
+            aria-pressed={selected}
+            aria-label={`Sample ${sample.index}: show in detail`}
+            onClick={() => onSelect(sample.index)}
+          >
+            #{sample.index}
+          </UnstyledButton>
+          {sample.label && <span className={styles.label}>true {sample.label.name}</span>}
+          <Mark correct={prediction?.correct ?? null} />
+        </header>
+        {sample.error && <ErrorNote error={sample.error} />}
+        <div className={styles.pending}>
+          <div
+            className={styles.inputs}
+            data-stale={explanation.stale || undefined}
+            data-many={sample.inputs.length > 1 || undefined}
+          >
+            {sample.inputs.map((input, i) => (
+              <FeatureView key={i} input={input} attribution={attribution?.inputs[i]} size="card" />
+            ))}
+          </div>
+          {!sample.error && <JobNote explanation={explanation} brief />}
         </div>
-        {!sample.error && <JobNote explanation={explanation} brief />}
-      </div>
-      {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
-      {sample.predictions
-        .filter((each) => models.length === 1 || each.model === question.model)
-        .map((each) => (
-          <ClassRows
-            key={each.model}
-            prediction={each}
-            label={sample.label}
-            explained={attribution?.target.index}
-            limit={CLASSES}
-            onExplain={explain}
-          />
-        ))}
-      {models.length > 1 && <OtherModels sample={sample} current={question.model} />}
-    </article>
+        {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
+        {sample.predictions
+          .filter((each) => models.length === 1 || each.model === question.model)
+          .map((each) => (
+            <ClassRows
+              key={each.model}
+              prediction={each}
+              label={sample.label}
+              explained={attribution?.target.index}
+              limit={CLASSES}
+              onExplain={explain}
+            />
+          ))}
+        {models.length > 1 && <OtherModels sample={sample} current={question.model} />}
+      </article>
+    </SignedContext>
   );
 });
 

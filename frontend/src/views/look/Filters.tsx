@@ -1,7 +1,7 @@
 import { Button, UnstyledButton } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import { isFiltered, type Question, useQuestion } from '../../state/question';
-import { useWorkspace } from '../../state/workspace';
+import { className, useWorkspace } from '../../state/workspace';
 import styles from './Look.module.css';
 
 /** The filters that are set, each with a way out. */
@@ -17,14 +17,14 @@ export function Filters({ question }: { question: Question }) {
       {predicted.map((index) => (
         <Pill
           key={`p${index}`}
-          text={`Predicted ${classes[index]}`}
+          text={`Predicted ${className(classes, index)}`}
           onRemove={() => change({ predicted: without(predicted, index) })}
         />
       ))}
       {actual.map((index) => (
         <Pill
           key={`a${index}`}
-          text={`True ${classes[index]}`}
+          text={`True ${className(classes, index)}`}
           onRemove={() => change({ actual: without(actual, index) })}
         />
       ))}

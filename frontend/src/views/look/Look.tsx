@@ -1,18 +1,22 @@
 import type { RefObject } from 'react';
-import { Failure } from '../../api/failure';
+import { exceptionName, Failure } from '../../api/failure';
 import type { ApiError, Sample } from '../../api/schema';
-import { count } from '../../base/format';
-import { newest, type SampleList, useReconnect } from '../../state/data';
+import { plural } from '../../base/format';
+import { sentences } from '../../base/sentence';
+import { type Counts, type SampleList, useReconnect } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Banner, Failed } from '../common/Notice';
 import { Cards } from './Cards';
 import { Filters } from './Filters';
 import styles from './Look.module.css';
+import { ChangedNote, UnknownNote } from './Notes';
 import { NothingFound } from './NothingFound';
 import { ScanLine } from './ScanLine';
 
 interface LookProps {
   list: SampleList;
+  /** How far the data has been read and what matches, as everywhere on screen. */
+  counts: Counts;
   samples: Sample[];
   selected: number | null;
   /** Told how many cards are in a row. */
@@ -22,9 +26,9 @@ interface LookProps {
 }
 
 /** The samples that match, and how far the data has been read. */
-export function Look({ list, samples, selected, columns, onSelect, onFind }: LookProps) {
+export function Look({ list, counts, samples, selected, columns, onSelect, onFind }: LookProps) {
   const { question } = useQuestion();
-  const progress = newest(list.data);
+  const { progress, matched } = counts;
   const { error, refetch, isRefetching } = list;
   const reconnect = useReconnect();
   const retry = () => {
@@ -35,12 +39,14 @@ export function Look({ list, samples, selected, columns, onSelect, onFind }: Loo
   return (
     <>
       <div className={styles.bar}>
-        <ScanLine progress={progress} matched={list.data?.pages[0]?.matched ?? 0} onFind={onFind} />
+        <ScanLine progress={progress} matched={matched} onFind={onFind} />
         <Filters question={question} />
+        <UnknownNote />
+        <ChangedNote progress={progress} />
         {error && <Banner error={Failure.from(error)} retry={retry} retrying={isRefetching} />}
         {progress?.error && <Banner error={stopped(progress.error, progress.scanned)} />}
       </div>
-      {progress && samples.length === 0 ? (
+      {list.data && progress && samples.length === 0 ? (
         <NothingFound progress={progress} />
       ) : (
         <Cards list={list} samples={samples} selected={selected} inRow={columns} onSelect={onSelect} />
@@ -49,8 +55,9 @@ export function Look({ list, samples, selected, columns, onSelect, onFind }: Loo
   );
 }
 
-function stopped({ type, message, hint }: ApiError, scanned: number): ApiError {
-  const text = `Reading the data stopped after ${count(scanned)} samples.`;
-  const why = type === 'Refused' ? message : `${type}: ${message}`;
-  return { type, message: text, hint: hint ? `${why}. ${hint}` : why };
+function stopped(error: ApiError, scanned: number): ApiError {
+  const name = exceptionName(error);
+  const message = `Reading the data stopped after ${plural(scanned, 'sample')}.`;
+  const why = name ? `${name}: ${error.message}` : error.message;
+  return { ...error, message, hint: sentences(why, error.hint) };
 }

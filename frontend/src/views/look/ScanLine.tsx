@@ -63,12 +63,14 @@ export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
 }
 
 function Said({ progress, matched }: { progress: Progress; matched: number }) {
+  const { failed, unreadable } = progress;
   const of = progress.size === null ? ' so far' : ` of ${count(progress.size)}`;
   return (
     <>
       Scanned <b>{count(progress.scanned)}</b>
       {of} · <b>{count(matched)}</b> match
-      {progress.failed > 0 && ` · ${count(progress.failed)} could not be read`}
+      {unreadable > 0 && ` · ${count(unreadable)} could not be read`}
+      {failed > unreadable && ` · ${count(failed - unreadable)} could not be predicted`}
     </>
   );
 }

@@ -1,6 +1,7 @@
 import { Select } from '@mantine/core';
 import { useMemo } from 'react';
 import type { Sample } from '../../api/schema';
+import { plural } from '../../base/format';
 import { useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { ClassRows } from '../common/ClassRows';
@@ -19,7 +20,7 @@ export function Classes({ sample, explained }: { sample: Sample; explained: numb
   if (sample.predictions.length === 0) return null;
   return (
     <Section
-      title={task === 'regression' ? 'Outputs' : 'Classes'}
+      title={task === 'regression' ? 'Outputs' : 'Classes by score'}
       aside={classes.length > 1 && <span className={styles.hint}>click to explain</span>}
     >
       {sample.predictions.map((prediction) => (
@@ -57,7 +58,7 @@ function AnyClass({ explained, shown, onExplain }: AnyClassProps) {
     <Select
       searchable
       aria-label="Explain any class"
-      placeholder={`Explain any of ${classes.length} classes`}
+      placeholder={`Explain any of ${plural(classes.length, 'class', 'classes')}`}
       data={data}
       limit={OFFERED}
       maxDropdownHeight={240}

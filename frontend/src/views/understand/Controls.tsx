@@ -3,6 +3,7 @@ import type { Attribution, Sample } from '../../api/schema';
 import { ordinal } from '../../base/format';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
+import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
 import styles from './Understand.module.css';
 
@@ -21,18 +22,12 @@ export function ViewChoice() {
 
 /** How attributions are drawn, here and on the cards; applied at once in the browser. */
 export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
-  const { display, change } = useDisplay();
   const hasImage = sample.inputs.some((input) => input.kind === 'image');
   const hasAny = hasImage || sample.inputs.some((input) => input.kind !== 'empty');
   if (!hasAny) return null;
   return (
     <div className={styles.controls} role="group" aria-label="Display">
-      <Choice
-        label="Sign"
-        value={display.sign}
-        options={{ both: '+ and −', positive: 'Positive', negative: 'Negative', absolute: 'Absolute' }}
-        onChange={(sign) => change({ sign })}
-      />
+      <SignChoice attribution={attribution} />
       {hasImage && <ImageControls attribution={attribution} />}
       {!hasImage && (
         <div className={styles.halves}>
@@ -41,6 +36,32 @@ export function Controls({ sample, attribution }: { sample: Sample; attribution:
         </div>
       )}
     </div>
+  );
+}
+
+/** Which sign to draw, where there is one. */
+function SignChoice({ attribution }: { attribution: Attribution | undefined }) {
+  const { display, change } = useDisplay();
+  const { methods } = useWorkspace();
+  const inputs = attribution?.inputs.filter((input) => input.kind !== 'empty') ?? [];
+  const onlySizes =
+    inputs.length > 0 && inputs.every((input) => input.kind === 'image' && display.channels === 'magnitude');
+  if (attribution?.signed === false || onlySizes) {
+    const method = methods.find(({ name }) => name === attribution?.method)?.title;
+    return (
+      <p className={styles.hint}>
+        {onlySizes ? 'The magnitude over channels' : method} says how much each part matters, not whether it
+        speaks for or against: there is no sign to choose.
+      </p>
+    );
+  }
+  return (
+    <Choice
+      label="Sign"
+      value={display.sign}
+      options={{ both: '+ and −', positive: 'Positive', negative: 'Negative', absolute: 'Absolute' }}
+      onChange={(sign) => change({ sign })}
+    />
   );
 }
 

@@ -1,5 +1,6 @@
 import { useMemo } from 'react';
 import type { Sample } from '../../api/schema';
+import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
@@ -21,7 +22,7 @@ export function Detail({ sample }: { sample: Sample }) {
   const explanation = useExplanation(request, sample.error === null);
   const { attribution, stale } = explanation;
   return (
-    <>
+    <SignedContext value={attribution?.signed ?? true}>
       {sample.error && (
         <div className={styles.part}>
           <ErrorNote error={sample.error} />
@@ -58,6 +59,6 @@ export function Detail({ sample }: { sample: Sample }) {
           {attribution && <Trust attribution={attribution} stale={stale} />}
         </div>
       </div>
-    </>
+    </SignedContext>
   );
 }

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { Failure } from '../../api/failure';
+import { sentences } from '../../base/sentence';
 import type { useSample } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Notice } from '../common/Notice';
@@ -22,7 +23,7 @@ export function Missing({ index, single }: { index: number; single: ReturnType<t
   );
   return (
     <Notice title={`Sample ${index} cannot be shown`} actions={actions}>
-      {message} {hint}
+      {sentences(message, hint)}
     </Notice>
   );
 }
