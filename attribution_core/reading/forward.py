@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,34 +12,38 @@ from torch.utils._pytree import tree_map
 
 from attribution_core.reading.arguments import as_extra
 
+Model = Callable[..., object]
+"""A module, or any function of tensors."""
+Value = TypeVar("Value")
+
 
 class Named(nn.Module):
     """A model whose inputs or further arguments have names, as a function of tensors in order.
 
-    Names that the model takes as keywords are given so; inputs are one dict otherwise.
+    Names that the model takes as keywords are passed as such; inputs are passed as one dict otherwise.
     """
 
-    def __init__(self, model: Callable[..., Any], inputs: tuple[str, ...], further: tuple[str, ...]) -> None:
+    def __init__(self, model: Model, inputs: tuple[str, ...], further: tuple[str, ...]) -> None:
         super().__init__()
         self.model = model
         self.training = getattr(model, "training", False)
         self.inputs = inputs
         self.further = further
 
-    def forward(self, *values: Any) -> Any:
+    def forward(self, *values: object) -> object:
         """The model's output for the inputs and the further arguments."""
         named = dict(zip(self.inputs, values, strict=False))
         rest = values[len(named) : len(values) - len(self.further)]
-        more = dict(zip(self.further, values[len(values) - len(self.further) :], strict=True))
-        if binds(self.model, *rest, **named, **more):
-            return self.model(*rest, **named, **more)
-        ahead = (*((named,) if named else ()), *rest)
-        return self.model(*ahead, **more) if binds(self.model, *ahead, **more) else self.model(*ahead, more)
+        options = dict(zip(self.further, values[len(values) - len(self.further) :], strict=True))
+        if binds(self.model, *rest, **named, **options):
+            return self.model(*rest, **named, **options)
+        positional = (*((named,) if named else ()), *rest)
+        if binds(self.model, *positional, **options):
+            return self.model(*positional, **options)
+        return self.model(*positional, options)
 
 
-def as_forward(
-    forward: Callable[..., Any], names: tuple[str, ...], extra: Any
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def as_forward(forward: Model, names: tuple[str, ...], extra: object) -> tuple[Model, tuple[object, ...]]:
     """The model as a function of (inputs, further arguments) in order, and those arguments as a tuple."""
     further = extra if isinstance(extra, Mapping) else {}
     if not names and not further:
@@ -48,8 +52,8 @@ def as_forward(
     return Named(forward, names, tuple(map(str, further))), rest
 
 
-def binds(function: Callable[..., Any], *arguments: Any, **named: Any) -> bool:
-    """Whether a function can be called so."""
+def binds(function: Model, *arguments: object, **named: object) -> bool:
+    """Whether a function can be called with these arguments."""
     try:
         inspect.signature(function.forward if isinstance(function, nn.Module) else function).bind(*arguments, **named)
     except (TypeError, ValueError):
@@ -59,16 +63,19 @@ def binds(function: Callable[..., Any], *arguments: Any, **named: Any) -> bool:
 
 def device_of(modules: Iterable[nn.Module]) -> torch.device | None:
     """The device of the modules' parameters, if they all are on one."""
-    found = set()
+    devices = set()
     for module in modules:
-        found |= {tensor.device for tensor in module._parameters.values() if tensor is not None}
+        devices |= {tensor.device for tensor in module._parameters.values() if tensor is not None}
         if module._buffers:
-            found |= {tensor.device for tensor in module._buffers.values() if tensor is not None}
-    return found.pop() if len(found) == 1 else None
+            devices |= {tensor.device for tensor in module._buffers.values() if tensor is not None}
+    return devices.pop() if len(devices) == 1 else None
 
 
-def moved(value: Any, device: torch.device | None) -> Any:
+def moved(value: Value, device: torch.device | None) -> Value:
     """Tensors moved to a device, also inside tuples, lists and dicts."""
-    if device is None or (type(value) is tuple and all(isinstance(v, Tensor) and v.device == device for v in value)):
+    if device is None:
         return value
-    return tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, value)
+    if isinstance(value, tuple) and all(isinstance(v, Tensor) and v.device == device for v in value):
+        return value  # as it mostly is
+    tree: Value = tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, value)
+    return tree

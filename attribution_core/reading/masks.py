@@ -1,7 +1,7 @@
 """Features to remove: groups of positions, or windows that slide over the inputs.
 
-Both number their features 0…count and answer two things: where features lie (`hidden`), and how scores per feature
-become attributions per position (`spread`).
+Both number their features from 0 and answer two things: where features lie (`hidden`), and how scores of features
+become attributions of positions (`spread`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,10 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 
 Tensors = tuple[Tensor, ...]
+Box = tuple[int, ...]
+"""A size for each dimension of an input, without the batch."""
+WindowShapes = Box | tuple[Box, ...]
+Strides = int | Box | tuple[int | Box, ...] | None
 
 
 class Features(ABC):
@@ -37,11 +41,12 @@ class Groups(Features):
     """Each position belongs to exactly one feature; equal numbers are one feature, also across inputs."""
 
     def __init__(self, inputs: Tensors, masks: Tensors | None) -> None:
-        numbers = _own_numbers(inputs) if masks is None else masks
-        found, order = torch.unique(torch.cat([m.reshape(-1) for m in numbers]), return_inverse=True)
-        self.count = len(found)
-        parts = order.split([m.numel() for m in numbers])
-        self.places = tuple(p.reshape(m.shape) for p, m in zip(parts, numbers, strict=True))
+        masks = _every_position(inputs) if masks is None else masks
+        numbers, features = torch.unique(torch.cat([m.reshape(-1) for m in masks]), return_inverse=True)
+        self.count = len(numbers)
+        parts = features.split([m.numel() for m in masks])
+        self.places = tuple(p.reshape(m.shape) for p, m in zip(parts, masks, strict=True))
+        """For each input the feature of each position, (1 or B, …)."""
 
     @property
     def own(self) -> bool:
@@ -74,8 +79,8 @@ class Groups(Features):
     def _scattered(self, scores: Tensor, places: Tensor) -> Tensor:
         if len(places) == 1:
             return scores[places[0]].movedim(-1, 0)
-        examples = _column(torch.arange(len(places), device=places.device), places.dim() - 1)
-        return scores[places, examples]
+        rows = _column(torch.arange(len(places), device=places.device), places.dim() - 1)
+        return scores[places, rows]
 
 
 class Windows(Features):
@@ -85,10 +90,10 @@ class Windows(Features):
     which interval (intervals, positions); a window's mask is their product.
     """
 
-    def __init__(self, inputs: Tensors, boxes: tuple[tuple[int, ...], ...], steps: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, inputs: Tensors, boxes: tuple[Box, ...], steps: tuple[Box, ...]) -> None:
         self.sizes = [x.shape[1:] for x in inputs]
         self.intervals = [_intervals(x, box, step) for x, box, step in zip(inputs, boxes, steps, strict=True)]
-        self.grids = [tuple(len(interval) for interval in found) for found in self.intervals]
+        self.grids = [tuple(map(len, intervals)) for intervals in self.intervals]
         self.firsts = list(itertools.accumulate(map(math.prod, self.grids), initial=0))
         self.count = self.firsts[-1]
         self.device = inputs[0].device
@@ -99,11 +104,12 @@ class Windows(Features):
 
     def _hidden(self, place: int, start: int, stop: int) -> Tensor:
         first, last = self.firsts[place : place + 2]
-        within = torch.arange(start, stop, device=self.device)
-        mine = (within >= first) & (within < last)
         grid, sizes = self.grids[place], self.sizes[place]
-        mask = _column(mine, 1 + len(sizes))
-        corners = torch.unravel_index((within - first).clamp(0, last - first - 1), grid) if grid else ()
+        numbers = torch.arange(start, stop, device=self.device)
+        of_this_input = (numbers >= first) & (numbers < last)
+        mask = _column(of_this_input, 1 + len(sizes))
+        # windows of other inputs get some corner here as well: their mask is false already
+        corners = torch.unravel_index((numbers - first).clamp(0, last - first - 1), grid) if grid else ()
         for dim, corner in enumerate(corners):
             shape = [1] * len(sizes)
             shape[dim] = sizes[dim]
@@ -116,6 +122,7 @@ class Windows(Features):
         return tuple(self._mean(part, place) for place, part in enumerate(parts))
 
     def _mean(self, scores: Tensor, place: int) -> Tensor:
+        """A mean over a product of intervals is a mean over one dimension after the other."""
         total = scores.T.reshape(-1, *self.grids[place])
         for interval in self.intervals[place]:
             inside = interval.to(scores)
@@ -123,7 +130,8 @@ class Windows(Features):
         return total
 
 
-def _own_numbers(inputs: Tensors) -> Tensors:
+def _every_position(inputs: Tensors) -> Tensors:
+    """Masks in which each position is a feature, numbered through all inputs."""
     firsts = itertools.accumulate((x[0].numel() if len(x) else 0 for x in inputs), initial=0)
     return tuple(
         torch.arange(first, first + x[:1].numel(), device=x.device).reshape(1, *x.shape[1:])
@@ -131,31 +139,32 @@ def _own_numbers(inputs: Tensors) -> Tensors:
     )
 
 
-def _intervals(x: Tensor, box: tuple[int, ...], step: tuple[int, ...]) -> list[Tensor]:
-    found = []
+def _intervals(x: Tensor, box: Box, step: Box) -> list[Tensor]:
+    """For each dimension, which positions lie in which interval: (intervals, positions), boolean."""
+    intervals = []
     for size, width, stride in zip(x.shape[1:], box, step, strict=True):
         first = torch.arange(math.ceil((size - width) / stride) + 1, device=x.device)[:, None] * stride
         position = torch.arange(size, device=x.device)
-        found.append((position >= first) & (position < first + width))
-    return found
+        intervals.append((position >= first) & (position < first + width))
+    return intervals
 
 
 def _column(values: Tensor, trailing: int) -> Tensor:
     return values.reshape(-1, *[1] * trailing)
 
 
-def as_groups(masks: Any, inputs: Tensors) -> Groups:
+def as_groups(masks: Tensor | Sequence[Tensor] | None, inputs: Tensors) -> Groups:
     """Read `feature_mask`: integer tensors that broadcast to the inputs, numbers shared across inputs."""
     if masks is None:
         return Groups(inputs, None)
-    given = (masks,) if len(inputs) == 1 and isinstance(masks, Tensor) else masks
-    if not isinstance(given, (tuple, list)) or len(given) != len(inputs):
-        count = len(given) if isinstance(given, (tuple, list)) else 1
+    each = (masks,) if len(inputs) == 1 and isinstance(masks, Tensor) else masks
+    if not isinstance(each, (tuple, list)) or len(each) != len(inputs):
+        count = len(each) if isinstance(each, (tuple, list)) else 1
         raise AttributionError(f"feature_mask has {count} entries for {len(inputs)} inputs.", "Pass a tensor for each.")
-    return Groups(inputs, tuple(_as_mask(m, x, place) for place, (m, x) in enumerate(zip(given, inputs, strict=True))))
+    return Groups(inputs, tuple(_as_mask(m, x, place) for place, (m, x) in enumerate(zip(each, inputs, strict=True))))
 
 
-def _as_mask(mask: Any, x: Tensor, place: int) -> Tensor:
+def _as_mask(mask: object, x: Tensor, place: int) -> Tensor:
     if not isinstance(mask, Tensor):
         raise AttributionError(f"feature_mask[{place}] is a {type(mask).__name__}, not a tensor.")
     if mask.is_complex() or (mask.is_floating_point() and not bool((mask == mask.round()).all())):
@@ -170,43 +179,50 @@ def _as_mask(mask: Any, x: Tensor, place: int) -> Tensor:
         ) from error
 
 
-def as_windows(shapes: Any, strides: Any, inputs: Tensors) -> Windows:
+def as_windows(shapes: WindowShapes, strides: Strides, inputs: Tensors) -> Windows:
     """Read `sliding_window_shapes` and `strides`, one box and step for each input."""
     single = len(inputs) == 1
     boxes = _for_each(shapes, inputs, single and not _nested(shapes), "sliding_window_shapes")
-    given = (1,) * len(inputs) if strides is None else strides
-    bare = isinstance(given, int) or (len(given) > 1 and not _nested(given))
-    steps = _for_each(given, inputs, single and bare, "strides")
+    strides = (1,) * len(inputs) if strides is None else strides
+    bare = isinstance(strides, int) or (len(strides) > 1 and not _nested(strides))
+    steps = _for_each(strides, inputs, single and bare, "strides")
     pairs = [_box_and_step(x, b, s, place) for place, (x, b, s) in enumerate(zip(inputs, boxes, steps, strict=True))]
     return Windows(inputs, tuple(box for box, _ in pairs), tuple(step for _, step in pairs))
 
 
-def _nested(value: Any) -> bool:
+def _nested(value: object) -> bool:
     return isinstance(value, (tuple, list)) and len(value) > 0 and isinstance(value[0], (tuple, list))
 
 
-def _for_each(value: Any, inputs: Tensors, alone: bool, name: str) -> tuple[Any, ...]:
+def _for_each(value: object, inputs: Tensors, alone: bool, name: str) -> tuple[object, ...]:
     entries = (value,) if alone else value
     if not isinstance(entries, (tuple, list)) or len(entries) != len(inputs):
         raise AttributionError(f"{name}={value!r}: expected one entry for each of {len(inputs)} inputs.")
     return tuple(entries)
 
 
-def _box_and_step(x: Tensor, box: Any, step: Any, place: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _box_and_step(x: Tensor, box: object, step: object, place: int) -> tuple[Box, Box]:
     sizes = tuple(x.shape[1:])
-    steps = (step,) * len(sizes) if isinstance(step, int) else step
-    for name, value in (("sliding_window_shapes", box), ("strides", steps)):
-        whole = isinstance(value, (tuple, list)) and all(isinstance(n, int) and n >= 1 for n in value)
-        if not whole or len(value) != len(sizes):
+    widths = _as_box("sliding_window_shapes", box, sizes, place)
+    strides = _as_box("strides", (step,) * len(sizes) if isinstance(step, int) else step, sizes, place)
+    for width, stride, size in zip(widths, strides, sizes, strict=True):
+        if width > size:
+            raise AttributionError(f"Window {widths} of input {place} is larger than the input, {sizes}.")
+        if stride > width and width < size:
             raise AttributionError(
-                f"{name} {value!r} for input {place}: expected {len(sizes)} integers ≥ 1, one per dimension of {sizes}."
-            )
-    for b, s, n in zip(box, steps, sizes, strict=True):
-        if b > n:
-            raise AttributionError(f"Window {tuple(box)} of input {place} is larger than the input, {sizes}.")
-        if s > b and b < n:
-            raise AttributionError(
-                f"Stride {tuple(steps)} of input {place} steps over positions: the window is {tuple(box)}.",
+                f"Stride {strides} of input {place} steps over positions: the window is {widths}.",
                 "Choose strides no larger than the window.",
             )
-    return tuple(box), tuple(steps)
+    return widths, strides
+
+
+def _as_box(name: str, value: object, sizes: Box, place: int) -> Box:
+    if (
+        isinstance(value, (tuple, list))
+        and len(value) == len(sizes)
+        and all(isinstance(n, int) and n >= 1 for n in value)
+    ):
+        return tuple(value)
+    raise AttributionError(
+        f"{name} {value!r} for input {place}: expected {len(sizes)} integers ≥ 1, one per dimension of {sizes}."
+    )
