@@ -1,0 +1,189 @@
+"""The recipes of CONTRIBUTING.md, followed on a copy: they name every file, and a forgotten step makes a check fail."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attribution_core
+from attribution_core import FeatureAblation
+from attribution_core.methods.ablation import ablation
+
+ROOT = Path(__file__).parents[1]
+Edit = Callable[[str], str]
+Steps = dict[str, Edit]
+"""What to do to each file of a copy; a new file is made from nothing."""
+
+
+def copy_to(root: Path, *parts: str) -> Path:
+    """The parts of this repository that a recipe is about."""
+    for part in parts:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__", "static"))
+        else:
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / part, root / part)
+    return root
+
+
+def follow(root: Path, steps: Steps) -> None:
+    for path, edit in steps.items():
+        before = (root / path).read_text() if (root / path).exists() else ""
+        after = edit(before)
+        assert after != before, f"{path}: nothing was changed"
+        (root / path).write_text(after)
+
+
+def replaced(old: str, new: str) -> Edit:
+    """Put something in the place of what is there exactly once."""
+
+    def edit(text: str) -> str:
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+        return text.replace(old, new)
+
+    return edit
+
+
+def before(mark: str, new: str) -> Edit:
+    return replaced(mark, new + mark)
+
+
+def after(mark: str, new: str) -> Edit:
+    return replaced(mark, mark + new)
+
+
+def both(*edits: Edit) -> Edit:
+    def edit(text: str) -> str:
+        for each in edits:
+            text = each(text)
+        return text
+
+    return edit
+
+
+def named_in(heading: str) -> list[str]:
+    """The files that a recipe names, and folders in which it leaves the choice of a file."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.split(f"### {heading}\n")[1].split("\n#")[0]
+    return [name for name in re.findall(r"`([\w./…-]+)`", section) if "/" in name]
+
+
+def failures(root: Path, select: str, *files: str) -> set[str]:
+    """The tests of the copy that fail, without their parameters."""
+    command = [sys.executable, "-m", "pytest", "-q", "-k", select, "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(root / "server")))}
+    done = subprocess.run([*command, *files], cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert " passed" in done.stdout, done.stdout + done.stderr
+    return set(re.findall(r"^(?:FAILED|ERROR) \S+::(\w+)", done.stdout, re.MULTILINE))
+
+
+# ── a method: what a feature alone adds to nothing, v({i}) − v(∅)
+
+NAME = "FeatureInclusion"
+FUNCTION = '''
+
+def inclusion(
+    question: Question, inputs: Tensors, baselines: Tensors, features: Features, rows: int | None = None
+) -> Tensors:
+    """score(baseline with a feature of the input) − score(baseline), for every feature [covert2020]."""
+    return tuple(-fall for fall in ablation(question, baselines, inputs, features, rows))
+'''
+IMPORT = "from attribution_core.methods.ablation import inclusion\n"
+CITATION = """
+
+@inproceedings{covert2020,
+  author = {Ian C. Covert and Scott Lundberg and Su-In Lee},
+  title = {Feature Removal Is a Unifying Principle for Model Explanation Methods},
+  booktitle = {ML Retrospectives Workshop at NeurIPS},
+  year = {2020},
+  eprint = {2011.03623},
+}
+"""
+REPLICA = """    "FeatureInclusion": ({}, lambda net, out, f, x, b: included(f, x, b)),
+    "DeepLift": ({}, lambda"""
+SLOW = """def included(f: Score, x: Tensor, b: Tensor) -> Tensor:
+    found = torch.zeros_like(x)
+    for place in range(x.numel()):
+        alone = b.flatten().clone()
+        alone[place] = x.flatten()[place]
+        found.view(-1)[place] = f(alone.reshape(x.shape)).detach() - f(b).detach()
+    return found
+
+
+"""
+
+
+def where(thing: object) -> str:
+    """The file of a class or function of the engine, from the root."""
+    return str(Path(inspect.getfile(thing)).relative_to(Path(attribution_core.__file__).parents[1]))  # type: ignore[arg-type]
+
+
+def like_ablation() -> str:
+    """The class of ablation with another function, name, sentence and source."""
+    text = inspect.getsource(FeatureAblation).replace("FeatureAblation", NAME).replace("ablation(", "inclusion(")
+    sentence = "What the score gains when a feature alone replaces the baseline."
+    text = re.sub(r'(class .*\n    """).*?"""', rf'\1{sentence}"""', text, count=1)
+    return "\n\n" + text.replace("zeiler2014", "covert2020")
+
+
+def method_steps() -> tuple[Steps, Steps]:
+    """The method itself, and what must know of it."""
+    function, shell = where(ablation), where(FeatureAblation)
+    module = shell.removesuffix(".py").replace("/", ".")
+    itself: Steps = {
+        function: lambda text: text + FUNCTION,
+        shell: both(
+            lambda text: text.rstrip("\n") + "\n" + like_ablation(),
+            lambda text: re.sub(r"(?=^from attribution_core\.methods)", IMPORT, text, count=1, flags=re.MULTILINE),
+        ),
+        "attribution_core/__init__.py": both(
+            before(f"from {module} import (", f"from {module} import {NAME}\n"),
+            after('    "FeatureAblation",\n', f'    "{NAME}",\n'),
+        ),
+    }
+    others: Steps = {
+        "attribution_core/references.bib": lambda text: text.rstrip() + CITATION,
+        "attribution_core/README.md": before("| permutation |", f"| inclusion | {NAME} | – | – | – | as ablation |\n"),
+        "tests/core/registry.py": after('    "FeatureAblation": grouped(), ', f'"{NAME}": grouped(), '),
+        "tests/core/test_replicas.py": both(
+            replaced('    "DeepLift": ({}, lambda', REPLICA),
+            before("OF_INPUTS: dict", SLOW),
+        ),
+        "server/app/explain/methods.py": after('    "FeatureAblation",\n', f'    "{NAME}",\n'),
+    }
+    return itself, others
+
+
+def test_the_recipe_for_a_method_names_every_file() -> None:
+    itself, others = method_steps()
+    named = named_in("Add an attribution method")
+    for path in [*itself, *others]:
+        assert any(path == name or (name.endswith("/") and path.startswith(name)) for name in named), path
+
+
+def test_the_recipe_for_a_method_is_enough_and_what_is_forgotten_is_noticed(tmp_path: Path) -> None:
+    root = copy_to(tmp_path, "attribution_core", "server", "tests/core", "tests/server", "tests/waiting.py",
+                   "pyproject.toml", "CONTRIBUTING.md")  # fmt: skip
+    itself, others = method_steps()
+    lists = ["tests/core/test_contract.py", "tests/core/test_registry.py", "tests/server/test_offered.py"]
+    follow(root, itself)
+    forgotten = failures(root, f"{NAME} or method or class or argument", *lists)
+    assert forgotten >= {
+        "test_classes_are_final_described_and_cited",  # references.bib
+        "test_the_table_of_methods_has_every_method_in_its_column",  # README.md
+        "test_every_public_class_has_a_recipe_and_every_recipe_a_class",  # registry.py
+        "test_every_class_is_compared_with_a_slow_replica",  # test_replicas.py
+        "test_every_method_of_inputs_is_offered_or_kept_back",  # methods.py
+    }
+    follow(root, others)
+    asked = [f"tests/core/test_{name}.py" for name in ("replicas", "axioms", "every_method")]
+    assert (
+        failures(root, f"{NAME} or (not [ and (class or argument))", *lists, *asked, "tests/server/test_service.py")
+        == set()
+    )
