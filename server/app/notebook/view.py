@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from app.errors import InsightsError
 from app.notebook.snapshot import Seen, as_html, as_png
 from app.notebook.widget import DashboardWidget
-from app.schema import SCAN_STEP, SampleQuery, Selection
+from app.schema import SCAN_STEP, SamplePage, SampleQuery, Selection
 
 if TYPE_CHECKING:
     from flask_openapi3.openapi import OpenAPI
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from app.web.service import InsightsService
 
 KEPT = 8
-FIRST_PICTURE = 1.5
+FIRST_PICTURE = 1.5  # seconds that a person waits at most for the picture of a cell
+UNATTENDED = 60.0  # the same where a notebook is executed and nobody looks: its picture is all there will be
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
 
@@ -57,7 +58,7 @@ class NotebookView:
 
         show: Any = ipython.display
         show(self.widget)
-        self._shown = self._bundle([] if self._cell.attended else self._first())
+        self._shown = self._bundle([] if self._cell.attended else self._first(UNATTENDED))
         self._handle = show(self._shown, raw=True, display_id=self._picture)
         if self._cell.attended:  # the dashboard is answered only once the cell is done
             self.widget.later(self._show_first)
@@ -79,7 +80,7 @@ class NotebookView:
             self._show(seen)
 
     def _show_first(self) -> None:
-        nothing, seen = self._shown, self._first()
+        nothing, seen = self._shown, self._first(FIRST_PICTURE)
         if self._shown is nothing:
             self._show(seen)
 
@@ -89,19 +90,24 @@ class NotebookView:
             self._shown = bundle
             self._handle.update(bundle, raw=True)
 
-    def _first(self) -> list[Seen]:
-        """The first samples with the default method, as many as a moment allows."""
-        deadline = time.monotonic() + FIRST_PICTURE
+    def _first(self, patience: float) -> list[Seen]:
+        """The first samples with the default method, as many as come within `patience` seconds."""
+        deadline = time.monotonic() + patience
         try:
             query = SampleQuery(limit=KEPT // 2, order=self._service.setup.default_order, scan_to=SCAN_STEP)
             page = self._service.samples(query)
-            while page.progress.scanning and time.monotonic() < deadline - FIRST_PICTURE / 2:
+            while self._may_change(page, query) and time.monotonic() < deadline - patience / 2:
                 time.sleep(0.05)
                 page = self._service.samples(query)
         except Exception:
             return []  # as below
         found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
         return [seen for seen in found if seen is not None]
+
+    @staticmethod
+    def _may_change(page: SamplePage, query: SampleQuery) -> bool:
+        """Whether reading on may bring other first samples."""
+        return page.progress.scanning and (query.order != "index" or len(page.samples) < query.limit)
 
     def _look(self, sample: int, selection: Selection, patience: float) -> Seen | None:
         """A sample with its explanation, where that exists or comes within `patience` seconds."""
