@@ -237,7 +237,7 @@ def test_the_saved_picture_has_words_and_numbers(make: Make) -> None:
         dataset=[Batch((torch.randint(0, 5, (2, 3)), torch.rand(2, 2)))],
     )
     view = NotebookView(visualizer.app, visualizer.service, CELL, 400)
-    seen = view._first()
+    seen = view._first(60.0)
     text = as_html(seen, visualizer.service.setup.features, "caption")
     assert "&lt;b&gt;" in text
     assert "fare" in text
