@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from pathlib import Path
+from enum import Enum, auto
 from typing import TypeVar
 
 import torch
@@ -26,9 +25,6 @@ MANY_ELEMENTS = 1 << 22
 OF_AN_ID = 64
 """Elements that a token id counts for: the model looks up an embedding at once."""
 
-BYTES = 4096
-"""Memory that is thought to go with an input element: what a deep net keeps of it for the backward pass."""
-
 FEWEST = 6
 """Rows in one forward pass, however large, if memory allows: one photo leaves a net's kernels half idle."""
 
@@ -37,17 +33,18 @@ ROWS = 1024
 
 
 def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
-    """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`."""
+    """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`.
+
+    The default follows from shapes and the kind of device alone, so that the same call adds up the same numbers in the
+    same order: the same seed gives the same bits, however much memory is free.
+    """
     rows = asked or _default_rows(inputs)
     return min(rows, max_batch() or rows)
 
 
 def _default_rows(inputs: tuple[Tensor, ...]) -> int:
-    device = inputs[0].device
     width = max(1, sum(map(_elements, inputs)) // max(1, inputs[0].shape[0]))
-    affordable = 1 << max(0, (free_memory(device) // BYTES).bit_length() - 1)  # in coarse steps: chunks seldom change
-    liked = max(FEWEST, ELEMENTS.get(device.type, MANY_ELEMENTS) // width)
-    return min(ROWS, liked, max(1, affordable // width))
+    return min(ROWS, max(FEWEST, ELEMENTS.get(inputs[0].device.type, MANY_ELEMENTS) // width))
 
 
 def _elements(x: Tensor) -> int:
@@ -55,27 +52,9 @@ def _elements(x: Tensor) -> int:
     return x.numel() * OF_AN_ID if ids else x.numel()
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that could be allocated now; as good as unlimited where that is not known."""
-    if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0] + unused)
-    try:
-        untouched = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return untouched if untouched > 1 << 30 else _available()
-    except (AttributeError, OSError, ValueError):
-        return sys.maxsize
-
-
-def _available() -> int:
-    """Free memory of a Linux system, its file cache included."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-
-
 def in_one_chunk(compute: Callable[[], Part], batch: int, *, reported: bool = True) -> Part:
     """A method of a single step: one batch, in slices if memory runs out."""
-    return next(iter([*in_chunks(1, lambda start, stop: compute(), batch, batch, reported=reported)]))  # noqa: ARG005 - a single step
+    return next(iter([*in_chunks(1, lambda *_: compute(), batch, batch, reported=reported)]))
 
 
 def in_chunks(
@@ -93,38 +72,61 @@ def in_chunks(
         report(0, total)
     while done < total:
         stop = min(done + size, total)
-        try:
-            with nullcontext() if bound is None else observe(max_batch=bound):
-                part = compute(done, stop)
-        except NotPerExample:
-            if stop - done == 1:
-                raise
+        smaller = 0 if is_stacked() else min(batch, bound or batch, max_batch() or batch) // 2
+        found = _attempted(compute, done, stop, bound, last=stop - done == 1 and not smaller)
+        if found is _Failure.NOT_PER_EXAMPLE:
             size = 1
-            continue
-        except RuntimeError as error:
-            if not _out_of_memory(error):
-                raise
-            if stop - done > 1:
-                size = (stop - done) // 2
-                continue
-            bound = min(batch, bound or batch, max_batch() or batch) // 2
-            if bound == 0 or is_stacked():
-                raise
-            continue
-        yield part
-        done = stop
-        if reported:
-            report(done, total)
+        elif found is _Failure.OUT_OF_MEMORY:
+            _free()
+            size, bound = (size, smaller) if stop - done == 1 else ((stop - done) // 2, bound)
+        else:
+            yield found
+            done = stop
+            if reported:
+                report(done, total)
+
+
+class _Failure(Enum):
+    """Why a chunk must be smaller."""
+
+    OUT_OF_MEMORY = auto()
+    NOT_PER_EXAMPLE = auto()
+
+
+def _attempted(
+    compute: Callable[[int, int], Part], start: int, stop: int, bound: int | None, last: bool
+) -> Part | _Failure:
+    """A chunk, or why it failed; the error itself, which holds on to what was computed, is gone on return.
+
+    `last`: no smaller chunk can be tried, so that the error is raised.
+    """
+    try:
+        with nullcontext() if bound is None else observe(max_batch=bound):
+            return compute(start, stop)
+    except NotPerExample:
+        if stop - start == 1:
+            raise
+        return _Failure.NOT_PER_EXAMPLE
+    except RuntimeError as error:
+        if last or not _out_of_memory(error):
+            raise
+        return _Failure.OUT_OF_MEMORY
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    says = str(error)
+    return isinstance(error, torch.cuda.OutOfMemoryError) or any(
+        words in says for words in ("can't allocate memory", "not enough memory", "out of memory")
+    )
+
+
+def _free() -> None:
+    """Give back what the failed pass had allocated; to be called after its error is gone."""
+    gc.collect(1)  # tensors in circles of references, which the failed pass has just made
+    torch.cuda.empty_cache()
 
 
 def _evenly(total: int, most: int) -> int:
     """The size of chunks, at most `most`, of which all are about as large."""
     chunks = -(-total // max(1, most))
     return -(-total // max(1, chunks))
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        torch.cuda.empty_cache()
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

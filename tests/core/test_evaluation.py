@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import attribution_core
 from attribution_core import AttributionError, AttributionWarning, Cancelled, observe
 from attribution_core.errors import NotPerExample
-from attribution_core.evaluation import chunks as chunking
-from attribution_core.evaluation.chunks import free_memory, in_chunks, rows_that_fit
+from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import _observer, report
 
+from . import registry
 from .nets import Counting
 from .registry import OF_ROWS, build, recipe
 
@@ -187,14 +189,37 @@ def test_memory_running_out_halves_single_passes_too(name: str) -> None:
         method(lambda x: Small()(x.repeat(4, 1))).attribute(x, **arguments)
 
 
-def test_the_default_is_chosen_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = (torch.empty(1, 784),)
-    assert free_memory(torch.device("cpu")) > 1 << 20
-    assert rows_that_fit(x) == 334
-    for free, rows in ((1 << 26, 20), (1 << 22, 1), (0, 1)):
-        monkeypatch.setattr(chunking, "free_memory", lambda device, free=free: free)
-        assert rows_that_fit(x) == rows
-        assert rows_that_fit(x, asked=50) == 50
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_the_same_seed_gives_the_same_bits_whatever_memory_is_free(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of other sizes would add up the same numbers in another order."""
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(20_000, 4), nn.ReLU(), nn.Linear(4, 3)), torch.randn(2, 20_000)
+    more: dict[str, Any] = {"Occlusion": {"sliding_window_shapes": (5000,), "strides": 5000}}.get(name, {})
+    found = []
+    for pages in (1 << 30, 1):
+        monkeypatch.setattr("os.sysconf", lambda which, pages=pages: pages)
+        monkeypatch.setattr(Path, "read_text", lambda self, pages=pages: f"MemAvailable: {pages} kB")
+        found.append(flat(registry.ask(name, net, x, **more)))
+    assert torch.equal(*found)
+
+
+def test_what_a_failed_pass_has_allocated_is_free_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error's traceback holds the frames of the pass, and these its tensors."""
+    held: list[weakref.ref[Tensor]] = []
+    alive: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.append(held[-1]() is not None))
+
+    def compute(start: int, stop: int) -> int:
+        activations = torch.ones(3)
+        circle: list[Any] = [activations]
+        circle.append(circle)
+        held.append(weakref.ref(activations))
+        if stop - start > 1:
+            raise torch.cuda.OutOfMemoryError
+        return stop
+
+    assert chunks(4, compute, batch=1, rows=4) == [1, 2, 3, 4]
+    assert alive == [False, False]
 
 
 def test_token_ids_count_as_what_they_stand_for() -> None:
