@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from app import Batch, InsightsError
 from app.data.features import ImageFeature
@@ -27,6 +28,50 @@ def test_a_filter_that_matches_nothing_on_endless_data_answers(make: Make) -> No
     assert page["samples"] == []
     assert page["progress"]["size"] is None
     assert 200 <= scanned(visualizer)["scanned"] < 240
+
+
+def test_no_request_reads_further_than_its_reach(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.index.scan.AHEAD", 50)
+    visualizer = make(dataset=endless())
+    client = visualizer.app.test_client()
+    before = scanned(visualizer)["scanned"]
+    for path in ("/api/samples/1000000000", f"/api/samples/{before + 50}", "/api/samples/1000000000/media/0"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert f"yet: {before} have been read" in response.get_json()["message"]
+    assert client.post("/api/attributions", json={"sample": 10**18, "method": "Saliency"}).status_code == 404
+    assert scanned(visualizer)["scanned"] == before
+    get(visualizer, "/api/summary", scan_to=10**18)
+    further = scanned(visualizer)["scanned"]
+    assert before + 50 <= further < before + 54
+    assert get(visualizer, f"/api/samples/{further + 30}")["index"] == further + 30
+
+
+def test_a_sample_beyond_the_end_is_refused_without_reading(make: Make) -> None:
+    visualizer = make(dataset=TensorDataset(torch.rand(500, 3, 8, 8), torch.zeros(500).long()))
+    response = visualizer.app.test_client().get("/api/samples/500")
+    assert "there is no sample 500: the data ends after 500" in response.get_json()["message"]
+    assert get(visualizer, "/api/summary")["progress"]["scanned"] == 0
+
+
+def test_the_first_sample_is_shown_before_the_second_is_read(make: Make) -> None:
+    gate = threading.Event()
+
+    class Slow:
+        def __len__(self) -> int:
+            return 100
+
+        def __getitem__(self, number: int) -> Tensor:
+            if number:
+                gate.wait(5)
+            return torch.rand(3, 8, 8)
+
+    visualizer = make(dataset=Slow())
+    page = get(visualizer, "/api/samples", limit=4)
+    assert [sample["index"] for sample in page["samples"]] == [0]
+    assert explained(visualizer)["state"] == "done"
+    gate.set()
+    assert scanned(visualizer)["scanned"] == 4
 
 
 def test_unlabelled_data_answers(make: Make) -> None:

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,7 @@ from app.errors import InsightsError
 
 def everything(source: app.data.source.Source) -> list[Example | Exception]:
     found: list[Example | Exception] = []
-    while (examples := source.read()) is not None:
+    while (examples := source.read(32)) is not None:
         found += examples
     return found
 
@@ -44,6 +45,30 @@ def test_a_failing_item_does_not_stop_a_map_style_dataset() -> None:
 
     examples = everything(MapSource(Broken(), 1))
     assert [type(e) for e in examples] == [Example, OSError, Example]
+
+
+def test_a_dataset_that_blocks_keeps_nobody_from_what_is_in_memory() -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    class Stuck:
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, i: int) -> torch.Tensor:
+            if i == 1:
+                entered.set()
+                gate.wait(5)
+            return torch.full((1,), float(i))
+
+    source = MapSource(Stuck(), 1)
+    assert source.read(1) is not None
+    thread = threading.Thread(target=lambda: source.read(1))
+    thread.start()
+    assert entered.wait(5)
+    assert source.example(0).inputs[0].item() == 0
+    gate.set()
+    thread.join(5)
+    assert source.example(1).inputs[0].item() == 1
 
 
 def test_a_data_loader_tells_its_length() -> None:
@@ -80,9 +105,9 @@ def test_another_error_of_a_generator_is_raised() -> None:
         raise RuntimeError("out of order")
 
     source = open_source(failing(), 1)
-    assert source.read() is not None
+    assert source.read(32) is not None
     with pytest.raises(RuntimeError, match="out of order"):
-        source.read()
+        source.read(32)
 
 
 def test_a_generator_is_read_only_as_far_as_asked() -> None:
@@ -94,7 +119,7 @@ def test_a_generator_is_read_only_as_far_as_asked() -> None:
             yield Batch(torch.zeros(2, 1))
 
     source = open_source(endless(), 1)
-    source.read()
+    source.read(32)
     assert source.size is None
     assert len(read) == 1
 
@@ -172,5 +197,5 @@ def test_a_dataset_that_fills_one_buffer_again_and_again_shows_each_item() -> No
             return buffer, 0
 
     source = open_source(Reader(), 1)
-    source.read()
+    source.read(32)
     assert [source.example(i).inputs[0].unique().tolist() for i in range(4)] == [[0], [1], [2], [3]]

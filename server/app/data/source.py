@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol, TypeGuard
 
 import torch
 from cachetools import LRUCache
@@ -17,8 +17,7 @@ from torch.utils.data import DataLoader
 from app.data.batch import Batch
 from app.errors import InsightsError, as_error
 
-MEMORY = 256 * 2**20
-CHUNK = 32
+MEMORY = 256 * 2**20  # bytes of examples: a thousand photos, or all of a small data set
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +26,23 @@ class Example:
 
     inputs: tuple[Tensor, ...]
     label: int | None
-    extra: tuple[Any, ...] = ()
+    extra: tuple[object, ...] = ()
 
     @property
     def bytes(self) -> int:
         """What it takes in memory."""
         tensors = (*self.inputs, *(x for x in self.extra if isinstance(x, Tensor)))
         return 512 + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+class MapStyle(Protocol):
+    """A dataset whose items have numbers."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> object:
+        """One of them."""
 
 
 class Source(Protocol):
@@ -43,8 +52,11 @@ class Source(Protocol):
     def size(self) -> int | None:
         """How many there are, where the data tells."""
 
-    def read(self) -> list[Example | Exception] | None:
-        """The next examples in order, an exception in the place of one that failed; None at the end of the data."""
+    def read(self, count: int) -> list[Example | Exception] | None:
+        """The next examples in order, an exception in the place of one that failed; None at the end of the data.
+
+        They are `count` at most where single examples can be read, else those of one batch.
+        """
 
     def example(self, index: int) -> Example:
         """An example that has been read."""
@@ -53,7 +65,7 @@ class Source(Protocol):
         """Free what is held."""
 
 
-def open_source(dataset: Any, inputs: int) -> Source:
+def open_source(dataset: object, inputs: int) -> Source:
     """A source over an iterable of `Batch`, a `DataLoader` or a map-style dataset, for models with `inputs` inputs."""
     if _is_map_style(dataset):
         return MapSource(dataset, inputs)
@@ -68,17 +80,18 @@ def open_source(dataset: Any, inputs: int) -> Source:
 class MapSource:
     """Examples of a map-style dataset, read again when they are needed again."""
 
-    def __init__(self, dataset: Any, inputs: int) -> None:
+    def __init__(self, dataset: MapStyle, inputs: int) -> None:
         self.dataset, self.inputs, self.size = dataset, inputs, len(dataset)
         self._next = 0
-        self._lock = Lock()
+        self._lock = Lock()  # for what is in memory, never held while the dataset is read
+        self._reading = Lock()  # datasets are not made for several threads
         self._recent: LRUCache[int, Example] = LRUCache(MEMORY, getsizeof=lambda example: example.bytes)
 
-    def read(self) -> list[Example | Exception] | None:
+    def read(self, count: int) -> list[Example | Exception] | None:
         """The next examples; one that fails is an exception in its place."""
         if self._next >= self.size:
             return None
-        numbers = range(self._next, min(self._next + CHUNK, self.size))
+        numbers = range(self._next, min(self._next + count, self.size))
         self._next = numbers.stop
         return [self._attempt(index) for index in numbers]
 
@@ -89,16 +102,23 @@ class MapSource:
             return error
 
     def example(self, index: int) -> Example:
-        """Read an example of the dataset."""
-        with self._lock:
-            if index in self._recent:
-                return self._recent[index]
+        """An example, from memory or from the dataset."""
+        if (kept := self._in_memory(index)) is not None:
+            return kept
+        with self._reading:
+            if (kept := self._in_memory(index)) is not None:
+                return kept
             example = unbatched(self._item(index), self.inputs)
-            if example.bytes <= self._recent.maxsize:
-                self._recent[index] = example
+            with self._lock:
+                if example.bytes <= self._recent.maxsize:
+                    self._recent[index] = example
             return example
 
-    def _item(self, index: int) -> Any:
+    def _in_memory(self, index: int) -> Example | None:
+        with self._lock:
+            return self._recent.get(index)
+
+    def _item(self, index: int) -> object:
         try:
             return self.dataset[index]
         except Exception:
@@ -108,23 +128,24 @@ class MapSource:
 
     def close(self) -> None:
         """Forget what was read."""
-        self._recent.clear()
+        with self._lock:
+            self._recent.clear()
 
 
 class StreamSource:
     """Examples of what can be read only once: kept in memory and, beyond `MEMORY` bytes, in temporary files."""
 
-    def __init__(self, dataset: Iterable[Any], inputs: int) -> None:
+    def __init__(self, dataset: Iterable[object], inputs: int) -> None:
         self.dataset, self.inputs, self.size = dataset, inputs, _announced_length(dataset)
-        self._iterator: Iterator[Any] | None = None
+        self._iterator: Iterator[object] | None = None
         self._lock = Lock()
         self._kept: dict[int, Example | Path] = {}
         self._held = 0
         self._oldest = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def read(self) -> list[Example | Exception] | None:
-        """The next batch's examples; an error of the iterable itself is raised."""
+    def read(self, count: int) -> list[Example | Exception] | None:  # noqa: ARG002  # a batch is as large as it is
+        """The next batch's examples, however many; an error of the iterable itself is raised."""
         if self._iterator is None:
             self._iterator = iter(self.dataset)
         item = self._next(self._iterator)
@@ -141,7 +162,7 @@ class StreamSource:
         return list(examples)
 
     @staticmethod
-    def _next(iterator: Iterator[Any]) -> Any:
+    def _next(iterator: Iterator[object]) -> object:
         try:
             return next(iterator, None)
         except RuntimeError as error:
@@ -174,10 +195,16 @@ class StreamSource:
                 self._folder.cleanup()
 
 
-def split(item: Any, inputs: int) -> list[Example]:
+def split(item: object, inputs: int) -> list[Example]:
     """The examples of one batch: a `Batch`, a tensor, (inputs, labels), or the inputs and labels side by side."""
-    batch = item if isinstance(item, Batch) else Batch(*_inputs_and_label(item, inputs))
-    tensors = _tensors(batch.inputs, inputs)
+    values: object
+    given: object
+    extra: object = None
+    if isinstance(item, Batch):
+        values, given, extra = item.inputs, item.labels, item.additional_args
+    else:
+        values, given = _inputs_and_label(item, inputs)
+    tensors = _tensors(values, inputs)
     sizes = {tensor.shape[0] if tensor.dim() else 0 for tensor in tensors}
     if len(sizes) != 1:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
@@ -186,22 +213,21 @@ def split(item: Any, inputs: int) -> list[Example]:
             hint="the first dimension of every input counts the examples",
         )
     size = sizes.pop()
-    labels = _labels(batch.labels, size)
-    extra = batch.additional_args
+    labels = _labels(given, size)
     extras = () if extra is None else tuple(extra) if isinstance(extra, tuple | list) else (extra,)
     return [
         Example(tuple(x[i].detach().clone() for x in tensors), labels[i], _cut(extras, i, size)) for i in range(size)
     ]
 
 
-def _cut(extras: tuple[Any, ...], i: int, size: int) -> tuple[Any, ...]:
+def _cut(extras: tuple[object, ...], i: int, size: int) -> tuple[object, ...]:
     """One example's further arguments: tensors with a batch dimension as a batch of one, others as they are."""
     return tuple(
         x[i : i + 1].detach().clone() if isinstance(x, Tensor) and x.dim() and len(x) == size else x for x in extras
     )
 
 
-def unbatched(item: Any, inputs: int) -> Example:
+def unbatched(item: object, inputs: int) -> Example:
     """The example of one item of a map-style dataset."""
     if isinstance(item, Batch):
         return split(item, inputs)[0]
@@ -210,7 +236,7 @@ def unbatched(item: Any, inputs: int) -> Example:
     return Example(tensors, _labels(None if label is None else torch.as_tensor(label)[None], 1)[0])
 
 
-def _inputs_and_label(item: Any, inputs: int) -> tuple[Any, Any]:
+def _inputs_and_label(item: object, inputs: int) -> tuple[object, object]:
     if isinstance(item, tuple | list):
         if len(item) == 2 and isinstance(item[0], tuple | list):
             return tuple(item[0]), item[1]
@@ -227,7 +253,7 @@ def _inputs_and_label(item: Any, inputs: int) -> tuple[Any, Any]:
     )
 
 
-def _tensors(values: Any, inputs: int) -> tuple[Tensor, ...]:
+def _tensors(values: object, inputs: int) -> tuple[Tensor, ...]:
     tensors = tuple(torch.as_tensor(value) for value in (values if isinstance(values, tuple | list) else (values,)))
     if len(tensors) != inputs:
         raise InsightsError(
@@ -237,7 +263,7 @@ def _tensors(values: Any, inputs: int) -> tuple[Tensor, ...]:
     return tensors
 
 
-def _labels(labels: Any, size: int) -> list[int | None]:
+def _labels(labels: object, size: int) -> list[int | None]:
     if labels is None:
         return [None] * size
     tensor = torch.as_tensor(labels)
@@ -251,7 +277,7 @@ def _labels(labels: Any, size: int) -> list[int | None]:
     return [int(label) if label == int(label) and label >= 0 else None for label in tensor.reshape(-1).tolist()]
 
 
-def _is_map_style(dataset: Any) -> bool:
+def _is_map_style(dataset: object) -> TypeGuard[MapStyle]:
     if isinstance(dataset, DataLoader | dict | str) or not (
         hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
     ):
@@ -259,7 +285,7 @@ def _is_map_style(dataset: Any) -> bool:
     return not (isinstance(dataset, list | tuple) and dataset and isinstance(dataset[0], Batch))
 
 
-def _announced_length(dataset: Any) -> int | None:
+def _announced_length(dataset: object) -> int | None:
     if isinstance(dataset, DataLoader):
         try:
             return len(dataset.sampler)  # type: ignore[arg-type]  # an iterable dataset's sampler has no length

@@ -18,11 +18,13 @@ from app.index.predictions import BEST, PredictionIndex, Row
 from app.model.schedule import Device
 from app.model.subject import Prepared, Subject
 from app.numbers import finite
-from app.schema import ApiError, Progress, Task
+from app.schema import SCAN_ALL_BELOW, ApiError, Progress, Task
 
 log = logging.getLogger(__name__)
 
-PORTION = 0.2
+PORTION = 0.2  # seconds: an explanation that is asked for meanwhile starts without a delay that is felt
+MOST = 512  # samples in a portion: more make prediction and indexing no faster
+AHEAD = SCAN_ALL_BELOW  # samples that one request has read at most, beyond those seen: data may have no end
 
 Ready = tuple[int, Example, Prepared]
 
@@ -42,16 +44,23 @@ class Scanner:
         self._known: object = None
         self._exhausted = self._closed = False
         self._error: ApiError | None = None
-        self._portion = 4
+        self._reading = self._portion = 1  # samples at a time, from one: the first is on the screen at once
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
     def want(self, count: int) -> None:
-        """Have at least `count` samples read, in the background."""
+        """Have `count` samples read in the background, or as many as are in `reach`."""
         with self._changed:
-            self._wanted = max(self._wanted, count)
+            self._wanted = max(self._wanted, min(count, self._scanned + AHEAD))
             if self._thread.ident is None and not self._closed:
                 self._thread.start()
             self._changed.notify_all()
+
+    @property
+    def reach(self) -> int:
+        """How many samples a request can have read: to the end of the data, or `AHEAD` beyond those seen."""
+        with self._changed:
+            ahead, size = self._scanned + AHEAD, self._source.size
+            return self._scanned if self._over else ahead if size is None else min(ahead, size)
 
     def wait(self, count: int, timeout: float) -> None:
         """Wait until `count` samples have been read, nothing is left to read, or `timeout` seconds have passed."""
@@ -99,8 +108,11 @@ class Scanner:
                 self._changed.wait_for(lambda: self._over or self._scanned < self._wanted)
                 if self._over:
                     return
+                count = min(self._reading, self._wanted - self._scanned)
             try:
-                examples = self._source.read()
+                started = time.monotonic()
+                examples = self._source.read(count)
+                self._reading = _next_portion(count, time.monotonic() - started)
                 if examples is not None:
                     self._take(examples)
                     continue
@@ -121,7 +133,7 @@ class Scanner:
                 found, seconds = device.background(partial(self._timed, subject, number, portion)).result()
                 rows += found
                 busy = max(busy, seconds)
-            self._portion = max(1, min(2 * self._portion, int(PORTION / max(busy, 1e-4) * len(portion))))
+            self._portion = _next_portion(len(portion), busy)
             self._index.add(rows)
             with self._changed:
                 self._scanned = started + len(portion)
@@ -161,6 +173,11 @@ class Scanner:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(timeout=2)
+
+
+def _next_portion(size: int, seconds: float) -> int:
+    """How many samples take `PORTION` seconds, where so many took so long; at most twice as many."""
+    return max(1, min(MOST, 2 * size, int(PORTION / max(seconds, 1e-4) * size)))
 
 
 def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:

@@ -19,7 +19,7 @@ from app.explain import jobs, methods
 from app.explain.explanation import Explanation, Question, explain, identity
 from app.explain.jobs import Jobs
 from app.index.predictions import PredictionIndex
-from app.index.scan import Scanner
+from app.index.scan import AHEAD, Scanner
 from app.model.outputs import Outputs
 from app.model.schedule import Device
 from app.model.subject import Subject, show, show_one
@@ -40,9 +40,9 @@ from app.web import present
 from app.web.encode import image_file
 from app.web.present import Answer
 
-PATIENCE = 0.4
-FIRST_LOOK = 2.0
-STEP = 1.0
+PATIENCE = 0.4  # seconds that a page waits for more samples; below that nobody notices, and a poll is saved
+FIRST_LOOK = 2.0  # seconds for what the screen cannot do without: the first prediction, a sample that was linked to
+STEP = 1.0  # seconds between signs of life of a caller in this process
 TASKS = get_args(Task)
 NO_OUTPUT = "The label, class {label}, is none of the model's {width} outputs: the predicted class is explained."
 
@@ -252,12 +252,21 @@ class InsightsService:
         return self._setup.source.example(sample)
 
     def _check_read(self, sample: int) -> None:
-        """Have a sample read, if it has not been; refused where the data ends before it."""
-        self._scanner.want(sample + 1)
-        self._scanner.wait(sample + 1, FIRST_LOOK)
+        """Have a sample read, if it has not been; refused where the data ends before it, or it is far ahead."""
+        if sample < self._scanner.reach:
+            self._scanner.want(sample + 1)
+            self._scanner.wait(sample + 1, FIRST_LOOK)
         progress = self._scanner.progress
         if sample >= progress.scanned:
-            raise _not_found(f"there is no sample {sample}, or not yet: {progress.scanned} have been read")
+            end = progress.scanned if progress.exhausted else progress.size
+            if end is not None and sample >= end:
+                raise _not_found(f"there is no sample {sample}: the data ends after {end}")
+            raise InsightsError(
+                f"there is no sample {sample} yet: {progress.scanned} have been read",
+                hint=f"read further first; one request reads at most {AHEAD:,} ahead",
+                status=404,
+                type="Not found",
+            )
 
     def close(self) -> None:
         """Stop reading and computing; free what is held."""
