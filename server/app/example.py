@@ -13,7 +13,7 @@ import torch
 from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
-from app.visualizer import listen
+from app.web.server import listen
 
 COMMAND = "python -m app.example"
 EXAMPLES = """\

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import socket
 import weakref
 import webbrowser
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from flask_openapi3.openapi import OpenAPI
 from torch import Tensor, nn
-from waitress.server import create_server
-from waitress.wasyncore import close_all
 
 from app.data.features import BaseFeature
 from app.data.source import open_source
@@ -26,6 +22,7 @@ from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
 from app.schema import Argument, Baseline, Order, Selection
 from app.web.http import create_app
+from app.web.server import Server
 from app.web.service import InsightsService, Setup
 
 if TYPE_CHECKING:
@@ -36,7 +33,6 @@ log = logging.getLogger(__name__)
 
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
 COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
-THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
 
 
 class AttributionVisualizer:
@@ -90,7 +86,7 @@ class AttributionVisualizer:
             )
         )
         self.app: OpenAPI = create_app(self.service)
-        self._server: _Server | None = None
+        self._server: Server | None = None
         # Threads that outlive the interpreter would hold what is freed after it; garbage collection closes too.
         self._views: list[NotebookView] = []
         self._free = weakref.finalize(self, _close, self.service, self._views)
@@ -109,14 +105,17 @@ class AttributionVisualizer:
 
         blocking: return only after Ctrl-C. debug: log every failure. port: None or 0 takes a free one.
         bind_all: listen on all network interfaces instead of this machine alone; host: on this one.
+        A second call gives the same address, and refuses to serve at another.
         """
         self._refuse_if_closed()
         if debug:
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("app").setLevel(logging.DEBUG)
+        host = host or ("0.0.0.0" if bind_all else None)
         if self._server is None:
-            self._server = _Server(self.app, host or ("0.0.0.0" if bind_all else "127.0.0.1"), port or 0)
+            self._server = Server(self.app, host or "127.0.0.1", port or 0)
             weakref.finalize(self, self._server.close)
+        self._server.refuse_another(host, port or 0)
         address = self._server.address
         print(f"Attribution Insights is at {address}", flush=True)  # noqa: T201  # the user waits for this line
         if prefix := os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
@@ -209,44 +208,6 @@ def _close(service: InsightsService, views: list[NotebookView]) -> None:
     for view in views:
         view.close()
     service.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; `InsightsError` where it cannot."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise _not_listening(host, port, error) from error
-
-
-def _not_listening(host: str, port: int, error: OSError) -> InsightsError:
-    if error.errno in (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_AGAIN):
-        hint = "use 127.0.0.1 for this machine alone, or 0.0.0.0 for every machine that reaches it"
-        return InsightsError(f"{host!r} is no address of this machine", hint=hint)
-    why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(error.errno or 0)})"
-    return InsightsError(f"port {port} on {host} {why}", hint="choose another, or 0 for a free one")
-
-
-class _Server:
-    """An HTTP server on a thread of its own."""
-
-    def __init__(self, app: OpenAPI, host: str, port: int) -> None:
-        listening = listen(host, port)
-        self._waitress = create_server(app, sockets=[listening], threads=THREADS, ident="attribution-insights")
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        shown = f"[{shown}]" if ":" in shown else shown
-        self.port = int(listening.getsockname()[1])
-        self.address = f"http://{shown}:{self.port}/"
-        self._thread = Thread(target=self._waitress.run, name="attribution-insights http", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop answering; a second call does nothing."""
-        if self._thread.is_alive():
-            self._waitress.trigger.pull_trigger(lambda: close_all(self._waitress._map))  # on its own thread
-            self._thread.join(timeout=2)
-            self._waitress.task_dispatcher.shutdown(timeout=2)
 
 
 class _Function(nn.Module):

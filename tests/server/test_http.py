@@ -78,6 +78,26 @@ def test_a_served_dashboard_answers_over_http(make: Make, capsys: pytest.Capture
         urllib.request.urlopen(f"{address}api/workspace", timeout=2)
 
 
+def test_a_second_call_never_pretends_to_serve_elsewhere(make: Make) -> None:
+    visualizer = make()
+    address = visualizer.serve()
+    port = int(address.rstrip("/").rsplit(":", 1)[1])
+    assert visualizer.serve(port=port, host="127.0.0.1") == address
+    other = port % 65535 + 1
+    for asked, place in (({"port": other}, f"127.0.0.1:{other}"), ({"bind_all": True}, f"0.0.0.0:{port}")):
+        with pytest.raises(app.InsightsError, match=f"served at {address} already, and not at {place}"):
+            visualizer.serve(**asked)
+
+
+def test_closing_frees_the_index(make: Make) -> None:
+    visualizer = make()
+    client = visualizer.app.test_client()
+    assert client.get("/api/summary?scan_to=10").status_code == 200
+    visualizer.close()
+    response = client.get("/api/summary")
+    assert (response.status_code, response.get_json()["message"]) == (400, "the visualizer is closed")
+
+
 def test_a_taken_port_is_one_sentence(make: Make) -> None:
     port = int(make().serve().rstrip("/").rsplit(":", 1)[1])
     with pytest.raises(app.InsightsError, match=f"port {port} on 127.0.0.1 is taken"):
