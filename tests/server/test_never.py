@@ -216,6 +216,14 @@ def test_an_item_that_ends_the_program_is_one_sample_that_cannot_be_read(make: M
     assert (response.status_code, response.get_json()["type"]) == (400, "SystemExit")
 
 
+def test_a_view_that_ends_the_program_is_said_on_its_sample(make: Make) -> None:
+    class Leaving(ImageFeature):
+        show = leaves
+
+    sample = get(make(features=[Leaving("Photo")]), "/api/samples/0")
+    assert (sample["inputs"], sample["error"]["type"]) == ([], "SystemExit")
+
+
 def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:
     visualizer = make()
     one, two = visualizer.app.test_client(), visualizer.app.test_client()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from app import Batch, InsightsError
-from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, TextFeature
+from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, Picture, TextFeature
 from app.explain.explanation import explain
 from app.explain.methods import OFFERED
 from app.model.schedule import Device, Priority, Task
@@ -452,6 +452,37 @@ def test_a_finished_explanation_is_encoded_once(make: Make, monkeypatch: pytest.
     assert client.get(f"/api/attributions/{job['id']}").get_json()["attribution"] == job["attribution"]
     for each in job["attribution"]["inputs"][0]["maps"]:
         assert len(client.get(f"/{each['url']}").data) == 128
+
+
+def test_a_picture_is_rendered_once(make: Make) -> None:
+    rendered: list[int] = []
+
+    class Counted(ImageFeature):
+        def show(self, data: Tensor) -> Picture:
+            rendered.append(1)
+            return super().show(data)
+
+    visualizer = make(features=[Counted("Photo")])
+    scanned(visualizer)
+    page = get(visualizer, "/api/samples", limit=4)
+    assert [sample["inputs"][0]["width"] for sample in page["samples"]] == 4 * [8]
+    assert get(visualizer, "/api/samples", limit=4)["samples"] == page["samples"]
+    client = visualizer.app.test_client()
+    for sample in page["samples"]:
+        assert client.get(f"/{sample['inputs'][0]['url']}").status_code == 200
+    assert len(rendered) == 4
+
+
+def test_pictures_are_kept_in_bounded_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.gallery.RENDERED", 3 * 8 * 8 * 2)
+    visualizer = make()
+    get(visualizer, "/api/samples", limit=12, scan_to=100)
+    gallery = visualizer.service._gallery
+    assert gallery._rendered.currsize <= 3 * 8 * 8 * 2
+    assert visualizer.app.test_client().get("/api/samples/0/media/0").status_code == 200
+    visualizer.close()
+    assert not gallery._rendered
+    assert not gallery._described
 
 
 def endless() -> Iterator[Batch]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.data.features import BaseFeature, Numbers, Picture, Shown, Words
-from app.data.source import Example
 from app.errors import describe
 from app.explain.explanation import Explanation, InputExplanation
 from app.explain.jobs import Job
 from app.index.predictions import BINS, Counts, Row
 from app.model.outputs import Outputs
-from app.model.subject import Subject, show
+from app.model.subject import Subject
 from app.numbers import Floats, finites
 from app.schema import (
     ApiError,
@@ -69,28 +68,12 @@ def model_info(subject: Subject) -> ModelInfo:
     )
 
 
-def sample(
-    number: int,
-    example: Example | Exception,
-    rows: list[Row],
-    features: list[BaseFeature],
-    outputs: Outputs,
-    salt: str,
-) -> Sample:
+def sample(number: int, inputs: list[SampleInput] | Exception, rows: list[Row], outputs: Outputs) -> Sample:
     """One example with every model's prediction; what could not be read, shown or predicted is said in `error`."""
     failed = next((row.error for row in rows if row.error), None)
     error = ApiError.model_validate_json(failed) if failed else None
-    inputs: list[SampleInput] = []
-    if isinstance(example, Exception):
-        error = error or describe(example)
-    else:
-        try:
-            inputs = [
-                _input(feature.name, shown, f"api/samples/{number}/media/{i}?v={salt}")
-                for i, (feature, shown) in enumerate(zip(features, show(features, example), strict=True))
-            ]
-        except Exception as problem:
-            error = error or describe(problem)
+    if isinstance(inputs, Exception):
+        error, inputs = error or describe(inputs), []
     label = rows[0].label if rows else None
     return Sample(
         index=number,
@@ -118,7 +101,8 @@ def _prediction(row: Row, outputs: Outputs) -> Prediction:
     )
 
 
-def _input(name: str, shown: Shown, url: str) -> SampleInput:
+def sample_input(name: str, shown: Shown, url: str) -> SampleInput:
+    """An input as it is drawn, a picture at its address."""
     match shown:
         case Picture(pixels=pixels, note=note):
             height, width = pixels.shape[:2]

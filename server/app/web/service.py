@@ -22,7 +22,7 @@ from app.index.predictions import PredictionIndex
 from app.index.scan import AHEAD, Scanner
 from app.model.outputs import Outputs
 from app.model.schedule import Device
-from app.model.subject import Subject, show, show_one
+from app.model.subject import Subject
 from app.schema import (
     AttributionRequest,
     FeatureInfo,
@@ -30,6 +30,7 @@ from app.schema import (
     Order,
     Sample,
     SampleFilter,
+    SampleInput,
     SamplePage,
     SampleQuery,
     Summary,
@@ -38,6 +39,7 @@ from app.schema import (
 )
 from app.web import present
 from app.web.encode import image_file
+from app.web.gallery import Gallery
 from app.web.present import Answer
 
 PATIENCE = 0.4  # seconds that a page waits for more samples; below that nobody notices, and a poll is saved
@@ -72,6 +74,7 @@ class InsightsService:
         self._devices = {device: Device(device) for device in {str(subject.device) for subject in subjects}}
         self._placed = [(subject, self._devices[str(subject.device)]) for subject in subjects]
         self._index = PredictionIndex()
+        self._gallery = Gallery(setup.source, setup.features, self._salt)
         self._scanner = Scanner(setup.source, self._index, self._placed)
         self._jobs: Jobs[Answer] = Jobs()
 
@@ -120,14 +123,12 @@ class InsightsService:
         return self._samples([sample])[0]
 
     def _samples(self, numbers: list[int]) -> list[Sample]:
-        rows, setup = self._index.predictions(numbers), self._setup
-        return [
-            present.sample(n, self._attempt(n), rows[n], setup.features, setup.outputs, self._salt) for n in numbers
-        ]
+        rows, outputs = self._index.predictions(numbers), self._setup.outputs
+        return [present.sample(n, self._inputs(n), rows[n], outputs) for n in numbers]
 
-    def _attempt(self, sample: int) -> Example | Exception:
+    def _inputs(self, sample: int) -> list[SampleInput] | Exception:
         try:
-            return self._setup.source.example(sample)
+            return self._gallery.inputs(sample)
         except Exception as error:
             return error
 
@@ -140,9 +141,8 @@ class InsightsService:
 
     def media(self, sample: int, feature: int) -> tuple[bytes, str]:
         """An input as an image file."""
-        example = self._example(sample)
-        features = self._setup.features
-        shown = show_one(features[feature], example.inputs[feature]) if feature < len(features) else None
+        found = self.shown(sample)
+        shown = found[feature] if feature < len(found) else None
         if not isinstance(shown, Picture):
             raise _not_found(f"input {feature} of sample {sample} is not an image")
         return image_file(shown)
@@ -217,7 +217,8 @@ class InsightsService:
 
     def shown(self, sample: int) -> list[Shown]:
         """What is drawn of a sample's inputs."""
-        return show(self._setup.features, self._example(sample))
+        self._check_read(sample)
+        return self._gallery.shown(sample)
 
     @property
     def setup(self) -> Setup:
@@ -275,6 +276,7 @@ class InsightsService:
         for device in self._devices.values():
             device.close()
         self._setup.source.close()
+        self._gallery.close()
         self._index.close()
 
 
