@@ -28,6 +28,7 @@ export function Picture({ input, grey = false }: { input: ImageInput; grey?: boo
   const { source, missing, onError } = usePicture(input.url);
   if (missing)
     return <div className={`${styles.layer} ${styles.missing}`}>{input.name} could not be loaded</div>;
+  if (source === undefined) return <div className={styles.layer} />;
   return (
     <img
       src={source}

@@ -46,7 +46,7 @@ function draw(bins: Bin[]) {
     width: 240,
     height: 110,
     marginLeft: 12 + 7 * widest(bins),
-    marginRight: 8,
+    marginRight: 14,
     marginTop: 8,
     marginBottom: 22,
     style: { background: 'transparent', fontSize: '11px', fontFamily: 'inherit', color: 'var(--muted)' },

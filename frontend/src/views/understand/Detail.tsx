@@ -49,7 +49,10 @@ export function Detail({ sample }: { sample: Sample }) {
         </div>
         <div>
           {attribution && sample.inputs.length > 1 && (
-            <Section title="Contribution of each input">
+            <Section
+              title="Contribution of each input"
+              aside={<span className={styles.hint}>share of |a| · signed sum</span>}
+            >
               <Contributions inputs={attribution.inputs} />
             </Section>
           )}

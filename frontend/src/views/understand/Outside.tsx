@@ -16,7 +16,7 @@ export function Outside({ sample }: { sample: Sample }) {
   const clear = () =>
     change({ outcome: 'all', predicted: [], actual: [], sample: sample.index, target: question.target });
   return (
-    <p className={styles.outside} role="note">
+    <p className={styles.outside} data-tone="warn" role="note">
       Outside the filters: the list does not show this sample.
       <Button size="compact-xs" variant="default" onClick={clear}>
         Clear filters
