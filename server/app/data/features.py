@@ -32,6 +32,11 @@ class Words:
 
     tokens: list[str]
 
+    @property
+    def names(self) -> list[str]:
+        """What each attribution belongs to."""
+        return self.tokens
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -39,6 +44,11 @@ class Numbers:
 
     categories: list[str]
     values: list[float]
+
+    @property
+    def names(self) -> list[str]:
+        """What each attribution belongs to."""
+        return self.categories
 
 
 Shown = Picture | Words | Numbers | None
@@ -53,7 +63,8 @@ def kind_of(shown: Shown) -> FeatureKind:
             return "text"
         case Numbers():
             return "general"
-    return "empty"
+        case None:
+            return "empty"
 
 
 class BaseFeature:

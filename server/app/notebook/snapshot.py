@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.data.features import BaseFeature, Picture, Shown, Words
+from app.data.features import BaseFeature, Picture, Shown
 from app.explain.explanation import Explanation, InputExplanation
 from app.numbers import Floats, finite
 from app.web.present import map_of
@@ -70,10 +70,9 @@ def _input(feature: BaseFeature, shown: Shown, part: InputExplanation) -> str:
         return _img(shown.pixels, feature.name) + _img(_map(part), f"attribution of {feature.name}")
     if shown is None:
         return ""
-    values = part.values
-    names = shown.tokens if isinstance(shown, Words) else shown.categories
-    bound = float(np.nanmax(np.abs(values), initial=0.0))
-    return "<div>" + " ".join(_word(name, value, bound) for name, value in zip(names, values, strict=False)) + "</div>"
+    bound = float(np.nanmax(np.abs(part.values), initial=0.0))
+    words = (_word(name, value, bound) for name, value in zip(shown.names, part.values, strict=False))
+    return f"<div>{' '.join(words)}</div>"
 
 
 def _word(name: str, value: float, bound: float) -> str:
