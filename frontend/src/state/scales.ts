@@ -1,5 +1,7 @@
+import type { InputAttribution } from '../api/client';
+
 /** What shares a scale: numbers of different kinds do not. */
-export type ScaleKind = 'image' | 'text' | 'general';
+export type ScaleKind = Exclude<InputAttribution['kind'], 'empty'>;
 
 interface Entry {
   kind: ScaleKind;
@@ -10,7 +12,7 @@ interface Entry {
 export class Scales {
   private readonly entries = new Map<string, Entry>();
   private readonly listeners = new Set<() => void>();
-  private largest: Record<ScaleKind, number> = { image: 0, text: 0, general: 0 };
+  private largest = new Map<ScaleKind, number>();
 
   set(id: string, kind: ScaleKind, bound: number): void {
     this.entries.set(id, { kind, bound });
@@ -23,7 +25,7 @@ export class Scales {
   }
 
   shared(kind: ScaleKind): number {
-    return this.largest[kind];
+    return this.largest.get(kind) ?? 0;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -32,9 +34,11 @@ export class Scales {
   };
 
   private update(): void {
-    const largest = { image: 0, text: 0, general: 0 };
-    for (const { kind, bound } of this.entries.values()) largest[kind] = Math.max(largest[kind], bound);
-    const same = (Object.keys(largest) as ScaleKind[]).every((kind) => largest[kind] === this.largest[kind]);
+    const largest = new Map<ScaleKind, number>();
+    for (const { kind, bound } of this.entries.values())
+      largest.set(kind, Math.max(largest.get(kind) ?? 0, bound));
+    const kinds = [...largest.keys(), ...this.largest.keys()];
+    const same = kinds.every((kind) => (largest.get(kind) ?? 0) === (this.largest.get(kind) ?? 0));
     if (same) return;
     this.largest = largest;
     for (const listener of this.listeners) listener();

@@ -90,7 +90,7 @@ function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) 
   const map = input?.kind === 'image' ? chosenMap(input, channels) : undefined;
   const { data: values } = useMapValues(map);
   const ofMap = useMapBound(values);
-  const weighed = input?.kind === 'text' || input?.kind === 'general' ? input : undefined;
+  const weighed = input && 'weights' in input ? input : undefined;
   const ofWeights = useBound(weighed?.kind ?? 'text', weighed ? largest(weighed.weights) : 0);
   if (!weighed && !values) return null;
   const extent = weighed ? extentOf(weighed.weights) : map;
