@@ -1,9 +1,9 @@
-"""Attribution to a whole data set: how a metric of everything changes when a feature is removed from every example."""
+"""Attribution over a whole data set: how a metric of all examples changes when a feature is removed from each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from attribution_core.reading.masks import Groups, as_groups
 ATTRIBUTED, FORWARDED, WITHHELD = 0, 1, 2
 """Roles of what a data loader returns."""
 
+Batch = tuple[object, ...]
 Reduce = Callable[[Any, Any, tuple[Any, ...]], Any]
+"""From what was accumulated so far, a batch's output and the batch to what is accumulated then."""
+ToMetric = Callable[[Any], Tensor]
 
 
 @final
@@ -30,7 +33,6 @@ class DataLoaderAttribution(Attribution):
 
     citation: ClassVar[str] = "zeiler2014"
     differentiates = False
-    uses_baselines = True
 
     def __init__(self, attr_method: Attribution) -> None:
         if not isinstance(attr_method, FeatureAblation):
@@ -42,12 +44,12 @@ class DataLoaderAttribution(Attribution):
 
     def attribute(
         self,
-        dataloader: Iterable[Any],
+        dataloader: Iterable[object],
         input_roles: tuple[int, ...] | None = None,
         baselines: Baselines = None,
         feature_mask: Tensor | tuple[Tensor, ...] | None = None,
         reduce: Reduce | None = None,
-        to_metric: Callable[[Any], Tensor] | None = None,
+        to_metric: ToMetric | None = None,
         perturbations_per_pass: int = 1,
         show_progress: bool = False,
         return_input_shape: bool = True,
@@ -62,7 +64,7 @@ class DataLoaderAttribution(Attribution):
         Returns attributions (M, …) shaped like one example of each attributed element, in a tuple if batches are tuples
         or lists; with `return_input_shape=False` a tensor (M, largest feature number + 1).
         """
-        chosen = at_least("perturbations_per_pass", perturbations_per_pass, 1)
+        metrics_per_pass = at_least("perturbations_per_pass", perturbations_per_pass, 1)
         for name, function in (("reduce", reduce), ("to_metric", to_metric)):
             if function is not None and not callable(function):
                 raise AttributionError(f"{name} is a {type(function).__name__}, which cannot be called.")
@@ -75,13 +77,13 @@ class DataLoaderAttribution(Attribution):
             torch.no_grad(),
             progress_bar(show_progress, self.get_name()),
         ):
-            passes = in_chunks(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, chosen)
+            passes = in_chunks(features.count + 1, lambda i, j: run.metrics(features, bases, i, j), 1, metrics_per_pass)
             metrics = torch.cat(list(passes))
         falls = metrics[:1] - metrics[1:]
-        if return_input_shape:
-            found = features.spread(falls)
-            return found[0] if run.single else found
-        return _by_number(falls, feature_mask)
+        if not return_input_shape:
+            return _by_number(falls, feature_mask)
+        attributions = features.spread(falls)
+        return attributions[0] if run.single else attributions
 
 
 class _Run:
@@ -89,11 +91,11 @@ class _Run:
 
     def __init__(
         self,
-        forward: Callable[..., Any],
-        dataloader: Iterable[Any],
+        forward: Callable[..., object],
+        dataloader: Iterable[object],
         roles: tuple[int, ...] | None,
         reduce: Reduce | None,
-        to_metric: Callable[[Any], Any] | None,
+        to_metric: ToMetric | None,
     ) -> None:
         if isinstance(dataloader, Iterator):
             raise AttributionError(
@@ -101,42 +103,44 @@ class _Run:
                 "Pass a DataLoader or a list of batches, not an iterator.",
             )
         self.forward, self.dataloader, self.to_metric = forward, dataloader, to_metric
-        self.reduce, self.collects = reduce or _collected, reduce is None
+        self.reduce: Reduce = reduce or _collected
+        self.collects = reduce is None
         with same_randomness(()):  # a loader that shuffles draws
             batch = next(iter(dataloader), None)
         if batch is None:
             raise AttributionError("The dataloader is empty.", "It must return at least one batch.")
         self.single = isinstance(batch, Tensor)
         self.roles = _as_roles(roles, len(_elements(batch)))
-        self.samples = tuple(x[:1] for x in as_inputs(self._attributed(_elements(batch)), differentiable=False))
+        self.samples = tuple(x[:1] for x in self._attributed(_elements(batch)))
 
     def metrics(self, features: Groups, bases: Tensors, start: int, stop: int) -> Tensor:
         """Metrics (stop − start, M): number 0 of the unchanged data, number f + 1 without feature f."""
-        accumulated: list[Any] = [None] * (stop - start)
+        accumulated: list[object] = [None] * (stop - start)
         for batch in self.dataloader:
             elements = _elements(batch)
-            inputs = as_inputs(self._attributed(elements), differentiable=False)
+            inputs = self._attributed(elements)
             self._check(inputs)
             for place, number in enumerate(range(start, stop)):
                 changed = _without(number - 1, features, inputs, bases) if number else inputs
-                fed = self._replaced(elements, changed)
+                perturbed = self._replaced(elements, changed)
                 checkpoint()
-                passed = [x for x, role in zip(fed, self.roles, strict=True) if role != WITHHELD]
-                accumulated[place] = self.reduce(accumulated[place], self.forward(*passed), fed)
+                passed = [x for x, role in zip(perturbed, self.roles, strict=True) if role != WITHHELD]
+                accumulated[place] = self.reduce(accumulated[place], self.forward(*passed), perturbed)
         return torch.stack([self._metric(value) for value in accumulated])
 
-    def _attributed(self, elements: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _attributed(self, elements: Batch) -> Tensors:
         if len(elements) != len(self.roles):
             raise AttributionError(
                 f"The dataloader returned {len(elements)} elements, but has {len(self.roles)} input_roles.",
                 "Give a role for each element, and return the same number in every batch.",
             )
-        return tuple(x for x, role in zip(elements, self.roles, strict=True) if role == ATTRIBUTED)
+        inputs = tuple(x for x, role in zip(elements, self.roles, strict=True) if role == ATTRIBUTED)
+        return as_inputs(cast("Tensors", inputs), differentiable=False)
 
-    def _replaced(self, elements: tuple[Any, ...], changed: Tensors) -> tuple[Any, ...]:
+    def _replaced(self, elements: Batch, changed: Tensors) -> Batch:
         """A batch with other inputs, of which the model and `reduce` may change everything in place."""
-        left = iter(changed)
-        return copied(tuple(next(left) if r == ATTRIBUTED else x for x, r in zip(elements, self.roles, strict=True)))
+        rest = iter(changed)
+        return copied(tuple(next(rest) if r == ATTRIBUTED else x for x, r in zip(elements, self.roles, strict=True)))
 
     def _check(self, inputs: Tensors) -> None:
         if [x.shape[1:] for x in inputs] != [x.shape[1:] for x in self.samples]:
@@ -146,9 +150,9 @@ class _Run:
                 "Features must be the same in all batches.",
             )
 
-    def _metric(self, accumulated: Any) -> Tensor:
-        whole = torch.cat(accumulated) if self.collects else accumulated
-        metric = self.to_metric(whole) if self.to_metric else whole
+    def _metric(self, accumulated: object) -> Tensor:
+        outputs = torch.cat(cast("list[Tensor]", accumulated)) if self.collects else accumulated
+        metric = self.to_metric(outputs) if self.to_metric else outputs
         if not isinstance(metric, Tensor):
             raise AttributionError(
                 f"The metric is a {type(metric).__name__}, not a tensor.",
@@ -162,7 +166,7 @@ def _without(feature: int, features: Groups, inputs: Tensors, bases: Tensors) ->
     return tuple(torch.where(h[0], b, x) for h, b, x in zip(hidden, bases, inputs, strict=True))
 
 
-def _by_number(falls: Tensor, feature_mask: Any) -> Tensor:
+def _by_number(falls: Tensor, feature_mask: Tensor | Tensors | None) -> Tensor:
     """(M, largest feature number + 1); numbers that no position has get zero."""
     if feature_mask is None:
         return falls.T
@@ -170,12 +174,12 @@ def _by_number(falls: Tensor, feature_mask: Any) -> Tensor:
     numbers = torch.unique(torch.cat([m.reshape(-1) for m in masks])).long().to(falls.device)
     if int(numbers[0]) < 0:
         raise AttributionError("feature_mask has negative numbers.", "With return_input_shape=False count from 0.")
-    found = falls.new_zeros(falls.shape[1], int(numbers[-1]) + 1)
-    found[:, numbers] = falls.T
-    return found
+    by_number = falls.new_zeros(falls.shape[1], int(numbers[-1]) + 1)
+    by_number[:, numbers] = falls.T
+    return by_number
 
 
-def _one_row(feature_mask: Any) -> Any:
+def _one_row(feature_mask: Tensor | Tensors | None) -> Tensor | Tensors | None:
     for mask in feature_mask if isinstance(feature_mask, (tuple, list)) else (feature_mask,):
         if isinstance(mask, Tensor) and (mask.dim() == 0 or len(mask) != 1):
             raise AttributionError(
@@ -185,7 +189,7 @@ def _one_row(feature_mask: Any) -> Any:
     return feature_mask
 
 
-def _elements(batch: Any) -> tuple[Any, ...]:
+def _elements(batch: object) -> Batch:
     if isinstance(batch, Tensor):
         return (batch,)
     if not isinstance(batch, (tuple, list)):
@@ -196,17 +200,17 @@ def _elements(batch: Any) -> tuple[Any, ...]:
     return tuple(batch)
 
 
-def _as_roles(roles: Any, count: int) -> tuple[int, ...]:
-    given = (ATTRIBUTED,) * count if roles is None else tuple(roles)
-    if len(given) != count or not set(given) <= {ATTRIBUTED, FORWARDED, WITHHELD} or ATTRIBUTED not in given:
+def _as_roles(roles: Iterable[int] | None, count: int) -> tuple[int, ...]:
+    each = (ATTRIBUTED,) * count if roles is None else tuple(roles)
+    if len(each) != count or not set(each) <= {ATTRIBUTED, FORWARDED, WITHHELD} or ATTRIBUTED not in each:
         raise AttributionError(
             f"input_roles={roles!r} for batches of {count} elements.",
             "Give each element 0 (attribute to it), 1 (pass it to the model) or 2 (only for reduce); at least one 0.",
         )
-    return given
+    return each
 
 
-def _collected(accumulated: list[Tensor] | None, output: Any, batch: tuple[Any, ...]) -> list[Tensor]:  # noqa: ARG001
+def _collected(accumulated: list[Tensor] | None, output: object, batch: Batch) -> list[Tensor]:  # noqa: ARG001
     if not isinstance(output, Tensor) or output.dim() == 0:
         raise AttributionError(
             f"The model returned {'one number' if isinstance(output, Tensor) else type(output).__name__} for a batch.",
