@@ -1,10 +1,10 @@
-"""Statistics over many attributions: of everything seen, and of each class."""
+"""Statistics over many attributions: of all of them, and of each class."""
 
 from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 
 Values = float | Tensor | tuple[float | Tensor, ...]
-Summary = dict[str, Any] | list[dict[str, Any]] | None
+Statistics = dict[str, Any]
+"""What each statistic computed, by its name."""
+Summary = Statistics | list[Statistics] | None
 
 
 class Stat(ABC):
@@ -22,13 +24,13 @@ class Stat(ABC):
     Two are equal if they compute the same; the name is only what the summary calls it.
     """
 
-    def __init__(self, name: str | None = None, **params: Any) -> None:
+    def __init__(self, name: str | None = None, **params: object) -> None:
         self.name = name or self.default_name(**params)
         self.params = params
 
     @classmethod
-    def default_name(cls, **params: Any) -> str:  # noqa: ARG003
-        """What the summary calls it where nobody gave a name."""
+    def default_name(cls, **params: object) -> str:  # noqa: ARG003
+        """What the summary calls it where no name was chosen."""
         return cls.__name__.lower()
 
     @abstractmethod
@@ -36,8 +38,8 @@ class Stat(ABC):
         """Take another tensor into account."""
 
     @abstractmethod
-    def get(self) -> Any:
-        """The statistic so far; None if nothing was seen."""
+    def get(self) -> object:
+        """The statistic so far; None before the first update."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.params == getattr(other, "params", None)
@@ -49,7 +51,8 @@ class Stat(ABC):
 class Moments:
     """Count, mean and sum of squared deviations, in one pass and without cancellation [welford1962].
 
-    Sums are kept in float64, in float32 on devices that have no float64.
+    With the n-th value, the mean moves by (x − old mean) / n and the sum of squared deviations grows by
+    (x − old mean) · (x − new mean). Both are kept in float64, in float32 on devices that have no float64.
     """
 
     def __init__(self) -> None:
@@ -60,22 +63,22 @@ class Moments:
 
     def update(self, x: Tensor) -> None:
         """Take another tensor into account."""
-        wide = torch.float32 if x.device.type == "mps" else torch.float64
-        value = x.detach().to(wide)
+        precise = torch.float32 if x.device.type == "mps" else torch.float64
+        value = x.detach().to(precise)
         if self.mean is None or self.squares is None:
-            self.dtype = torch.promote_types(x.dtype, torch.float32) if x.is_floating_point() else wide
+            self.dtype = torch.promote_types(x.dtype, torch.float32) if x.is_floating_point() else precise
             self.mean, self.squares = torch.zeros_like(value), torch.zeros_like(value)
         _check_shape(x, self.mean)
         self.count += 1
-        apart = value - self.mean
-        self.mean = self.mean + apart / self.count
-        self.squares = self.squares + apart * (value - self.mean)
+        deviation = value - self.mean
+        self.mean = self.mean + deviation / self.count
+        self.squares = self.squares + deviation * (value - self.mean)
 
 
 class MomentStat(Stat):
     """A statistic read from moments, which all of one summarizer share."""
 
-    def __init__(self, name: str | None = None, **params: Any) -> None:
+    def __init__(self, name: str | None = None, **params: object) -> None:
         super().__init__(name, **params)
         self.moments = Moments()
 
@@ -85,7 +88,7 @@ class MomentStat(Stat):
 
 
 class Count(MomentStat):
-    """How many tensors were seen."""
+    """The number of updates."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -102,7 +105,7 @@ class Mean(MomentStat):
         super().__init__(name)
 
     def get(self) -> Tensor | None:
-        """A tensor of the shape that was seen, in its dtype (float32 for half precision, float64 for integers)."""
+        """A tensor of the updates' shape and dtype (float32 for half precision, float64 for integers)."""
         return None if self.moments.mean is None else self.moments.mean.to(self.moments.dtype, copy=True)
 
 
@@ -113,7 +116,7 @@ class MSE(MomentStat):
         super().__init__(name)
 
     def get(self) -> Tensor | None:
-        """A tensor of the shape that was seen, with the dtype of the mean."""
+        """A tensor of the updates' shape, with the dtype of the mean."""
         return None if self.moments.squares is None else self.moments.squares.to(self.moments.dtype, copy=True)
 
 
@@ -125,28 +128,28 @@ class Var(MomentStat):
         self.order = order
 
     @classmethod
-    def default_name(cls, order: int = 0, **params: Any) -> str:  # noqa: ARG003
+    def default_name(cls, **params: object) -> str:
         """`variance`, `sample_variance`, `variance(order)`."""
-        return _ordered("variance", order)
+        return _ordered("variance", **params)
 
     def get(self) -> Tensor | None:
-        """A float64 tensor; zero where no more than `order` tensors were seen."""
+        """A float64 tensor; zero until there are more than `order` updates."""
         if self.moments.squares is None:
             return None
-        freedom = self.moments.count - self.order
-        return self.moments.squares / freedom if freedom > 0 else torch.zeros_like(self.moments.squares)
+        squares, degrees_of_freedom = self.moments.squares, self.moments.count - self.order
+        return squares / degrees_of_freedom if degrees_of_freedom > 0 else torch.zeros_like(squares)
 
 
 class StdDev(Var):
     """The square root of the variance."""
 
     @classmethod
-    def default_name(cls, order: int = 0, **params: Any) -> str:  # noqa: ARG003
+    def default_name(cls, **params: object) -> str:
         """`std_dev`, `sample_std_dev`, `std_dev(order)`."""
-        return _ordered("std_dev", order)
+        return _ordered("std_dev", **params)
 
     def get(self) -> Tensor | None:
-        """A float64 tensor; zero where no more than `order` tensors were seen."""
+        """A float64 tensor; zero until there are more than `order` updates."""
         variance = super().get()
         return None if variance is None else variance.sqrt()
 
@@ -220,18 +223,18 @@ class SummarizerSingleTensor:
 
     def get(self, stat: Stat) -> Stat | None:
         """The kept statistic that computes the same as `stat`, or None."""
-        return next((own for own in self._stats if own == stat), None)
+        return next((kept for kept in self._stats if kept == stat), None)
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """Each shown statistic by its name; what it gives was copied, and does not change with further updates."""
+    def summary(self) -> Statistics:
+        """Each shown statistic by its name: a copy, which does not change with further updates."""
         return {stat.name: stat.get() for stat in self._shown}
 
 
 class Summarizer:
     """Keeps statistics of attributions up to date, whether one tensor or a tuple of tensors at a time.
 
-    `stats` are only patterns: a summarizer works on copies of its own, and stores no tensors but its sums.
+    `stats` are only patterns: a summarizer updates copies of them, and stores no tensors but their sums.
     """
 
     def __init__(self, stats: Sequence[Stat]) -> None:
@@ -240,7 +243,7 @@ class Summarizer:
         self._parts: list[SummarizerSingleTensor] = []
 
     def update(self, x: Values) -> None:
-        """Take a tensor, a number, or a tuple of them into account; a summarizer sees always the same kind."""
+        """Take a tensor, a number, or a tuple of them into account: the same kind in every update."""
         values = x if isinstance(x, tuple) else (x,)
         tensors = [_as_tensor(value) for value in values]
         if not self._parts:
@@ -248,7 +251,7 @@ class Summarizer:
             self._parts = [self._new() for _ in tensors]
         if self._of_tuple is not isinstance(x, tuple) or len(tensors) != len(self._parts):
             raise AttributionError(
-                f"Summarizer.update got {_kind(x)}, but before it was {self._seen()}.",
+                f"Summarizer.update got {_kind(x)} after {self._kind_before()}.",
                 "Use one Summarizer for each kind of value.",
             )
         for part, tensor in zip(self._parts, tensors, strict=True):
@@ -256,16 +259,16 @@ class Summarizer:
 
     @property
     def summary(self) -> Summary:
-        """A dict of statistics by name, a list of dicts where tuples were seen, None where nothing was."""
-        found = [part.summary for part in self._parts]
-        if not found:
+        """A dict of statistics by name, a list of dicts of tuples' elements, None before the first update."""
+        summaries = [part.summary for part in self._parts]
+        if not summaries:
             return None
-        return found if self._of_tuple else found[0]
+        return summaries if self._of_tuple else summaries[0]
 
     def _new(self) -> SummarizerSingleTensor:
         return SummarizerSingleTensor([copy.deepcopy(stat) for stat in self._stats], range(len(self._stats)))
 
-    def _seen(self) -> str:
+    def _kind_before(self) -> str:
         return f"a tuple of {len(self._parts)}" if self._of_tuple else "a single value"
 
 
@@ -274,9 +277,9 @@ class ClassSummarizer(Summarizer):
 
     def __init__(self, stats: Sequence[Stat]) -> None:
         super().__init__(stats)
-        self._classes: dict[Any, Summarizer] = {}
+        self._classes: dict[Hashable, Summarizer] = {}
 
-    def update(self, x: Values, labels: Any = None) -> None:
+    def update(self, x: Values, labels: object = None) -> None:
         """Take a batch into account, example by example and under each one's label.
 
         `labels` is a list or a 1-D tensor with one entry for each example, a list of tuples, or anything else: the
@@ -292,17 +295,16 @@ class ClassSummarizer(Summarizer):
             self._classes.setdefault(label, Summarizer(self._stats)).update(example)
 
     @property
-    def class_summaries(self) -> dict[Any, Summary]:
+    def class_summaries(self) -> dict[Hashable, Summary]:
         """The summary of each label."""
         return {label: summarizer.summary for label, summarizer in self._classes.items()}
 
 
-def _as_labels(labels: Any, sizes: list[int]) -> list[Any]:
+def _as_labels(labels: object, sizes: list[int]) -> list[Hashable]:
+    """A label for each of an update's rows, of which each element of a tuple has as many."""
     size = sizes[0]
-    given = labels.tolist() if isinstance(labels, Tensor) else labels
-    entries = given if isinstance(given, list) else [given]
-    entries = [entry.tolist() if isinstance(entry, Tensor) else entry for entry in entries]
-    entries = [tuple(entry) if isinstance(entry, list) else entry for entry in entries]
+    numbers = labels.tolist() if isinstance(labels, Tensor) else labels
+    entries = [_as_label(entry) for entry in (numbers if isinstance(numbers, list) else [numbers])]
     if len(set(sizes)) > 1 or len(entries) not in (1, size):
         raise AttributionError(
             f"ClassSummarizer.update got {len(entries)} labels for inputs of {sizes} rows.",
@@ -311,13 +313,18 @@ def _as_labels(labels: Any, sizes: list[int]) -> list[Any]:
     return entries * size if len(entries) == 1 else entries
 
 
+def _as_label(label: object) -> Hashable:
+    value = label.tolist() if isinstance(label, Tensor) else label
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _as_stats(stats: Sequence[Stat]) -> list[Stat]:
     if not isinstance(stats, (list, tuple)) or not all(isinstance(stat, Stat) for stat in stats):
         raise AttributionError(f"stats={stats!r}: expected a list of statistics.", "For example CommonStats().")
     return list(stats)
 
 
-def _as_tensor(value: Any) -> Tensor:
+def _as_tensor(value: object) -> Tensor:
     if isinstance(value, (int, float)):
         return torch.tensor(float(value))
     if not isinstance(value, Tensor):
@@ -328,7 +335,7 @@ def _as_tensor(value: Any) -> Tensor:
 def _check_shape(x: Tensor, before: Tensor) -> None:
     if x.shape != before.shape:
         raise AttributionError(
-            f"Cannot summarize a tensor of shape {tuple(x.shape)}: before it was {tuple(before.shape)}.",
+            f"Cannot summarize a tensor of shape {tuple(x.shape)} after one of shape {tuple(before.shape)}.",
             "Statistics are taken element by element; all tensors need one shape.",
         )
 
@@ -343,5 +350,5 @@ def _order(order: int, name: str) -> int:
     return order
 
 
-def _ordered(name: str, order: int) -> str:
-    return {0: name, 1: f"sample_{name}"}.get(order, f"{name}({order})")
+def _ordered(name: str, order: object = 0) -> str:
+    return name if order == 0 else f"sample_{name}" if order == 1 else f"{name}({order})"

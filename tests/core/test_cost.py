@@ -72,7 +72,7 @@ def test_cost_of_layers_runs_the_model_for_their_values_only() -> None:
 
 def test_cost_leaves_nothing_behind_and_refuses_what_attribute_refuses() -> None:
     method = Saliency(Net())
-    with pytest.raises(AttributionError, match="no attribution method"):
+    with pytest.raises(AttributionError, match="not an attribution method"):
         cost(len, torch.ones(1, 5))  # type: ignore[arg-type]
     with pytest.raises(AttributionError, match="rows"):
         cost(method, ())
