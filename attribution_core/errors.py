@@ -13,8 +13,8 @@ class AttributionError(ValueError):
 
 
 class AttributionWarning(UserWarning):
-    """An attribution was computed, but not quite as asked, or with something to know about it."""
+    """An attribution was computed, but not exactly as asked, or with a caveat."""
 
 
-class NotPerExample(AttributionError):  # noqa: N818 - a signal between Question and evaluate, seldom seen by users
+class NotPerExample(AttributionError):  # noqa: N818 - a signal from Question to evaluation, seldom seen by users
     """The forward function returned another number of scores than its batch has rows."""

@@ -1,10 +1,10 @@
-"""Reading and replacing what a layer computes: the only forward hooks of the engine."""
+"""Reading and replacing the values that enter or leave a layer, with a forward hook."""
 
 from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from attribution_core.errors import AttributionError
 
 Values = tuple[Tensor, ...]
+Output = TypeVar("Output")
 WhichCall = int | Literal["sum"] | None
 """Of a layer that runs several times in one pass: the call's number, all of them, or None: there must be only one."""
 
@@ -20,8 +21,9 @@ WhichCall = int | Literal["sum"] | None
 class Tap:
     """Reads the tensors that leave (or enter) a layer while it is open; with `replacement`, puts those in their place.
 
-    Tensors are found in tuples, lists, dicts and ModelOutputs; of a layer's arguments, those given by position, or all
-    if none is. Only calls from the thread that opened the tap are seen. The hook is removed when the tap closes.
+    Tensors are found inside tuples, lists, dicts and ModelOutputs; of a layer's arguments, the positional ones are
+    searched, or the keywords if those hold none. Calls from other threads than the one that opened the tap pass it by.
+    The hook is removed when the tap closes.
     """
 
     def __init__(
@@ -61,15 +63,17 @@ class Tap:
             return tuple(value for values in self.calls for value in values)
         return self.calls[self.call or 0]
 
-    def _arguments(self, arguments: Any, named: Any) -> Any:
+    def _arguments(
+        self, arguments: tuple[object, ...], named: dict[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
         if any(isinstance(leaf, Tensor) for leaf in tree_flatten(arguments)[0]):
             return self._pass_on(arguments), named
         return arguments, self._pass_on(named)
 
-    def _pass_on(self, value: Any) -> Any:
+    def _pass_on(self, value: Output) -> Output:
         if threading.get_ident() != self._thread:
             return value
-        leaves, form = tree_flatten(value)
+        leaves, structure = tree_flatten(value)
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
         if not places:
             raise AttributionError(f"Layer {type(self.layer).__name__} passes on {type(value).__name__}, not tensors.")
@@ -78,14 +82,16 @@ class Tap:
         read = self.replacement is None
         for place, tensor in zip(places, values, strict=True):
             leaves[place] = tensor.clone() if read else tensor  # operations in place must not overwrite what was read
-        return tree_unflatten(leaves, form)
+        passed_on: Output = tree_unflatten(leaves, structure)
+        return passed_on
 
-    def _values(self, own: Values) -> Values:
+    def _values(self, computed: Values) -> Values:
+        """What is passed on in place of the values that the layer computed."""
         if self.replacement is None:
-            return tuple(map(_differentiable, own))
+            return tuple(map(_differentiable, computed))
         if isinstance(self.call, int) and self.call != len(self.calls):
-            return own
-        return tuple(next(self.replacement, value) for value in own)
+            return computed
+        return tuple(next(self.replacement, value) for value in computed)
 
 
 def _choices(times: int) -> str:
@@ -97,5 +103,5 @@ def _choices(times: int) -> str:
 
 
 def _differentiable(value: Tensor) -> Tensor:
-    wanted = torch.is_grad_enabled() and value.is_floating_point() and not value.requires_grad
-    return value.detach().requires_grad_() if wanted else value
+    needs_leaf = torch.is_grad_enabled() and value.is_floating_point() and not value.requires_grad
+    return value.detach().requires_grad_() if needs_leaf else value
