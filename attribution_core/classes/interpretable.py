@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from attribution_core.errors import AttributionError
 
 FeatureValues = list[object] | dict[str, object]
 """Values of features, by position or by name."""
+Choices = Sequence[object]
+"""The values from which a feature's baseline is drawn."""
 
 
 class InterpretableEmbeddingBase(nn.Module):
@@ -318,7 +320,7 @@ class ProductBaselines:
 
     def __init__(
         self,
-        baseline_values: Sequence[Sequence[object]] | Mapping[str | tuple[str, ...], Sequence[object]],
+        baseline_values: Sequence[Choices] | Mapping[Any, Choices],  # names, or tuples of names: no type says so
         seed: int | None = None,
     ) -> None:
         named = isinstance(baseline_values, dict)
