@@ -326,7 +326,10 @@ class Asking(Client):
 
 
 class Contribution(Wire):
-    """An input's part of the explanation: the signed sum, and its share of the absolute total."""
+    """An input's part of the explanation: the signed sum, and its share of the magnitudes that are drawn.
+
+    Channels of a pixel and numbers of a token's embedding are summed before their magnitude is taken.
+    """
 
     total: float | None
     share: float | None

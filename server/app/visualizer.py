@@ -9,7 +9,7 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from flask_openapi3.openapi import OpenAPI
@@ -49,10 +49,10 @@ class AttributionVisualizer:
 
     def __init__(
         self,
-        models: nn.Module | Callable[..., Any] | Sequence[nn.Module | Callable[..., Any]],
-        classes: Sequence[Any] | Mapping[int, Any],
+        models: nn.Module | Callable[..., object] | Sequence[nn.Module | Callable[..., object]],
+        classes: Sequence[object] | Mapping[int, object],
         features: BaseFeature | Sequence[BaseFeature],
-        dataset: Any,
+        dataset: object,
         score_func: ScoreFunction | None = None,
         use_label_for_attr: bool = True,
         *,
@@ -175,8 +175,9 @@ class AttributionVisualizer:
         arguments: dict[str, Argument] | None = None,
         baseline: Baseline | None = None,
     ) -> tuple[Tensor, ...]:
-        """The attributions of a sample, one tensor for each input, in the shape that is drawn.
+        """The attributions of a sample, one tensor for each input, in the shape that is drawn: (C, H, W), (L,) or (K,).
 
+        They sum to what the input contributes: the value of a patch or window is divided evenly over its positions.
         What is not given is as selected in the notebook; without a notebook, as the dashboard shows it first.
         """
         self._refuse_if_closed()
@@ -213,16 +214,16 @@ def _close(service: InsightsService, views: list[NotebookView]) -> None:
 class _Function(nn.Module):
     """A plain function as a module."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         super().__init__()
         self.function = function
         self.eval()
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: object) -> object:
         return self.function(*inputs)
 
 
-def _class_names(classes: Sequence[Any] | Mapping[int, Any]) -> dict[int, str]:
+def _class_names(classes: Sequence[object] | Mapping[int, object]) -> dict[int, str]:
     """Names by the number of the output column; numbers may be written as text, as JSON has them."""
     numbered = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
     try:

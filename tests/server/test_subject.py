@@ -294,6 +294,16 @@ def test_a_picture_whose_attribution_is_no_map_is_refused_in_words(make: Make) -
     assert job["error"]["message"] == "feature 'x' is shown as an image, but its attribution has shape (4,)"
 
 
+def test_what_cannot_be_shown_is_said(make: Make) -> None:
+    class Mine(BaseFeature):
+        def show(self, data: Tensor) -> Any:
+            return ["a", "b"]
+
+    visualizer = make(models=Sum().eval(), features=Mine("x"), dataset=[Batch(torch.ones(1, 2))], score_func=None)
+    said = get(visualizer, "/api/samples/0")["error"]["message"]
+    assert said == "feature 'x' cannot be shown: its show() gave a list"
+
+
 def test_a_view_that_fails_does_not_hide_the_numbers(make: Make) -> None:
     visualizer = make(features=[ImageFeature("x", visualization_transform=lambda x: 1 / 0)], dataset=batches(1))
     assert get(visualizer, "/api/samples/0")["error"]["type"] == "ZeroDivisionError"

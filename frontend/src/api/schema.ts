@@ -324,7 +324,9 @@ export interface components {
         };
         /**
          * Contribution
-         * @description An input's part of the explanation: the signed sum, and its share of the absolute total.
+         * @description An input's part of the explanation: the signed sum, and its share of the magnitudes that are drawn.
+         *
+         *     Channels of a pixel and numbers of a token's embedding are summed before their magnitude is taken.
          */
         Contribution: {
             /** Share */

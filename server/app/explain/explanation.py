@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from app.errors import InsightsError
 from app.explain.doubts import completeness, doubts
 from app.explain.methods import Method
 from app.explain.removal import Removal, removal
-from app.model.subject import Subject, Tensors, Watcher, show_one
+from app.model.subject import Subject, Target, Tensors, Watcher, show_one
 from app.numbers import Floats, finite
 from app.schema import (
     Argument,
@@ -96,7 +95,7 @@ def explain(
     removed: list[Removal] = []
 
     def ask(
-        module: nn.Module, inputs: Tensors, baselines: Tensors, target: Callable[[Any], Tensor], extra: tuple[Any, ...]
+        module: nn.Module, inputs: Tensors, baselines: Tensors, target: Target, extra: tuple[object, ...]
     ) -> Sequence[Tensor]:
         removed[:] = [removal(question.arguments, subject.features, inputs)]
         return question.method.ask(module, inputs, baselines, target, extra, removed[0].arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -56,7 +56,7 @@ SIMPLER = {
     "strides": ("stride", "Stride", "How far the window moves at a time. Empty: half a window."),
 }
 LIMITS = {"n_steps": (2, 2000), "n_samples": (1, 20_000), "tolerance": (0, 1)}
-CHOICES: dict[str, Any] = {"composite": Literal[tuple(COMPOSITES)] | None}
+CHOICES: dict[str, object] = {"composite": Literal[tuple(COMPOSITES)] | None}
 DEFAULTS: dict[tuple[str, str], Argument] = {
     ("KernelShap", "n_samples"): 500,  # Captum's 25 cannot tell a picture's patches apart
     ("Lime", "n_samples"): 500,
@@ -110,9 +110,9 @@ class Method:
         module: nn.Module,
         inputs: Tensors,
         baselines: Tensors,
-        target: Callable[[Any], Tensor],
-        extra: tuple[Any, ...],
-        arguments: dict[str, Any],
+        target: Callable[[object], Tensor],
+        extra: tuple[object, ...],
+        arguments: Mapping[str, object],
     ) -> Tensors:
         """The attributions of inputs (B, …) of a module."""
         mine = inspect.signature(self.engine).parameters
@@ -128,7 +128,7 @@ class Method:
     @cached_property
     def form(self) -> type[BaseModel]:
         """The arguments as a pydantic model: checks what arrives, fills in defaults."""
-        fields: dict[str, Any] = {}
+        fields: dict[str, Any] = {}  # as pydantic's create_model takes them
         for function in (self.engine.__init__, self.engine.attribute):
             hints = typing.get_type_hints(function)
             for name, parameter in inspect.signature(function).parameters.items():
@@ -173,7 +173,7 @@ def offered() -> dict[str, Method]:
     return {name: Method(name) for name in OFFERED}
 
 
-def _field(method: str, name: str, parameter: inspect.Parameter, hint: Any) -> tuple[str, tuple[Any, Any]]:
+def _field(method: str, name: str, parameter: inspect.Parameter, hint: object) -> tuple[str, tuple[object, object]]:
     if name in SIMPLER:
         simple, title, help = SIMPLER[name]
         return simple, (int | None, Field(None, ge=1, title=title, description=help))
@@ -186,7 +186,7 @@ def _field(method: str, name: str, parameter: inspect.Parameter, hint: Any) -> t
     )
 
 
-def _simple(hint: Any) -> Any:
+def _simple(hint: object) -> object:
     """The type without what a form cannot ask for."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         kept = [arg for arg in typing.get_args(hint) if arg in (bool, int, float, str, types.NoneType)]

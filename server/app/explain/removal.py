@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ from app.schema import Argument, Unit
 class Removal:
     """The engine's arguments, and for each input over how many positions each value spreads; None: over its own."""
 
-    arguments: dict[str, Any]
+    arguments: dict[str, object]
     positions: list[Tensor] | None
     unit: Unit
 
@@ -44,19 +43,23 @@ class Removal:
 
 def removal(arguments: dict[str, Argument], features: Sequence[BaseFeature], inputs: tuple[Tensor, ...]) -> Removal:
     """Read the sizes that a person gave (None: chosen by the input's size) for inputs (1, …)."""
-    rest: dict[str, Any] = dict(arguments)
+    rest: dict[str, object] = dict(arguments)
     ones = [x[0] for x in inputs]
     if "patch" in rest:
-        patch = rest.pop("patch")
+        patch = _size(rest.pop("patch"))
         groups = [feature.groups(x, patch) for feature, x in zip(features, ones, strict=True)]
         return Removal(rest | {"feature_mask": _numbered(groups)}, [_sizes(group) for group in groups], "patch")
     if "window" in rest:
-        size, stride = rest.pop("window"), rest.pop("stride", None)
+        size, stride = _size(rest.pop("window")), _size(rest.pop("stride", None))
         windows = [feature.window(x, size) for feature, x in zip(features, ones, strict=True)]
         steps = [regions.strides(x, window, stride) for x, window in zip(ones, windows, strict=True)]
         covers = [_cover(*item) for item in zip(ones, windows, steps, strict=True)]
         return Removal(rest | {"sliding_window_shapes": tuple(windows), "strides": tuple(steps)}, covers, "window")
     return Removal(rest, None, "pixel")
+
+
+def _size(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _numbered(groups: list[Tensor]) -> tuple[Tensor, ...]:

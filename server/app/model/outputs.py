@@ -15,7 +15,7 @@ from app.schema import Task
 ScoreFunction = Callable[[Any], Tensor]
 
 
-def columns(output: Any) -> Tensor:
+def columns(output: object) -> Tensor:
     """The outputs as (B, C): of a tensor, of an object or mapping with `logits`, of the first of several outputs.
 
     Raises `InsightsError` for any other shape.
@@ -48,7 +48,7 @@ class Outputs:
             return "classification"
         return "binary" if set(self.names) == {0, 1} else "regression"
 
-    def read(self, output: Any) -> tuple[Task, Tensor]:
+    def read(self, output: object) -> tuple[Task, Tensor]:
         """The task, and scores (B, C) in float32: `score_func` of the output, or the output itself.
 
         One column for two classes becomes two: s is the second class's score, 1 − s (a probability, where a
@@ -66,17 +66,17 @@ class Outputs:
             scores = torch.cat([1 - scores if self.score_func else -scores, scores], dim=1)
         return task, scores
 
-    def _scored(self, output: Any) -> Any:
+    def _scored(self, output: object) -> object:
         try:
             return self.score_func(output) if self.score_func else output
         except Exception as error:
             error.add_note(f"score_func was given {arrived([output])}.")
             raise
 
-    def target(self, index: int) -> Callable[[Any], Tensor]:
+    def target(self, index: int) -> Callable[[object], Tensor]:
         """What is explained for a class: its raw output (B,); for the first of two classes with one logit, minus it."""
 
-        def chosen(output: Any) -> Tensor:
+        def chosen(output: object) -> Tensor:
             raw = columns(output)
             binary = self.task(raw.shape[1]) == "binary"
             if index >= (2 if binary else raw.shape[1]):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +26,8 @@ from attribution_core.evaluation.observe import observe
 from attribution_core.question.embeddings import embedded
 
 Tensors = tuple[Tensor, ...]
-Target = Callable[[Any], Tensor]
-Ask = Callable[[nn.Module, Tensors, Tensors, Target, tuple[Any, ...]], Sequence[Tensor]]
+Target = Callable[[object], Tensor]
+Ask = Callable[[nn.Module, Tensors, Tensors, Target, tuple[object, ...]], Sequence[Tensor]]
 """Attributions (1, …) of a module's inputs (1, …) against baselines, for a target and with further arguments."""
 
 SETTERS = {"__init__", "train", "eval"}
@@ -39,7 +38,7 @@ class Prepared:
     """An example as a model takes it: inputs (transformed, without batch dimension), further arguments as they are."""
 
     inputs: Tensors
-    extra: tuple[Any, ...]
+    extra: tuple[object, ...]
 
     @property
     def key(self) -> object:
@@ -126,7 +125,7 @@ class Subject:
         sums: list[Tensor] = []
         for k, reference in enumerate(case.references):
             with observe(_share(watcher.progress, k, len(case.references)), watcher.cancelled, warned=said.append):
-                found = ask(case.module, _copies(case.inputs), _copies(reference), target, _copies(case.extra))
+                found = ask(case.module, _copies(case.inputs), _copies(reference), target, _copied(case.extra))
             parts = [attribution.detach()[0].double().cpu() for attribution in found]
             sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
         at_baselines = [] if baseline is None else [case.output(target, reference) for reference in case.references]
@@ -154,13 +153,13 @@ class _Case:
     module: nn.Module
     inputs: Tensors
     references: list[Tensors]
-    extra: tuple[Any, ...]
+    extra: tuple[object, ...]
 
     @classmethod
     def of(cls, subject: Subject, prepared: Prepared, baseline: Baseline | None) -> _Case:
         device = subject.device
         inputs = tuple(data[None].to(device) for data in _copies(prepared.inputs))
-        extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in _copies(prepared.extra))
+        extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in _copied(prepared.extra))
         references = [inputs]
         if baseline is not None:
             references = [
@@ -175,7 +174,7 @@ class _Case:
     def output(self, target: Target, at: Tensors) -> float:
         """The explained output for other inputs."""
         with undisturbed(submodules(self.module), at), torch.no_grad():
-            return float(target(self.module(*_copies(at), *_copies(self.extra)))[0])
+            return float(target(self.module(*_copies(at), *_copied(self.extra)))[0])
 
 
 def show(features: Sequence[BaseFeature], example: Example) -> list[Shown]:
@@ -185,7 +184,13 @@ def show(features: Sequence[BaseFeature], example: Example) -> list[Shown]:
 
 def show_one(feature: BaseFeature, data: Tensor) -> Shown:
     """What to draw of an input."""
-    return feature.show(data.clone())
+    shown: object = feature.show(data.clone())
+    if not isinstance(shown, Shown):
+        raise InsightsError(
+            f"feature {feature.name!r} cannot be shown: its show() gave a {type(shown).__name__}",
+            hint="expected a Picture, Words, Numbers or None, all of app.features",
+        )
+    return shown
 
 
 def _baselines(features: Sequence[BaseFeature], prepared: Prepared, baseline: Baseline) -> list[Tensors]:
@@ -208,19 +213,24 @@ def _chosen(baseline: Baseline, count: int) -> list[int]:
     return [baseline]
 
 
-def _copies(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(x.clone() if isinstance(x, Tensor) else x for x in values)
+def _copies(tensors: Tensors) -> Tensors:
+    return tuple(x.clone() for x in tensors)
 
 
-def _joined(column: tuple[Any, ...], device: torch.device) -> Any:
-    return torch.cat(column).to(device) if isinstance(column[0], Tensor) else column[0]
+def _copied(extra: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in extra)
+
+
+def _joined(column: tuple[object, ...], device: torch.device) -> object:
+    tensors = [x for x in column if isinstance(x, Tensor)]
+    return torch.cat(tensors).to(device) if tensors else column[0]
 
 
 def _share(progress: Callable[[int, int], None], k: int, rounds: int) -> Callable[[int, int], None]:
     return lambda done, total: progress(k * total + done, rounds * total)
 
 
-def _called(model: nn.Module, inputs: Tensors, extra: tuple[Any, ...]) -> Any:
+def _called(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> object:
     try:
         return model(*inputs, *extra)
     except Exception as error:
