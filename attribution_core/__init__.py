@@ -1,11 +1,15 @@
 """Attribution methods for PyTorch models, with Captum's names and signatures."""
 
-from attribution_core.classes.attention import AttentionRollout
-from attribution_core.classes.base import (
-    Attribution,
-    GradientAttribution,
-    PerturbationAttribution,
+from attribution_core.classes.ablation import (
+    FeatureAblation,
+    FeaturePermutation,
+    LayerFeatureAblation,
+    LayerFeaturePermutation,
+    NeuronFeatureAblation,
+    Occlusion,
 )
+from attribution_core.classes.attention import AttentionRollout
+from attribution_core.classes.base import Attribution, GradientAttribution, PerturbationAttribution
 from attribution_core.classes.cam import (
     GuidedGradCam,
     LayerCam,
@@ -13,17 +17,27 @@ from attribution_core.classes.cam import (
     LayerGradCamPlusPlus,
     LayerScoreCam,
 )
-from attribution_core.classes.internal import (
-    LayerAttribution,
-    NeuronAttribution,
-)
-from attribution_core.classes.internal_sampled import (
+from attribution_core.classes.conductance import InternalInfluence, LayerConductance, NeuronConductance
+from attribution_core.classes.deeplift import (
+    DeepLift,
+    DeepLiftShap,
+    LayerDeepLift,
     LayerDeepLiftShap,
-    LayerFeaturePermutation,
-    LayerGradientShap,
+    NeuronDeepLift,
     NeuronDeepLiftShap,
-    NeuronGradientShap,
 )
+from attribution_core.classes.gradient import (
+    Deconvolution,
+    GuidedBackprop,
+    InputXGradient,
+    LayerActivation,
+    LayerGradientXActivation,
+    NeuronDeconvolution,
+    NeuronGradient,
+    NeuronGuidedBackprop,
+    Saliency,
+)
+from attribution_core.classes.gradient_shap import GradientShap, LayerGradientShap, NeuronGradientShap
 from attribution_core.classes.interpretable import (
     InterpretableEmbeddingBase,
     InterpretableInput,
@@ -34,58 +48,22 @@ from attribution_core.classes.interpretable import (
     configure_interpretable_embedding_layer,
     remove_interpretable_embedding_layer,
 )
-from attribution_core.classes.layer import (
-    InternalInfluence,
-    LayerActivation,
-    LayerConductance,
-    LayerDeepLift,
-    LayerFeatureAblation,
-    LayerGradientXActivation,
-    LayerIntegratedGradients,
-)
+from attribution_core.classes.layer import LayerAttribution
 from attribution_core.classes.loader import DataLoaderAttribution
 from attribution_core.classes.lrp import LRP, LayerLRP
-from attribution_core.classes.neuron import (
-    NeuronConductance,
-    NeuronDeconvolution,
-    NeuronDeepLift,
-    NeuronFeatureAblation,
-    NeuronGradient,
-    NeuronGuidedBackprop,
-    NeuronIntegratedGradients,
-)
-from attribution_core.classes.perturbation import (
-    RISE,
-    FeaturePermutation,
-    ShapleyValues,
-    ShapleyValueSampling,
-)
-from attribution_core.classes.primary import (
-    Deconvolution,
-    DeepLift,
-    FeatureAblation,
-    GuidedBackprop,
-    InputXGradient,
-    IntegratedGradients,
-    Occlusion,
-    Saliency,
-)
-from attribution_core.classes.sampled import (
-    DeepLiftShap,
-    GradientShap,
-    NoiseTunnel,
-)
-from attribution_core.classes.surrogate import (
-    KernelShap,
-    Lime,
-    LimeBase,
-)
+from attribution_core.classes.neuron import NeuronAttribution
+from attribution_core.classes.noise import NoiseTunnel
+from attribution_core.classes.path import IntegratedGradients, LayerIntegratedGradients, NeuronIntegratedGradients
+from attribution_core.classes.rise import RISE
+from attribution_core.classes.shapley import KernelShap, ShapleyValues, ShapleyValueSampling
+from attribution_core.classes.surrogate import Lime, LimeBase
 from attribution_core.cost import cost
 from attribution_core.errors import AttributionError, AttributionWarning
 from attribution_core.evaluation.observe import Cancelled, observe
 from attribution_core.question.question import Question
 from attribution_core.question.site import Inputs, Layer
-from attribution_core.question.target import Neuron, Output, Score, labelled
+from attribution_core.question.target import Neuron, Output, Score
+from attribution_core.question.target_forms import labelled
 from attribution_core.summary import (
     MSE,
     ClassSummarizer,

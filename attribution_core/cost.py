@@ -19,5 +19,5 @@ def cost(method: Attribution, inputs: object, **arguments: object) -> Passes:
         )
     passes = Passes()
     with counting(passes):
-        method.attribute(inputs, **arguments)  # type: ignore[attr-defined]
+        method.attribute(inputs, **arguments)
     return passes

@@ -21,17 +21,16 @@ from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.isolation import seeded, submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, report
 from attribution_core.question.question import Question
-from attribution_core.question.target import TargetLike, as_target
+from attribution_core.question.target_forms import as_target
 from attribution_core.reading.arguments import (
-    Baselines,
-    TensorOrTuple,
-    Tensors,
     as_baselines,
     as_extra,
     as_inputs,
     at_least,
     owned,
 )
+from attribution_core.reading.help import with_arguments
+from attribution_core.types import Baseline, TargetLike, TensorOrTuple, Tensors
 
 DRAWN = 1 << 24
 """Most input elements that are perturbed in one call of a perturbation function (unless one batch has more)."""
@@ -42,12 +41,13 @@ Perturb = Callable[..., object]
 """A user's function from inputs to what `infidelity` and `sensitivity_max` say; it is checked when it returns."""
 
 
+@with_arguments
 def infidelity(
     forward_func: Callable[..., object],
     perturb_func: Perturb,
     inputs: Tensor | Tensors,
     attributions: Tensor | Tensors,
-    baselines: Baselines = None,
+    baselines: Baseline = None,
     additional_forward_args: object = None,
     target: TargetLike = None,
     n_perturb_samples: int = 10,
@@ -74,7 +74,7 @@ def infidelity(
     _check_callable("forward_func", forward_func)
     with undisturbed(submodules(forward_func), originals), _seeded(seed, originals), torch.no_grad():
         xs = tuple(owned(x).detach() for x in originals)
-        question = Question(forward_func, explained, extra=tuple(map(owned, as_extra(additional_forward_args))))
+        question = Question(forward_func, (explained,), extra=tuple(map(owned, as_extra(additional_forward_args))))
         draws = _Draws(xs, single, samples, lambda *x: _as_pair(perturb_func(*x)), baselines)
         undisturbed_scores: list[Tensor] = []
 
@@ -121,7 +121,7 @@ def infidelity_perturb_func_decorator(
         takes_baselines = _takes(perturb_func, 2)
 
         @functools.wraps(perturb_func)
-        def wrapped(inputs: Tensor | Tensors, baselines: Baselines = None) -> tuple[Tensors, Tensors]:
+        def wrapped(inputs: Tensor | Tensors, baselines: Baseline = None) -> tuple[Tensors, Tensors]:
             xs = as_inputs(inputs, differentiable=False)
             arguments = (inputs, baselines) if takes_baselines and baselines is not None else (inputs,)
             disturbed = _tensors(perturb_func(*arguments))
@@ -147,6 +147,7 @@ def _noise(x: Tensor, radius: float) -> Tensor:
     return noise.to(x.dtype) if x.is_floating_point() else noise
 
 
+@with_arguments
 def sensitivity_max(
     explanation_func: Callable[..., TensorOrTuple],
     inputs: Tensor | Tensors,
@@ -212,7 +213,7 @@ class _Draws:
     """The perturbed copies of a batch, drawn block by block."""
 
     def __init__(
-        self, xs: Tensors, single: bool, samples: int, draw: Callable[..., Block], baselines: Baselines = None
+        self, xs: Tensors, single: bool, samples: int, draw: Callable[..., Block], baselines: Baseline = None
     ) -> None:
         self.xs, self.single, self.samples, self.draw, self.baselines = xs, single, samples, draw, baselines
         self.block = max(1, min(samples, DRAWN // max(1, sum(x.numel() for x in xs))))
@@ -259,7 +260,7 @@ def _dot(disturbances: Tensor, attribution: Tensor) -> Tensor:
 
 
 def _scores(question: Question, xs: Tensors) -> Tensor:
-    scores = question.scores(tuple(x.clone() for x in xs))
+    scores = question.scores(tuple(x.clone() for x in xs))[:, 0]
     if scores.numel() != len(xs[0]):
         raise AttributionError(
             f"infidelity: the model gave {scores.numel()} scores for {len(xs[0])} examples.",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 from torch import Tensor
 
-from attribution_core.classes.base import Attribution
+from attribution_core.classes.base import Attribution, Explained, alone
 from attribution_core.errors import AttributionError
 from attribution_core.methods.attention import attention_rollout
 from attribution_core.methods.cam import on_grid
 from attribution_core.question.attention import Attentions
+from attribution_core.question.question import Question
+from attribution_core.types import Inputs, Tensors
 
 
 @final
@@ -21,14 +23,11 @@ class AttentionRollout(Attribution):
     differentiates: ClassVar[bool] = False
     of_inputs: ClassVar[bool] = False
 
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        additional_forward_args: Any = None,
-        token: int | None = 0,
-    ) -> Tensor:
+    def attribute(self, inputs: Inputs, additional_forward_args: Any = None, token: int | None = 0) -> Tensor:
         """(B, tokens), rows summing to 1; for images (B, 1, h, w) over the patches, without the class token."""
-        with self._asking(inputs, None, additional_forward_args, site=Attentions()) as (question, xs, _):
+        request = self._read(inputs, extra=additional_forward_args)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
             rollout = attention_rollout(question.values(xs))
             if token is not None and not -rollout.shape[1] <= token < rollout.shape[1]:
                 raise AttributionError(
@@ -37,4 +36,8 @@ class AttentionRollout(Attribution):
                 )
             found = rollout.mean(1) if token is None else rollout[:, token]
             image = next((x for x in xs if x.dim() == 4), None)
-            return found if image is None else on_grid(found[..., None], (image.shape[2], image.shape[3]))
+            if image is not None:
+                found = on_grid(found[..., None], (image.shape[2], image.shape[3]))
+            return Explained((found[None],))
+
+        return cast("Tensor", self._answer(request, explain, site=Attentions(), pack=alone))

@@ -1,40 +1,48 @@
-"""What all shells share: reading arguments, the undisturbed run, convergence deltas."""
+"""What all shells share: read the request, embed ids, predict, run the method, hand back in the caller's form."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from attribution_core.classes.calls import flexible
-from attribution_core.errors import AttributionError
-from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.evaluation.observe import is_stacked, warn
+from attribution_core.classes.signatures import Attributions
+from attribution_core.errors import AttributionError, NotPerExample
+from attribution_core.evaluation.isolation import undisturbed
+from attribution_core.evaluation.observe import is_stacked, progress_bar, warn
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import embedded
-from attribution_core.question.question import Question, stacked
-from attribution_core.question.shared import Shared, Together
+from attribution_core.question.question import Question
+from attribution_core.question.request import NoBaselines, Request, read
 from attribution_core.question.site import Inputs, Site
-from attribution_core.question.target import Output, Predicted, Target, TargetLike, as_target
-from attribution_core.reading.arguments import (
-    UNUSED,
-    Baselines,
-    Tensors,
-    as_baseline,
-    as_baselines,
-    as_grad_kwargs,
-    as_inputs,
-    baseline_of_each,
-    is_ids,
-    owned,
-)
-from attribution_core.reading.forward import as_forward, device_of, moved
+from attribution_core.question.target import Output, Predicted, Target
+from attribution_core.reading.arguments import as_baseline, as_grad_kwargs, is_ids, owned
+from attribution_core.reading.help import documented
+from attribution_core.types import Baselines, TargetLike, Tensors
+from attribution_core.types import Inputs as InputsLike
+
+INPUTS = Inputs()
+NONE = NoBaselines()
+
+
+class Explained(NamedTuple):
+    """Attributions (targets, B, …), and convergence deltas (B or more, targets) or a list of those, if asked for."""
+
+    attributions: Tensors
+    deltas: Tensor | list[Tensor] | None = None
+
+
+Method = Callable[[Question, Tensors, Tensors], Explained]
+"""From a question, inputs and baselines to attributions."""
+
+Pack = Callable[[Tensors], Any]
+"""From one target's attributions to the form in which the caller gets them."""
 
 
 class Attribution(ABC):
@@ -51,12 +59,11 @@ class Attribution(ABC):
     shares_targets: ClassVar[bool] = True
     """Whether several targets can be answered from one forward pass."""
 
-    _names: tuple[str, ...] = ()
-    _targets: tuple[TargetLike, ...] = ()
+    attribute: Callable[..., Any]
+    _multiplies: bool = False
 
     def __init_subclass__(cls) -> None:
-        if "attribute" in vars(cls):
-            cls.attribute = flexible(vars(cls)["attribute"])  # type: ignore[attr-defined]
+        documented(cls)
 
     def __init__(self, forward_func: Callable[..., Any]) -> None:
         if not callable(forward_func):
@@ -71,99 +78,145 @@ class Attribution(ABC):
     @property
     def multiplies_by_inputs(self) -> bool:
         """Whether slopes are multiplied by the difference between input and baseline."""
-        return False
+        return self._multiplies
 
     def has_convergence_delta(self) -> bool:
         """Whether `attribute` can return a convergence delta."""
         return self.complete
 
-    @contextmanager
-    def _asking(
+    def _read(
         self,
-        inputs: Any,
-        target: TargetLike | Target,
-        extra: Any,
-        baselines: Baselines = UNUSED,
-        site: Site | None = None,
+        inputs: InputsLike,
+        target: TargetLike | Target = None,
+        targets: Sequence[TargetLike | Target] | None = None,
+        extra: Any = None,
+        baselines: Baselines | NoBaselines = NONE,
+    ) -> Request:
+        return read(self.forward_func, inputs, target, targets, extra, baselines, self.differentiates)
+
+    def _answer(
+        self,
+        request: Request,
+        method: Method,
+        *,
+        site: Site = INPUTS,
+        pack: Pack | None = None,
         grad_kwargs: Mapping[str, Any] | None = None,
-    ) -> Iterator[tuple[Question, Tensors, Tensors]]:
-        """Check the arguments, then lend question, inputs and baselines inside an undisturbed run.
+        show_progress: bool = False,
+    ) -> Attributions:
+        """What the method says of each target, in the caller's form."""
+        options = as_grad_kwargs(grad_kwargs)
 
-        All are on the model's device; token ids that a gradient is asked of have become their embeddings.
-        """
-        modules, options = submodules(self.forward_func), as_grad_kwargs(grad_kwargs)
-        device = device_of(modules)
-        given = moved(as_inputs(inputs, self.differentiates), device)
-        bases = () if baselines is UNUSED else baseline_of_each(baselines, len(given))
-        ids = self.differentiates and any(map(is_ids, given))
-        if bases and not ids:
-            bases = as_baselines(bases, given)
-        target = self._target_of(target, given[0].shape[0])
-        forward, rest = as_forward(self.forward_func, self._names, extra)
-        with undisturbed(modules, given):
-            rest = tree_map(owned, moved(rest, device)) if rest else ()
-            xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in given)
-            if ids:
-                forward, xs, bases = _with_embeddings(forward, xs, bases, rest, max(1, len(self._targets)))
-            kind = Shared if isinstance(target, Together) else Question
-            if isinstance(target, (Predicted, Together)):
-                target = _without_prediction(target, Question(forward, Predicted(), extra=rest), xs)
-            question = kind(forward, target, site or Inputs(), rest, whole=not is_stacked(), grad_kwargs=options)
-            yield question, xs, tuple(owned(b) for b in bases)
-            self._warn_of_unused(question)
+        def explain(targets: tuple[Target, ...]) -> Explained:
+            return self._mean(request, targets, method, site, options)
 
-    def target_of(self, inputs: Any, target: TargetLike | Target, extra: Any = None) -> Target:
-        """Read a target; "pred" is what the model predicts for these inputs."""
-        found = self._target_of(target, len(as_inputs(inputs, differentiable=False)[0]))
-        if not isinstance(found, Predicted):
-            return found
-        with self._asking(inputs, target, extra) as (question, _, _):
-            return question.target
+        with progress_bar(True, self.get_name()) if show_progress else nullcontext():
+            answers = self._of_each_target(request.targets, explain)
+        results = [_returned(found, place, pack or request.packed) for found, place in answers]
+        return results if request.several else results[0]
 
-    def _target_of(self, target: TargetLike | Target, rows: int) -> Target:
-        if not self._targets:
-            return as_target(target, rows, self.forward_func)
-        rows //= len(self._targets)
-        return Together(tuple(as_target(each, rows, self.forward_func) for each in self._targets))
+    def _of_each_target(
+        self, targets: tuple[Target, ...], explain: Callable[[tuple[Target, ...]], Explained]
+    ) -> list[tuple[Explained, int]]:
+        """What is found of each target, and which of the found ones it is; from one run where they can share it."""
+        if self.shares_targets or len(targets) == 1:
+            try:
+                found = explain(targets)
+                return [(found, place) for place in range(len(targets))]
+            except NotPerExample:  # some have a score for each example, others one for the whole batch
+                if len(targets) == 1:
+                    raise
+        return [(explain((target,)), 0) for target in targets]
 
-    def _warn_of_unused(self, question: Question) -> None:
-        unused = [
-            f"inputs[{self._names[place] if self._names else place!r}]"
-            for place, used in sorted(question.used.items())
-            if not used and isinstance(question.site, Inputs)
-        ]
-        if unused:
-            warn(f"The score does not depend on {', '.join(unused)}: attributions are zero.")
+    def _mean(
+        self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: dict[str, Any]
+    ) -> Explained:
+        """The mean over the baselines."""
+        each = [self._run(request, targets, b, method, site, options) for b in request.baselines or ((),)]
+        if len(each) == 1:
+            return each[0]
+        means = tuple(torch.stack(column).mean(0) for column in zip(*(e.attributions for e in each), strict=True))
+        return Explained(means, _mean_deltas([e.deltas for e in each]))
+
+    def _run(
+        self,
+        request: Request,
+        targets: tuple[Target, ...],
+        baselines: tuple[Any, ...],
+        method: Method,
+        site: Site = INPUTS,
+        options: Mapping[str, Any] | None = None,
+    ) -> Explained:
+        """Ask the method in an undisturbed run; token ids that a gradient is asked of become their embeddings."""
+        options = options or {}
+        with undisturbed(request.modules, request.inputs):
+            forward, bases = request.forward, baselines
+            extra = tree_map(owned, request.extra) if request.extra else ()
+            xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in request.inputs)
+            if self.differentiates and request.ids:
+                forward, xs, bases = _with_embeddings(forward, xs, bases, extra)
+            if any(isinstance(target, Predicted) for target in targets):
+                targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
+            question = Question(forward, targets, site, extra, whole=not is_stacked(), grad_kwargs=options)
+            found = method(question, xs, tuple(map(owned, bases)))
+        _warn_of_unused(question, request.names)
+        return found
+
+
+documented(Attribution)
+
+
+def alone(attributions: Tensors) -> Tensor:
+    """The one tensor of attributions that are not shaped like the inputs."""
+    return attributions[0]
+
+
+def _warn_of_unused(question: Question, names: tuple[str, ...]) -> None:
+    if all(question.used.values()) or not isinstance(question.site, Inputs):
+        return
+    places = [place for place, used in sorted(question.used.items()) if not used]
+    unused = ", ".join(f"inputs[{names[place] if names else place!r}]" for place in places)
+    warn(f"The score does not depend on {unused}: attributions are zero.")
+
+
+def _mean_deltas(each: list[Tensor | list[Tensor] | None]) -> Tensor | list[Tensor] | None:
+    if each[0] is None:
+        return None
+    if isinstance(each[0], list):
+        return [torch.stack(column).mean(0) for column in zip(*each, strict=True)]
+    return torch.stack(each).mean(0)  # type: ignore[arg-type]
+
+
+def _returned(found: Explained, place: int, pack: Pack) -> Any:
+    """One target's attributions, and its deltas if there are any, as the caller gets them."""
+    attributions = pack(tuple(a[place] for a in found.attributions))
+    if found.deltas is None:
+        return attributions
+    if isinstance(found.deltas, list):
+        return attributions, [delta[:, place] for delta in found.deltas]
+    return attributions, found.deltas[:, place]
 
 
 def _with_embeddings(
-    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...], copies: int
+    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...]
 ) -> tuple[Callable[..., Any], Tensors, Tensors]:
-    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well.
-
-    The inputs are `copies` times the same examples.
-    """
-    batch = len(inputs[0]) // copies
-    found = embedded(forward, tuple(x[:batch] for x in inputs), extra)
-    vectors = stacked(found.inputs, batch, copies)
+    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
+    found = embedded(forward, inputs, extra)
 
     def baseline(place: int, given: Any) -> Tensor:
         if given is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(given)):
-            return as_baseline(given, vectors[place], place)
+            return as_baseline(given, found.inputs[place], place)
         return found.embed(place, as_baseline(given, inputs[place], place))
 
-    return found.module, vectors, tuple(baseline(place, b) for place, b in enumerate(baselines))
+    return found.module, found.inputs, tuple(baseline(place, b) for place, b in enumerate(baselines))
 
 
-def _without_prediction(target: Target, asked: Question, inputs: Tensors) -> Target:
-    """The target with "pred" replaced by the class that is predicted for each of the inputs."""
-    if isinstance(target, Together):
-        once = tuple(x[: len(x) // len(target.targets)] for x in inputs)
-        return Together(tuple(_without_prediction(each, asked, once) for each in target.targets))
-    if not isinstance(target, Predicted):
-        return target
+def _without_prediction(targets: tuple[Target, ...], predicting: Question, inputs: Tensors) -> tuple[Target, ...]:
+    """The targets, with "pred" replaced by the class that is predicted for each of the inputs."""
     with torch.no_grad():
-        return Output(tuple((int(place),) for place in asked.scores(tuple(x.clone() for x in inputs))))
+        classes = predicting.scores(tuple(x.clone() for x in inputs))[:, 0].tolist()
+    top = Output(tuple((int(place),) for place in classes))
+    return tuple(top if isinstance(target, Predicted) else target for target in targets)
 
 
 class GradientAttribution(Attribution):
@@ -171,22 +224,28 @@ class GradientAttribution(Attribution):
 
     def compute_convergence_delta(
         self,
-        attributions: Tensor | tuple[Tensor, ...],
+        attributions: Tensor | Tensors,
         start_point: Baselines,
-        end_point: Tensor | tuple[Tensor, ...],
+        end_point: Tensor | Tensors,
         target: TargetLike = None,
         additional_forward_args: Any = None,
     ) -> Tensor:
         """Sum of an example's attributions − (score at end_point − score at start_point), shape (B,)."""
-        with self._asking(end_point, target, additional_forward_args, start_point) as (question, end, start):
-            parts = attributions if isinstance(attributions, tuple) else (attributions,)
+        request = self._read(end_point, target, None, additional_forward_args, start_point)
+        parts = attributions if isinstance(attributions, tuple) else (attributions,)
+
+        def missed(question: Question, end: Tensors, start: Tensors) -> Explained:
             if self.of_inputs and [p.shape for p in parts] != [x.shape for x in end]:
                 raise AttributionError(
                     f"attributions have shapes {[tuple(p.shape) for p in parts]}, "
                     f"end_point {[tuple(x.shape) for x in end]}.",
                     "They must match.",
                 )
-            return total(parts) - change(question, start, end)
+            return Explained((), total(tuple(p[None] for p in parts)) - change(question, start, end))
+
+        _, deltas = _returned(self._mean(request, request.targets, missed, INPUTS, {}), 0, tuple)
+        found: Tensor = deltas
+        return found
 
 
 class PerturbationAttribution(Attribution):

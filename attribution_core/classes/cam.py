@@ -2,94 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
-from attribution_core.classes.internal import LayerAttribution, LayerLike, OfLayers, as_layer, check_devices
+from attribution_core.classes.base import Explained, GradientAttribution, Method, PerturbationAttribution
+from attribution_core.classes.layer import GradKwargs, LayerAttribution, LayerLike, as_layer, check_devices
+from attribution_core.classes.signatures import Attributions, Targets, input_attribute, layer_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, layer_cam, score_cam, spread_over
 from attribution_core.methods.gradient import gradients, with_guided
-from attribution_core.question.question import Question
-from attribution_core.question.target import TargetLike
-from attribution_core.reading.arguments import Baselines, TensorOrTuple, Tensors, at_least, packed
+from attribution_core.question.question import Gradients, Question
+from attribution_core.reading.arguments import as_copies
 from attribution_core.rules.intercept import refuse_compiled
+from attribution_core.types import Baselines, Inputs, TargetLike, Tensors
+
+Map = Callable[[Tensor, Tensor], Tensor]
+"""From a layer's maps and their gradients, both (B, C, …), to a class activation map (B, 1, …)."""
 
 
-class _Cam(LayerAttribution, GradientAttribution):
-    """A class activation map."""
+class GradientCam(LayerAttribution, GradientAttribution):
+    """A class activation map made of a layer's maps and their gradients."""
 
     differentiates: ClassVar[bool] = False
 
-    def _maps(self, question: Question, xs: Tensors) -> list[tuple[Tensor, Tensor]]:
-        found = gradients(question, xs)
-        pairs = zip(found.values, found.slopes, strict=True)
-        return [(as_maps(value, xs), as_maps(slope, xs)) for value, slope in pairs]
+
+def maps_of(found: Gradients, xs: Tensors, activation_map: Map) -> Tensors:
+    """A map for each tensor that the layer passes on, (targets, B, 1, …)."""
+
+    def of_each_target(value: Tensor, slopes: Tensor) -> Tensor:
+        maps = as_maps(value, xs)
+        return torch.stack([activation_map(maps, as_maps(slope, xs)) for slope in slopes])
+
+    return tuple(map(of_each_target, found.values, found.slopes))
+
+
+def mapped(activation_map: Map) -> Method:
+    """The method that makes a class activation map."""
+    return lambda question, xs, _: Explained(maps_of(gradients(question, xs), xs, activation_map))
 
 
 @final
-class LayerGradCam(_Cam):
+class LayerGradCam(GradientCam):
     """A layer's maps, each weighted by its mean gradient, added up to one coarse map of where the score comes from."""
 
     citation = "selvaraju2017"
 
+    @layer_attribute
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
+        inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         attribute_to_layer_input: bool = False,
         relu_attributions: bool = False,
         attr_dim_summation: bool = True,
-        grad_kwargs: Mapping[str, Any] | None = None,
-    ) -> OfLayers:
+        grad_kwargs: GradKwargs = None,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
         """(B, 1, …) over the layer's positions, or with attr_dim_summation=False (B, C, …)."""
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, None, site, grad_kwargs) as (question, xs, _):
-            found = tuple(grad_cam(value, slope, attr_dim_summation) for value, slope in self._maps(question, xs))
-            return self._packed(tuple(map(torch.relu, found)) if relu_attributions else found, site)
+        request = self._read(inputs, target, targets, additional_forward_args)
+
+        def activation_map(maps: Tensor, slopes: Tensor) -> Tensor:
+            cam = grad_cam(maps, slopes, attr_dim_summation)
+            return cam.relu() if relu_attributions else cam
+
+        return self._answer_at(self._site(attribute_to_layer_input), request, mapped(activation_map), grad_kwargs)
+
+
+class PositiveCam(GradientCam):
+    """A map that is never negative."""
+
+    activation_map: Map
+
+    @layer_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        attribute_to_layer_input: bool = False,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """(B, 1, …) over the layer's positions, never negative."""
+        request = self._read(inputs, target, targets, additional_forward_args)
+        return self._answer_at(self._site(attribute_to_layer_input), request, mapped(self.activation_map))
 
 
 @final
-class LayerGradCamPlusPlus(_Cam):
+class LayerGradCamPlusPlus(PositiveCam):
     """Grad-CAM with pixelwise weights of the gradients, so that several objects of a class all show."""
 
     citation = "chattopadhay2018"
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        attribute_to_layer_input: bool = False,
-    ) -> OfLayers:
-        """(B, 1, …) over the layer's positions, never negative."""
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, None, site) as (question, xs, _):
-            return self._packed(tuple(grad_cam_plus_plus(*pair) for pair in self._maps(question, xs)), site)
+    activation_map = staticmethod(grad_cam_plus_plus)
 
 
 @final
-class LayerCam(_Cam):
+class LayerCam(PositiveCam):
     """A layer's maps, each position weighted by its own positive gradient: fine maps, also from early layers."""
 
     citation = "jiang2021"
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        attribute_to_layer_input: bool = False,
-    ) -> OfLayers:
-        """(B, 1, …) over the layer's positions, never negative."""
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, None, site) as (question, xs, _):
-            return self._packed(tuple(layer_cam(*pair) for pair in self._maps(question, xs)), site)
+    activation_map = staticmethod(layer_cam)
 
 
 @final
@@ -98,27 +116,32 @@ class LayerScoreCam(LayerAttribution, PerturbationAttribution):
 
     citation = "wang2020"
 
+    @layer_attribute
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
+        inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         attribute_to_layer_input: bool = False,
         perturbations_per_eval: int = 1,
-    ) -> OfLayers:
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
         """(B, 1, …) over the layer's positions, never negative."""
-        copies = at_least("perturbations_per_eval", perturbations_per_eval, 1)
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, baselines, site) as (question, xs, bs):
-            if len(xs) > 1 or not 3 <= xs[0].dim() <= 5:
-                raise AttributionError(
-                    f"LayerScoreCam got inputs of shapes {[tuple(x.shape) for x in xs]}.",
-                    "It masks one input (B, C, …) with 1 to 3 spatial dimensions; pass others as further arguments.",
-                )
-            rows = None if copies == 1 else copies * len(xs[0])
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, shapes = as_copies(perturbations_per_eval, request.batch), [tuple(x.shape) for x in request.inputs]
+        if len(shapes) > 1 or not 3 <= len(shapes[0]) <= 5:
+            raise AttributionError(
+                f"LayerScoreCam got inputs of shapes {shapes}.",
+                "It masks one input (B, C, …) with 1 to 3 spatial dimensions; pass others as further arguments.",
+            )
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             maps = [as_maps(value, xs) for value in question.values(xs)]
-            return self._packed(tuple(score_cam(question, xs, bs, each, rows) for each in maps), site)
+            return Explained(tuple(score_cam(question, xs, bases, each, rows) for each in maps))
+
+        return self._answer_at(self._site(attribute_to_layer_input), request, explain)
 
 
 @final
@@ -134,26 +157,33 @@ class GuidedGradCam(GradientAttribution):
         check_devices(device_ids)
         self.model = model
         self.layer = layer
-        self._part = as_layer(layer)
+        self._layer = as_layer(layer)
 
+    @input_attribute
     def attribute(
         self,
-        inputs: TensorOrTuple,
+        inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         interpolate_mode: str = "nearest",
         attribute_to_layer_input: bool = False,
-    ) -> TensorOrTuple:
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
         """Positive part of Grad-CAM · guided gradient; shapes of the inputs."""
         refuse_compiled(self.model)
-        site = replace(self._part, of_input=attribute_to_layer_input or self._part.of_input)
-        with self._asking(inputs, target, additional_forward_args) as (question, xs, _):
-            found, fine = with_guided(question, site, xs)
-            if len(found.values) > 1 and site.call != "sum":
+        site = replace(self._layer, of_input=attribute_to_layer_input or self._layer.of_input)
+        request = self._read(inputs, target, targets, additional_forward_args)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            usual, guided = with_guided(question, site, xs)
+            if len(usual.values) > 1 and site.call != "sum":
                 raise AttributionError("GuidedGradCam: the layer passes on several tensors.", "Choose another layer.")
-            pairs = zip(found.values, found.slopes, strict=True)
-            maps = [grad_cam(as_maps(value, xs), as_maps(slope, xs)) for value, slope in pairs]
-            cam = torch.stack(maps).sum(0).relu()
-            return packed(
-                tuple(spread_over(cam, x, interpolate_mode) * f for x, f in zip(xs, fine, strict=True)), inputs
-            )
+            cams = torch.stack(maps_of(usual, xs, grad_cam)).sum(0).relu()
+            return Explained(tuple(_stretched(cams, x, interpolate_mode) * g for x, g in zip(xs, guided, strict=True)))
+
+        return self._answer(request, explain)
+
+
+def _stretched(cams: Tensor, x: Tensor, mode: str) -> Tensor:
+    return torch.stack([spread_over(cam, x, mode) for cam in cams])

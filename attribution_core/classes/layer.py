@@ -1,4 +1,4 @@
-"""Attributions to the values at a layer.
+"""What methods at layers share: which layers, and the form in which their attributions are handed back.
 
 `layer` is a module, `Layer(module, call=…)` where the module runs several times in one pass, or a list of those; a list
 of results comes back for a list of layers. Results are shaped like the layer's values: a tensor, or a tuple where the
@@ -8,68 +8,96 @@ layer passes on several.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from typing import Any, final
+from dataclasses import replace
+from typing import Any, ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.graph import save_on_cpu
 
-from attribution_core.classes.base import GradientAttribution, PerturbationAttribution
-from attribution_core.classes.internal import (
-    LayerAttribution,
-    LayerLike,
-    MultiplyingLayer,
-    OfLayers,
-    each_layer,
-    for_each_example,
-)
-from attribution_core.classes.primary import combination
+from attribution_core.classes.base import Attribution, GradientAttribution, Method
+from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import AttributionError
-from attribution_core.methods import ablation, deeplift, integrated_gradients
-from attribution_core.methods.conductance import conductance, internal_influence
-from attribution_core.methods.delta import change, total
-from attribution_core.methods.gradient import gradients
-from attribution_core.methods.paths import Quadrature, quadrature
+from attribution_core.methods.cam import on_grid
+from attribution_core.methods.delta import total
 from attribution_core.question.question import Question
-from attribution_core.question.site import Layers
-from attribution_core.question.target import TargetLike
-from attribution_core.reading.arguments import Baselines, Tensors, as_baselines, as_rows, at_least
-from attribution_core.reading.masks import as_groups
-from attribution_core.rules.intercept import refuse_compiled
+from attribution_core.question.request import Request
+from attribution_core.question.site import Layer, Layers
+from attribution_core.types import LayerValues, Tensors
+
+LayerLike = nn.Module | Layer
+"""A module, or Layer(module, call=…) for one that runs several times in one pass."""
 
 GradKwargs = Mapping[str, Any] | None
 
 
-@final
-class LayerActivation(LayerAttribution):
-    """What a layer computes."""
+class LayerAttribution(Attribution):
+    """A method that attributes to the values at a layer, or at each of a list of layers."""
 
-    citation = "erhan2009"
-    differentiates = False
+    of_inputs: ClassVar[bool] = False
 
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Always."""
-        return True
-
-    def attribute(
+    def __init__(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
-        additional_forward_args: Any = None,
-        attribute_to_layer_input: bool = False,
-    ) -> OfLayers:
-        """The layer's values."""
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, None, additional_forward_args, site=site) as (question, xs, _):
-            return self._packed(question.values(xs), site)
+        forward_func: Callable[..., Any],
+        layer: LayerLike | Sequence[LayerLike],
+        device_ids: list[int] | None = None,
+    ) -> None:
+        super().__init__(forward_func)
+        check_devices(device_ids)
+        self.layer = layer
+        self.device_ids = device_ids
+        self._many = isinstance(layer, (list, tuple))
+        self._layers = tuple(map(as_layer, layer if isinstance(layer, (list, tuple)) else (layer,)))
+        if not self._layers:
+            raise AttributionError("layer is an empty list.", "Pass a module of the model, or several.")
+
+    def _site(self, of_input: bool) -> Layers:
+        return Layers(tuple(replace(part, of_input=of_input or part.of_input) for part in self._layers))
+
+    def _answer_at(
+        self, site: Layers, request: Request, method: Method, grad_kwargs: GradKwargs = None
+    ) -> Attributions:
+        """What the method says of the layers' values."""
+
+        def pack(attributions: Tensors) -> LayerValues:
+            each = [
+                layer.joined(values) for layer, values in zip(self._layers, site.divided(attributions), strict=True)
+            ]
+            return self._one_or_all([values[0] if len(values) == 1 else values for values in each])
+
+        return self._answer(request, method, site=site, pack=pack, grad_kwargs=grad_kwargs)
+
+    def _one_or_all(self, of_each_layer: list[Any]) -> Any:
+        return of_each_layer if self._many else of_each_layer[0]
+
+    def _deltas(self, site: Layers, attributions: Tensors, change: Tensor) -> Any:
+        """By how much the sum at each layer exceeds the score's change, (B, targets); a list for a list of layers."""
+        return self._one_or_all([total(values) - change for values in site.divided(attributions)])
+
+    def _for_each(self, name: str, given: Any) -> Sequence[Any]:
+        """An argument with an entry for each layer."""
+        if not self._many:
+            return [given]
+        if given is None:
+            return [None] * len(self._layers)
+        if not isinstance(given, list) or len(given) != len(self._layers):
+            raise AttributionError(f"{name} must be a list with one entry for each of {len(self._layers)} layers.")
+        return given
+
+    @staticmethod
+    def interpolate(
+        layer_attribution: Tensor, interpolate_dims: int | tuple[int, ...], interpolate_mode: str = "nearest"
+    ) -> Tensor:
+        """Stretch attributions (B, C, …) over an input's spatial size, (B, C, *interpolate_dims).
+
+        Tokens (B, class token + patches, C) of an image model are put on their grid first.
+        """
+        if isinstance(interpolate_dims, tuple) and len(interpolate_dims) == 2 and layer_attribution.dim() == 3:
+            layer_attribution = on_grid(layer_attribution, (interpolate_dims[0], interpolate_dims[1]))
+        return F.interpolate(layer_attribution, interpolate_dims, mode=interpolate_mode)
 
 
-@final
-class LayerGradientXActivation(MultiplyingLayer):
-    """Each value of a layer times the score's gradient: its share in a linear approximation of what follows."""
-
-    citation = "shrikumar2016"
-    differentiates = False
+class MultiplyingLayer(LayerAttribution, GradientAttribution):
+    """A layer method whose slopes may be multiplied by values."""
 
     def __init__(
         self,
@@ -77,234 +105,45 @@ class LayerGradientXActivation(MultiplyingLayer):
         layer: LayerLike | Sequence[LayerLike],
         device_ids: list[int] | None = None,
         multiply_by_inputs: bool = True,
-        memory_efficient: bool = False,
     ) -> None:
-        super().__init__(forward_func, layer, device_ids, multiply_by_inputs)
-        self.memory_efficient = memory_efficient
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        attribute_to_layer_input: bool = False,
-        grad_kwargs: GradKwargs = None,
-    ) -> OfLayers:
-        """Value · d score / d value, or the gradient alone; shapes of the layer's values."""
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, None, site, grad_kwargs) as (question, xs, _):
-            with save_on_cpu() if self.memory_efficient else nullcontext():
-                found = gradients(question, xs)
-            if not self._multiply:
-                return self._packed(found.slopes, site)
-            return self._packed(_products(found.values, found.slopes), site)
+        super().__init__(forward_func, layer, device_ids)
+        self._multiplies = multiply_by_inputs
 
 
-@final
-class LayerConductance(LayerAttribution, GradientAttribution):
-    """How much of the score's change flows through each value of a layer on the way from a baseline to the input."""
-
-    citation = "dhamdhere2019"
-    complete = True
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Always."""
-        return True
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: Quadrature = "gausslegendre",
-        internal_batch_size: int | None = None,
-        return_convergence_delta: bool = False,
-        attribute_to_layer_input: bool = False,
-        grad_kwargs: GradKwargs = None,
-    ) -> Any:
-        """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,)."""
-        positions, _ = quadrature(method, at_least("n_steps", n_steps, 1) + 1)
-        rows = as_rows(internal_batch_size)
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, baselines, site, grad_kwargs) as (question, xs, bs):
-            found = conductance(question, xs, bs, positions, rows)
-            return self._with_delta(found, site, question, xs, bs, return_convergence_delta)
-
-    def _with_delta(
-        self, found: Tensors, site: Layers, question: Question, xs: Tensors, bases: Tensors, asked: bool
-    ) -> Any:
-        if not asked:
-            return self._packed(found, site)
-        rise = change(question, bases, xs)
-        deltas = [total(own) - rise for own in site.divided(found)]
-        return self._packed(found, site), deltas if self._many else deltas[0]
+def as_layer(layer: LayerLike) -> Layer:
+    """A layer as a site."""
+    return layer if isinstance(layer, Layer) else Layer(layer)
 
 
-@final
-class InternalInfluence(LayerAttribution, GradientAttribution):
-    """The score's gradient at a layer, averaged over the way from a baseline to the input."""
-
-    citation = "leino2018"
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: Quadrature = "gausslegendre",
-        internal_batch_size: int | None = None,
-        attribute_to_layer_input: bool = False,
-        grad_kwargs: GradKwargs = None,
-    ) -> OfLayers:
-        """The mean gradient; shapes of the layer's values."""
-        rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, baselines, site, grad_kwargs) as (question, xs, bs):
-            return self._packed(internal_influence(question, xs, bs, rule, rows), site)
+def each_layer(question: Question, values: Tensors) -> list[tuple[int, Question, Tensors]]:
+    """The question of each layer, and of each call of one, by itself: the layer's number, the question, its values."""
+    site = question.site
+    if not isinstance(site, Layers):
+        return [(0, question, values)]
+    found = []
+    for number, (part, own) in enumerate(zip(site.parts, site.divided(values), strict=True)):
+        single = [replace(part, call=call) for call in range(len(own))] if part.call == "sum" else [part]
+        groups = [(value,) for value in own] if part.call == "sum" else [own]
+        for layer, group in zip(single, groups, strict=True):
+            found.append((number, replace(question, site=Layers((layer,), (len(group),)), used={}), group))
+    return found
 
 
-@final
-class LayerIntegratedGradients(MultiplyingLayer):
-    """Gradients summed along the way of a layer's values from those on a baseline to those on the input."""
-
-    citation = "sundararajan2017"
-    differentiates = False
-    complete = True
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        n_steps: int = 50,
-        method: Quadrature = "gausslegendre",
-        internal_batch_size: int | None = None,
-        return_convergence_delta: bool = False,
-        attribute_to_layer_input: bool = False,
-        grad_kwargs: GradKwargs = None,
-    ) -> Any:
-        """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,).
-
-        Several layers move together, as the tables of an embedding must; if one feeds another, each moves by itself.
-        """
-        rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, baselines, site, grad_kwargs) as (question, xs, bs):
-            starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bs, xs))
-
-            def along(asked: Question, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
-                lifted = asked.lifted(xs)
-                return integrated_gradients(lifted, ends, starts, rule, self._multiply, rows), all(lifted.used.values())
-
-            found, together = along(question, starts, ends)
-            pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))
-            apart = not together and len(pairs) > 1
-            if apart:
-                each = [along(asked, start, end)[0] for (_, asked, start), (_, _, end) in pairs]
-                found = tuple(value for values in each for value in values)
-            if not return_convergence_delta:
-                return self._packed(found, site)
-            rise = change(question, bs, xs)
-            apart = apart and self._many
-            delta = [total(own) - rise for own in site.divided(found)] if apart else total(found) - rise
-            return self._packed(found, site), delta
-
-
-@final
-class LayerDeepLift(LayerAttribution, GradientAttribution):
-    """Compares every activation with that on a baseline; a layer's attributions add up to the score's change."""
-
-    citation = "shrikumar2017"
-    differentiates = False
-    complete = True
-
-    def __init__(
-        self,
-        model: nn.Module | Callable[..., Any],
-        layer: LayerLike | Sequence[LayerLike],
-        multiply_by_inputs: bool = True,
-    ) -> None:
-        super().__init__(model, layer)
-        self.model = model
-        self._multiply = multiply_by_inputs
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """As constructed."""
-        return self._multiply
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        return_convergence_delta: bool = False,
-        attribute_to_layer_input: bool = False,
-        custom_attribution_func: Callable[..., Tensors] | None = None,
-        grad_kwargs: GradKwargs = None,
-    ) -> Any:
-        """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,)."""
-        refuse_compiled(self.model)
-        if grad_kwargs and grad_kwargs.get("create_graph"):
+def for_each_example(values: Tensors, batch: int) -> Tensors:
+    """Values with a row per example; one row for all, as of position embeddings, is expanded."""
+    for value in values:
+        if len(value) not in (1, batch):
             raise AttributionError(
-                "LayerDeepLift: multipliers have no gradients; grad_kwargs has create_graph.",
-                "Use LayerIntegratedGradients or LayerGradientXActivation where attributions are trained.",
+                f"The layer's values have shape {tuple(value.shape)} for {batch} examples.",
+                "Choose a layer with one row per example in dimension 0.",
             )
-        combine = combination(custom_attribution_func, self._multiply)
-        site = self._site(attribute_to_layer_input)
-        with self._asking(inputs, target, additional_forward_args, baselines, site, grad_kwargs) as (question, xs, bs):
-            found = deeplift(question, xs, bs)
-            parts = (site.divided(values) for values in (found.multipliers, found.values, found.baseline_values))
-            each = [combine(*part) for part in zip(*parts, strict=True)]
-            packed = self._packed(tuple(value for values in each for value in values), site)
-            if not return_convergence_delta:
-                return packed
-            deltas = [total(own) - (found.scores - found.baseline_scores) for own in each]
-            return packed, deltas if self._many else deltas[0]
+    return tuple(value.expand(batch, *value.shape[1:]) for value in values)
 
 
-@final
-class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
-    """How much the score falls when each value of a layer, or group of values, is replaced by a baseline."""
-
-    citation = "zeiler2014"
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Always."""
-        return True
-
-    def attribute(
-        self,
-        inputs: Tensor | tuple[Tensor, ...],
-        layer_baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        layer_mask: Tensor | tuple[Tensor, ...] | None = None,
-        attribute_to_layer_input: bool = False,
-        perturbations_per_eval: int = 1,
-    ) -> OfLayers:
-        """The fall of the score; shapes of the layer's values. A list of layers takes lists of baselines and masks."""
-        copies = at_least("perturbations_per_eval", perturbations_per_eval, 1)
-        site = self._site(attribute_to_layer_input)
-        bases, masks = self._for_each("layer_baselines", layer_baselines), self._for_each("layer_mask", layer_mask)
-        with self._asking(inputs, target, additional_forward_args, site=site) as (question, xs, _):
-            values = for_each_example(question.values(xs), len(xs[0]))
-            found: list[Tensor] = []
-            for number, asked, own in each_layer(question, values):
-                starts = as_baselines(bases[number], own)
-                features = as_groups(masks[number], own)
-                rows = None if copies == 1 else copies * len(own[0])
-                found += ablation(asked.lifted(xs), own, starts, features, rows)
-            return self._packed(tuple(found), site)
-
-
-def _products(values: Tensors, slopes: Tensors) -> Tensors:
-    return tuple(v * s for v, s in zip(values, slopes, strict=True))
+def check_devices(device_ids: list[int] | None) -> None:
+    """Refuse a model that is replicated over several devices."""
+    if device_ids is not None and len(device_ids) > 1:
+        raise AttributionError(
+            f"device_ids={device_ids}: a model spread over devices by DataParallel hides its layers.",
+            "Pass the model as it was before, model.module.",
+        )

@@ -8,15 +8,16 @@ from typing import Any, ClassVar, cast, final
 import torch
 from torch import Tensor
 
+from attribution_core.classes.ablation import FeatureAblation
 from attribution_core.classes.base import Attribution
-from attribution_core.classes.primary import FeatureAblation
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
 from attribution_core.evaluation.isolation import same_randomness, submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, progress_bar
 from attribution_core.question.question import copied
-from attribution_core.reading.arguments import Baselines, Tensors, as_baselines, as_inputs, at_least
+from attribution_core.reading.arguments import as_baselines, as_inputs, at_least
 from attribution_core.reading.masks import Groups, as_groups
+from attribution_core.types import Baseline, Tensors
 
 ATTRIBUTED, FORWARDED, WITHHELD = 0, 1, 2
 """Roles of what a data loader returns."""
@@ -46,7 +47,7 @@ class DataLoaderAttribution(Attribution):
         self,
         dataloader: Iterable[object],
         input_roles: tuple[int, ...] | None = None,
-        baselines: Baselines = None,
+        baselines: Baseline = None,
         feature_mask: Tensor | tuple[Tensor, ...] | None = None,
         reduce: Reduce | None = None,
         to_metric: ToMetric | None = None,

@@ -3,102 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, final, overload
+from typing import Any, final
 
 from torch import Tensor, nn
 
-from attribution_core.classes.base import GradientAttribution
-from attribution_core.classes.internal import LayerAttribution, LayerLike
+from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.layer import LayerAttribution, LayerLike
+from attribution_core.classes.signatures import (
+    Attributions,
+    Targets,
+    input_attribute_with_delta,
+    layer_attribute_with_delta,
+)
 from attribution_core.methods.delta import total
 from attribution_core.methods.lrp import lrp
-from attribution_core.question.question import Gradients
-from attribution_core.question.site import Site
-from attribution_core.question.target import TargetLike
-from attribution_core.reading.arguments import TensorOrTuple, packed
+from attribution_core.question.question import Question
 from attribution_core.rules.composites import Composite, as_composite
 from attribution_core.rules.intercept import refuse_compiled
+from attribution_core.types import Inputs, TargetLike, Tensors
 
 
-class _Relevance(GradientAttribution):
+class Relevance(GradientAttribution):
     """What LRP is to inputs and to layers alike."""
 
     citation = "bach2015"
     complete = True
     shares_targets = False
-
-    @property
-    def multiplies_by_inputs(self) -> bool:
-        """Always."""
-        return True
+    _multiplies = True
 
     def compute_convergence_delta(  # type: ignore[override]
-        self, attributions: Tensor | tuple[Tensor, ...], output: Tensor
+        self, attributions: Tensor | Tensors, output: Tensor
     ) -> Tensor:
         """Score − sum of an example's relevance, shape (B,): what biases and epsilon absorbed."""
         parts = (attributions,) if isinstance(attributions, Tensor) else attributions
-        return output - total(parts).to(output)
+        return absorbed(tuple(part[None] for part in parts), output[:, None])[:, 0]
 
-    def _relevance(
-        self, site: Site | None, inputs: Any, target: TargetLike, extra: Any, composite: Any, verbose: bool
-    ) -> Gradients:
-        refuse_compiled(self.forward_func)
-        chosen = as_composite(composite)
-        with self._asking(inputs, target, extra, site=site) as (question, xs, _):
-            return lrp(question, xs, chosen, verbose)
+
+def absorbed(relevance: Tensors, scores: Tensor) -> Tensor:
+    """Scores (B, targets) − sums of relevance (targets, B, …)."""
+    return scores - total(relevance).to(scores)
 
 
 @final
-class LRP(_Relevance):
+class LRP(Relevance):
     """Distributes the score over the inputs, layer by layer, in proportion to what each value contributed."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
         self.model = model
 
-    @overload
+    @input_attribute_with_delta
     def attribute(
         self,
-        inputs: TensorOrTuple,
-        target: TargetLike = ...,
-        additional_forward_args: Any = ...,
-        return_convergence_delta: Literal[False] = ...,
-        verbose: bool = ...,
-        *,
-        composite: str | Composite | None = ...,
-    ) -> TensorOrTuple: ...
-
-    @overload
-    def attribute(
-        self,
-        inputs: TensorOrTuple,
-        target: TargetLike = ...,
-        additional_forward_args: Any = ...,
-        *,
-        return_convergence_delta: Literal[True],
-        verbose: bool = ...,
-        composite: str | Composite | None = ...,
-    ) -> tuple[TensorOrTuple, Tensor]: ...
-
-    def attribute(
-        self,
-        inputs: TensorOrTuple,
+        inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         return_convergence_delta: bool = False,
         verbose: bool = False,
         *,
         composite: str | Composite | None = None,
-    ) -> TensorOrTuple | tuple[TensorOrTuple, Tensor]:
+        targets: Targets | None = None,
+    ) -> Attributions:
         """Relevance shaped like the inputs, and with `return_convergence_delta` what is missing to the score, (B,)."""
-        found = self._relevance(None, inputs, target, additional_forward_args, composite, verbose)
-        relevance = packed(found.slopes, inputs)
-        if not return_convergence_delta:
-            return relevance
-        return relevance, self.compute_convergence_delta(found.slopes, found.scores)
+        refuse_compiled(self.model)
+        rules = as_composite(composite)
+        request = self._read(inputs, target, targets, additional_forward_args)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            found = lrp(question, xs, rules, verbose)
+            return Explained(found.slopes, absorbed(found.slopes, found.scores) if return_convergence_delta else None)
+
+        return self._answer(request, explain)
 
 
 @final
-class LayerLRP(_Relevance, LayerAttribution):
+class LayerLRP(Relevance, LayerAttribution):
     """The relevance of a layer's values: how much of the score each of them carries."""
 
     differentiates = False
@@ -107,9 +86,10 @@ class LayerLRP(_Relevance, LayerAttribution):
         LayerAttribution.__init__(self, model, layer)
         self.model = model
 
+    @layer_attribute_with_delta
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
+        inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         return_convergence_delta: bool = False,
@@ -117,15 +97,21 @@ class LayerLRP(_Relevance, LayerAttribution):
         verbose: bool = False,
         *,
         composite: str | Composite | None = None,
-    ) -> Any:
+        targets: Targets | None = None,
+    ) -> Attributions:
         """Shapes of the layer's values, and with `return_convergence_delta` what is missing to the score, (B,).
 
         For a list of layers both are lists.
         """
-        site = self._site(attribute_to_layer_input)
-        found = self._relevance(site, inputs, target, additional_forward_args, composite, verbose)
-        relevance = self._packed(found.slopes, site)
-        if not return_convergence_delta:
-            return relevance
-        deltas = [self.compute_convergence_delta(own, found.scores) for own in site.divided(found.slopes)]
-        return relevance, deltas if self._many else deltas[0]
+        refuse_compiled(self.model)
+        rules, site = as_composite(composite), self._site(attribute_to_layer_input)
+        request = self._read(inputs, target, targets, additional_forward_args)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            found = lrp(question, xs, rules, verbose)
+            if not return_convergence_delta:
+                return Explained(found.slopes)
+            missing = [absorbed(values, found.scores) for values in site.divided(found.slopes)]
+            return Explained(found.slopes, self._one_or_all(missing))
+
+        return self._answer_at(site, request, explain)

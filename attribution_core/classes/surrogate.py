@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import PerturbationAttribution
-from attribution_core.classes.perturbation import Mask, spread
+from attribution_core.classes.base import Explained, PerturbationAttribution, alone
+from attribution_core.classes.shapley import by_feature, spread
+from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.isolation import seeded
-from attribution_core.evaluation.observe import nested, progress_bar, warn
+from attribution_core.evaluation.observe import nested, warn
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import Lasso, LinearModel
-from attribution_core.methods.shapley import estimated_values
 from attribution_core.methods.surrogate import (
     Fitted,
     InterpretableModel,
@@ -29,9 +29,10 @@ from attribution_core.methods.surrogate import (
     lime,
     surrogate,
 )
-from attribution_core.question.target import TargetLike
-from attribution_core.reading.arguments import Baselines, TensorOrTuple, as_tolerance, at_least, packed
+from attribution_core.question.question import Question
+from attribution_core.reading.arguments import as_copies, at_least
 from attribution_core.reading.masks import as_groups
+from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
 
 ALPHA = 0.01
 """The penalty of Lime's default model."""
@@ -43,6 +44,7 @@ class LimeBase(PerturbationAttribution):
 
     citation = "ribeiro2016"
     of_inputs = False
+    shares_targets = False
 
     def __init__(
         self,
@@ -72,9 +74,10 @@ class LimeBase(PerturbationAttribution):
             to_interp_rep_transform,
         )
 
+    @input_attribute  # type: ignore[arg-type]  # **kwargs, as in Captum
     def attribute(
         self,
-        inputs: TensorOrTuple,
+        inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: Any = None,
         n_samples: int = 50,
@@ -82,49 +85,30 @@ class LimeBase(PerturbationAttribution):
         show_progress: bool = False,
         *,
         seed: int | None = None,
+        targets: Targets | None = None,
         **kwargs: Any,
-    ) -> Any:
+    ) -> Attributions:
         """What the interpretable model says of itself, for one example or a batch with one score; further keywords go
         to all functions given to the constructor."""
-        count, copies = (
-            at_least("n_samples", n_samples, 1),
-            at_least("perturbations_per_eval", perturbations_per_eval, 1),
-        )
-        with (
-            self._asking(inputs, target, additional_forward_args) as (question, xs, _),
-            progress_bar(show_progress, self.get_name()),
-            seeded(seed, xs),
-        ):
-            rows = None if copies == 1 else copies * len(xs[0])
-            given = packed(xs, inputs)
-            return surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
+        count = at_least("n_samples", n_samples, 1)
+        request = self._read(inputs, target, targets, additional_forward_args)
+        rows = as_copies(perturbations_per_eval, request.batch)
 
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            given = xs[0] if request.single else xs
+            with seeded(seed, xs):
+                said = surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
+            return Explained(cast("Tensors", ([said],)))
 
-class _OfFeatures(PerturbationAttribution):
-    """A surrogate whose features are present or absent."""
-
-    def _answered(
-        self,
-        game: Game,
-        values: list[Tensor],
-        inputs: TensorOrTuple,
-        return_input_shape: bool,
-    ) -> TensorOrTuple:
-        if return_input_shape:
-            return packed(spread(game, values), inputs)
-        if len({len(value) for value in values}) > 1:
-            raise AttributionError(
-                "return_input_shape=False: the examples have different numbers of features.",
-                "Give every example as many, or leave return_input_shape=True.",
-            )
-        return torch.cat([value.T for value in values])  # type: ignore[return-value]
+        return self._answer(request, explain, pack=alone, show_progress=show_progress)
 
 
 @final
-class Lime(_OfFeatures):
+class Lime(PerturbationAttribution):
     """How a sparse linear model, fitted to what the model says of changed copies of the input, weighs each feature."""
 
     citation = "ribeiro2016"
+    shares_targets = False
 
     def __init__(
         self,
@@ -139,9 +123,10 @@ class Lime(_OfFeatures):
         self.perturb_func = perturb_func
         self._own_model = interpretable_model is not None
 
+    @input_attribute
     def attribute(
         self,
-        inputs: TensorOrTuple,
+        inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
         additional_forward_args: Any = None,
@@ -152,27 +137,27 @@ class Lime(_OfFeatures):
         show_progress: bool = False,
         *,
         seed: int | None = None,
-    ) -> TensorOrTuple:
+        targets: Targets | None = None,
+    ) -> Attributions:
         """Coefficients, shaped as in FeatureAblation, or (B, features) where `return_input_shape` is false."""
-        count, copies = (
-            at_least("n_samples", n_samples, 1),
-            at_least("perturbations_per_eval", perturbations_per_eval, 1),
-        )
-        with (
-            self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
-            progress_bar(show_progress, self.get_name()),
-        ):
-            rows = None if copies == 1 else copies * len(xs[0])
-            game = Game(question, xs, bases, as_groups(feature_mask, xs), rows)
-            model = self.interpretable_model
+        count = at_least("n_samples", n_samples, 1)
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+        model = self.interpretable_model
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            game = Game(question, xs, bases, as_groups(mask, xs), rows)
             if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
                 draws = Draws(seed, xs[0].device)
                 values = self._nonzero([lime(part, count, model, draws) for part in game.each()])
             else:
                 draws = Draws(seed, torch.device("cpu"))
                 with seeded(seed, xs):
-                    values = self._own_way(game, count, draws, isinstance(inputs, Tensor))
-            return self._answered(game, values, inputs, return_input_shape)
+                    values = self._own_way(game, count, draws, request.single)
+            return Explained(spread(game, values) if return_input_shape else (by_feature(game, values),))
+
+        pack = None if return_input_shape else alone
+        return self._answer(request, explain, pack=pack, show_progress=show_progress)
 
     def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
         """The coefficients; where the default penalty left none though the scores differ, it is taken relative to
@@ -236,45 +221,6 @@ def _single_scores(game: Game) -> list[Game]:
     if batch == 1 or len(plain_scores(game.question, tuple(x.clone() for x in game.inputs))) != batch:
         return [game]
     return [game.of(row) for row in range(batch)]
-
-
-@final
-class KernelShap(_OfFeatures):
-    """Shapley values, estimated from a number of evaluations that does not grow with the number of features."""
-
-    citation = "lundberg2017"
-
-    def attribute(
-        self,
-        inputs: TensorOrTuple,
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: Any = None,
-        feature_mask: Mask = None,
-        n_samples: int = 25,
-        perturbations_per_eval: int = 1,
-        return_input_shape: bool = True,
-        show_progress: bool = False,
-        *,
-        tolerance: float | None = None,
-        seed: int | None = None,
-    ) -> TensorOrTuple:
-        """Values that add up to the score's change, shaped as in FeatureAblation, or (B, features) where
-        `return_input_shape` is false; exact where `n_samples` reaches 2^features."""
-        count, copies = (
-            at_least("n_samples", n_samples, 1),
-            at_least("perturbations_per_eval", perturbations_per_eval, 1),
-        )
-        share = as_tolerance(tolerance)
-        with (
-            self._asking(inputs, target, additional_forward_args, baselines) as (question, xs, bases),
-            progress_bar(show_progress, self.get_name()),
-        ):
-            rows = None if copies == 1 else copies * len(xs[0])
-            game = Game(question, xs, bases, as_groups(feature_mask, xs), rows)
-            draws = Draws(seed, xs[0].device)
-            values = [estimated_values(part, count, draws, share) for part in game.each()]
-            return self._answered(game, values, inputs, return_input_shape)
 
 
 def _fittable(model: Any) -> InterpretableModel:

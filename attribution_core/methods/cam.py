@@ -11,8 +11,9 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
 from attribution_core.reading.arguments import is_ids
+from attribution_core.types import Tensors
 
 EXTRA_TOKENS = (0, 1, 2, 5)
 """How many tokens may stand before those of the patches: none, class, class and distillation, class and registers."""
@@ -44,22 +45,27 @@ def layer_cam(value: Tensor, slope: Tensor) -> Tensor:
 
 
 def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Tensor, rows: int | None = None) -> Tensor:
-    """relu(Σ_c w_c A_c), w the softmax over maps of score(x where the map is high) − score(b) [wang2020]."""
+    """relu(Σ_c w_c A_c), w the softmax over maps of score(x where the map is high) − score(b), (targets, B, 1, …)
+    [wang2020]."""
     (x,), (baseline,) = inputs, baselines
     batch, channels = maps.shape[:2]
     masks = _stretched(F.interpolate(maps.to(accumulator(maps.dtype)), x.shape[2:], mode=_MODES[x.dim()]))
+
+    with torch.no_grad():
+        nothing = question.scores((baseline,))
 
     def part(start: int, stop: int) -> Tensor:
         seen = masks[:, start:stop].transpose(0, 1)[:, :, None].to(x.dtype)
         points = (baseline + seen * (x - baseline)).flatten(0, 1)
         with torch.no_grad():
-            return question.repeated(stop - start, disposable=True).scores((points,)).reshape(stop - start, -1)
+            return (
+                question.repeated(stop - start, disposable=True).scores((points,)).reshape(stop - start, *nothing.shape)
+            )
 
-    with torch.no_grad():
-        nothing = question.scores((baseline,))
     scores = torch.cat(list(in_chunks(channels, part, batch, rows_that_fit(inputs, rows)))) - nothing
-    weights = scores.to(accumulator(scores.dtype)).softmax(0).T
-    return _summed(weights.reshape(-1, channels, *[1] * (maps.dim() - 2)) * maps).relu().to(maps.dtype)
+    weights = scores.to(accumulator(scores.dtype)).softmax(0).movedim((0, 1), (2, 1))
+    each = [_summed(w.reshape(-1, channels, *[1] * (maps.dim() - 2)) * maps) for w in weights]
+    return torch.stack(each).relu().to(maps.dtype)
 
 
 def spread_over(cam: Tensor, x: Tensor, mode: str) -> Tensor:

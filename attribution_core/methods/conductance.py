@@ -13,9 +13,10 @@ from torch import Tensor
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.paths import straight
-from attribution_core.question.question import Gradients, Question, Tensors, check_rows
+from attribution_core.question.question import Gradients, Question, check_rows
 from attribution_core.question.taps import Tap
 from attribution_core.question.target import Neuron, Target
+from attribution_core.types import Tensors
 
 
 def internal_influence(
@@ -25,7 +26,7 @@ def internal_influence(
     quadrature: tuple[Tensor, Tensor],
     rows: int | None = None,
 ) -> Tensors:
-    """∫ d score / d value at a layer along the straight line from b to x [leino2018]."""
+    """∫ d score / d value at a layer along the straight line from b to x, (targets, B, …) [leino2018]."""
     positions, weights = quadrature
 
     def part(start: int, stop: int) -> Tensors:
@@ -39,7 +40,7 @@ def internal_influence(
 def conductance(
     question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor, rows: int | None = None
 ) -> Tensors:
-    """Σ d score / d value · (next value − value) over the points of the path [dhamdhere2019]."""
+    """Σ d score / d value · (next value − value) over the points of the path, (targets, B, …) [dhamdhere2019]."""
     total: list[Tensor] = []
     last: list[tuple[Tensor, Tensor]] = []
 
@@ -48,7 +49,7 @@ def conductance(
 
     for found in in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
         pairs = list(zip(found.values, found.slopes, strict=True))
-        steps = [(s[:-1] * (v[1:] - v[:-1])).sum(0) for v, s in pairs]
+        steps = [(s[:-1] * (v[1:] - v[:-1])[:, None]).sum(0) for v, s in pairs]
         if last:
             joints = (s * (v[0] - before) for (before, s), (v, _) in zip(last, pairs, strict=True))
             steps = [a + b + c for a, b, c in zip(total, steps, joints, strict=True)]
@@ -57,15 +58,17 @@ def conductance(
 
 
 def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor) -> Gradients:
-    """Gradients at points of the path, steps first: (steps, B, …)."""
+    """Gradients at points of the path, steps first: values (steps, B, …), slopes (steps, targets, B, …)."""
     points = straight(inputs, baselines, positions)
     found = question.repeated(len(positions)).gradients(points)
     check_rows(found.values, len(points[0]))
 
-    def by_step(values: Tensors) -> Tensors:
-        return tuple(v.to(accumulator(v.dtype)).reshape(len(positions), -1, *v.shape[1:]) for v in values)
+    def by_step(value: Tensor, dim: int) -> Tensor:
+        precise = value.to(accumulator(value.dtype))
+        return precise.reshape(*value.shape[:dim], len(positions), -1, *value.shape[dim + 1 :]).movedim(dim, 0)
 
-    return Gradients(by_step(found.values), by_step(found.slopes), found.scores)
+    values, slopes = (tuple(by_step(v, d) for v in vs) for d, vs in enumerate((found.values, found.slopes)))
+    return Gradients(values, slopes, found.scores)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import may_draw, same_randomness, submodules
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
 from attribution_core.rules.watched import watched
+from attribution_core.types import Tensors
 
 
 class Compared(NamedTuple):
-    """Multipliers at the site, and scores and values of inputs and baselines."""
+    """Multipliers at the site (targets, B, …), and scores (B, targets) and values of inputs and baselines."""
 
     multipliers: Tensors
     scores: Tensor

@@ -7,29 +7,35 @@ from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
+from attribution_core.types import Tensors
 
 
 def plain_scores(question: Question, inputs: Tensors) -> Tensor:
-    """Floating point scores, without gradients."""
+    """Floating point scores (rows, targets), without gradients."""
     with torch.no_grad():
         scores = question.scores(inputs)
     return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())
 
 
 def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
-    """score(end) − score(start) for each example, shape (B,), both in one forward pass where they fit."""
+    """score(end) − score(start) of each example, shape (B, targets), both in one forward pass where they fit."""
     ends = (start, end)
 
     def part(first: int, last: int) -> Tensor:
         points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
         with torch.no_grad():
-            return question.repeated(last - first, disposable=True).scores(points).reshape(last - first, -1)
+            return (
+                question.repeated(last - first, disposable=True)
+                .scores(points)
+                .reshape(last - first, -1, len(question.targets))
+            )
 
     scores = torch.cat(list(in_chunks(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), reported=False)))
     return scores[1] - scores[0]
 
 
 def total(attributions: Tensors) -> Tensor:
-    """The sum of each example's attributions over all inputs, shape (B,)."""
-    return torch.stack([a.to(accumulator(a.dtype)).reshape(len(a), -1).sum(1) for a in attributions]).sum(0)
+    """The sum of each example's attributions (targets, B, …) over all inputs, shape (B, targets)."""
+    sums = [a.to(accumulator(a.dtype)).reshape(*a.shape[:2], -1).sum(2) for a in attributions]
+    return torch.stack(sums).sum(0).T

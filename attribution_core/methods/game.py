@@ -11,13 +11,16 @@ from torch import Tensor
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import plain_scores
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
 from attribution_core.reading.masks import Groups
+from attribution_core.types import Tensors
 
 
 @dataclass(frozen=True)
 class Game:
     """v(S): each example's score where features outside the coalition S are replaced by the baseline.
+
+    A batch of B examples and several targets are as many games: B · targets columns, an example's side by side.
 
     A coalition is a row of booleans, one per feature. `rows` is the most rows that the caller asked for in one pass.
     """
@@ -41,7 +44,7 @@ class Game:
         )
 
     def values(self, count: int, coalitions: Callable[[int, int], Tensor], *, reported: bool = True) -> Tensor:
-        """v of coalitions 0…count, given slice by slice: (count, B), or (count, 1) for one number per batch."""
+        """v of coalitions 0…count, given slice by slice: (count, columns); one per target where the batch has one."""
 
         def part(start: int, stop: int) -> Tensor:
             points = self.points(coalitions(start, stop))

@@ -10,18 +10,19 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.methods.gradient import gradients
-from attribution_core.question.question import Gradients, Question, Tensors
+from attribution_core.question.question import Gradients, Question
 from attribution_core.question.target import Target
 from attribution_core.rules.composites import Composite
 from attribution_core.rules.intercept import replaced
 from attribution_core.rules.relevance import Relevance
+from attribution_core.types import Tensors
 
 
 def lrp(question: Question, inputs: Tensors, composite: Composite | None = None, verbose: bool = False) -> Gradients:
     """The relevance of the values at the site, starting from the score itself [bach2015]."""
-    target = _Relevant(question.target, lambda: Relevance(question.forward, composite, verbose))
+    targets = tuple(_Relevant(t, lambda: Relevance(question.forward, composite, verbose)) for t in question.targets)
     extra = tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, question.extra)
-    return gradients(replace(question, target=target, extra=extra), inputs)
+    return gradients(replace(question, targets=targets, extra=extra), inputs)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from attribution_core.evaluation.observe import nested
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.deeplift import compared
 from attribution_core.methods.delta import change, total
-from attribution_core.question.question import Question, Tensors, check_rows, stacked
+from attribution_core.question.question import Question, check_rows, stacked
+from attribution_core.types import Tensors
 
 Kind = Literal["smoothgrad", "smoothgrad_sq", "vargrad"]
 
@@ -51,7 +52,7 @@ class Moments(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """Attributions, and the convergence delta of each copy and example, (count, B), if there are deltas."""
+    """Attributions (targets, B, …), and convergence deltas of each copy (count, B, targets), if there are deltas."""
 
     attributions: Tensors
     deltas: Tensor | None
@@ -133,10 +134,10 @@ def gradient_shap(
         check_rows(values, len(ends[0]))
         whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, values, before, strict=True))
         found = whole if multiply_by_inputs else tuple(s.to(accumulator(s.dtype)) for s in slopes)
-        sums = tuple(f.reshape(stop - start, -1, *f.shape[1:]).sum(0) for f in found)
+        sums = tuple(_over_copies(f, stop - start) for f in found)
         if not with_deltas:
             return sums, None
-        return sums, (total(whole) - change(asked, starts, ends)).reshape(stop - start, -1)
+        return sums, _by_copy(total(whole) - change(asked, starts, ends), stop - start)
 
     return _expected(in_chunks(count, part, batch, rows_that_fit(inputs)), count)
 
@@ -156,9 +157,19 @@ def deeplift_shap(
             a.to(accumulator(a.dtype)) for a in combine(found.multipliers, found.values, found.baseline_values)
         )
         deltas = total(each) - (found.scores - found.baseline_scores)
-        return tuple(a.reshape(stop - start, -1, *a.shape[1:]).sum(0) for a in each), deltas.reshape(stop - start, -1)
+        return tuple(_over_copies(a, stop - start) for a in each), _by_copy(deltas, stop - start)
 
     return _expected(in_chunks(count, part, batch, rows_that_fit(inputs)), count)
+
+
+def _over_copies(attributions: Tensor, copies: int) -> Tensor:
+    """From (targets, copies · B, …) to their sums over the copies, (targets, B, …)."""
+    return attributions.reshape(len(attributions), copies, -1, *attributions.shape[2:]).sum(1)
+
+
+def _by_copy(deltas: Tensor, copies: int) -> Tensor:
+    """From (copies · B, targets) to (copies, B, targets)."""
+    return deltas.reshape(copies, -1, deltas.shape[1])
 
 
 def _expected(parts: Iterable[tuple[Tensors, Tensor | None]], count: int) -> Expected:

@@ -12,7 +12,8 @@ from attribution_core.evaluation.observe import warn
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import change, total
 from attribution_core.methods.paths import Quadrature, quadrature, straight
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
+from attribution_core.types import Tensors
 
 MOST_STEPS = 2048
 """Where doubling ends."""
@@ -42,7 +43,7 @@ def to_tolerance(
     rows: int | None = None,
 ) -> tuple[Tensors, Tensor]:
     """Integrated gradients of ever twice as many steps, until the sum of an example's attributions misses the change
-    of its score by at most that share of it; and what is missed, (B,)."""
+    of its score by at most that share of it; and what is missed, (B, targets)."""
     rise = change(question, baselines, inputs)
     slopes = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
     missed = total(_multiplied(slopes, inputs, baselines)) - rise
@@ -50,10 +51,11 @@ def to_tolerance(
     while (open_ := missed.abs() > tolerance * rise.abs() + rounding).any() and 2 * steps <= MOST_STEPS:
         steps *= 2
         finer = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
-        slopes = tuple(torch.where(_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
+        slopes = tuple(torch.where(_at_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
         missed = total(_multiplied(slopes, inputs, baselines)) - rise
     if open_.any():
-        warn(f"IntegratedGradients: {int(open_.sum())} examples miss the tolerance of {tolerance} after {steps} steps.")
+        few = int(open_.any(1).sum())
+        warn(f"IntegratedGradients: {few} examples miss the tolerance of {tolerance} after {steps} steps.")
     return _multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, missed
 
 
@@ -76,11 +78,13 @@ def _multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors
     return tuple(m * (x - b) for m, x, b in zip(slopes, inputs, baselines, strict=True))
 
 
-def _rows(chosen: Tensor, like: Tensor) -> Tensor:
-    return chosen.reshape(-1, *[1] * (like.dim() - 1))
+def _at_rows(chosen: Tensor, like: Tensor) -> Tensor:
+    """Truths (B, targets) for values (targets, B, …)."""
+    return chosen.T.reshape(*chosen.T.shape, *[1] * (like.dim() - 2))
 
 
 def _weighted(slopes: Tensor, weights: Tensor) -> Tensor:
-    steps = slopes.to(accumulator(slopes.dtype)).reshape(len(weights), -1, *slopes.shape[1:])
-    mean: Tensor = torch.tensordot(weights.to(steps), steps, 1)
+    """From slopes (targets, steps · B, …) to their weighted sums over the steps, (targets, B, …)."""
+    steps = slopes.to(accumulator(slopes.dtype)).reshape(len(slopes), len(weights), -1, *slopes.shape[2:])
+    mean: Tensor = torch.tensordot(weights.to(steps), steps, ([0], [1]))
     return mean

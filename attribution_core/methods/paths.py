@@ -12,8 +12,8 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
+from attribution_core.types import Tensors
 
-Tensors = tuple[Tensor, ...]
 Quadrature = Literal["gausslegendre", "riemann_right", "riemann_left", "riemann_middle", "riemann_trapezoid"]
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.ablation import ablation
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
 from attribution_core.reading.masks import Groups
+from attribution_core.types import Tensors
 
 Permute = Callable[[Tensor, Tensor], Tensor]
 
@@ -25,7 +26,8 @@ def permutation(
     """
     batch = len(inputs[0])
     if batch < 2 and custom is None:
-        return tuple(torch.zeros_like(x, dtype=torch.promote_types(x.dtype, torch.float32)) for x in inputs)
+        targets = len(question.targets)
+        return tuple(x.new_zeros(targets, *x.shape, dtype=torch.promote_types(x.dtype, torch.float32)) for x in inputs)
 
     def shuffled(start: int, stop: int) -> Tensors:
         if custom is not None:

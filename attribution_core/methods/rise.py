@@ -10,7 +10,8 @@ from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.methods.delta import plain_scores
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
+from attribution_core.types import Tensors
 
 STRETCHES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -38,9 +39,13 @@ def rise(
 
     parts = list(in_chunks(masks, part, len(inputs[0]), rows_that_fit(inputs)))
     weighted, seen = (tuple(sum(column) for column in zip(*each, strict=True)) for each in zip(*parts, strict=True))
-    return tuple(
-        (w / s.clamp(min=1e-12)).expand(-1, *x.shape[1:]) for w, s, x in zip(weighted, seen, inputs, strict=True)
-    )
+    columns = zip(weighted, seen, inputs, strict=True)
+    return tuple(_of_targets(w / s.clamp(min=1e-12), x, len(question.targets)) for w, s, x in columns)
+
+
+def _of_targets(means: Tensor, x: Tensor, targets: int) -> Tensor:
+    """From (B · targets, 1, …) to (targets, B, C, …)."""
+    return means.expand(-1, *x.shape[1:]).reshape(-1, targets, *x.shape[1:]).transpose(0, 1)
 
 
 def _mask(x: Tensor, grid: int, share: float, random: torch.Generator, draws: Draws) -> Tensor:

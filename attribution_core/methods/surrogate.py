@@ -18,7 +18,8 @@ from attribution_core.methods.coalitions import every
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import LinearModel
-from attribution_core.question.question import Question, Tensors
+from attribution_core.question.question import Question
+from attribution_core.types import Tensors
 
 
 class InterpretableModel(Protocol):

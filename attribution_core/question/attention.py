@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-Tensors = tuple[Tensor, ...]
+from attribution_core.types import Tensors
 
 
 @dataclass(frozen=True)

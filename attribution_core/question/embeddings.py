@@ -21,8 +21,8 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
 from attribution_core.question.question import copied, stacked
 from attribution_core.reading.arguments import as_extra, as_inputs, is_ids, owned
+from attribution_core.types import Tensors
 
-Tensors = tuple[Tensor, ...]
 Model = Callable[..., object]
 EMBEDDING = inspect.signature(F.embedding)
 

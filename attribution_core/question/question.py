@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -15,12 +15,14 @@ from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluation.observe import checkpoint, counting_backward, counting_forward, max_batch
 from attribution_core.question.site import Inputs, Layer, Layers, Site
 from attribution_core.question.target import Output, Target
-
-Tensors = tuple[Tensor, ...]
+from attribution_core.types import Tensors
 
 
 class Gradients(NamedTuple):
-    """Values at the site, d score / d value of the same shapes, and the scores (rows,)."""
+    """Values at the site; d score / d value for each target, (targets, *value.shape); the scores (rows, targets).
+
+    Slopes have their targets first because the values at a layer need not have the rows of the scores.
+    """
 
     values: Tensors
     slopes: Tensors
@@ -28,7 +30,7 @@ class Gradients(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Values at the site, and the scores (rows,)."""
+    """Values at the site, and the scores (rows, targets)."""
 
     values: Tensors
     scores: Tensor
@@ -36,7 +38,7 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """A model, what to explain of it (`target`) and what to attribute that to (`site`).
+    """A model, what to explain of it (`targets`) and what to attribute that to (`site`).
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
     that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
@@ -46,7 +48,7 @@ class Question:
     """
 
     forward: Callable[..., Any]
-    target: Target = field(default_factory=Output)
+    targets: tuple[Target, ...] = (Output(),)
     site: Site = field(default_factory=Inputs)
     extra: tuple[Any, ...] = ()
     copies: int = 1
@@ -60,24 +62,45 @@ class Question:
         return replace(self, copies=self.copies * copies, disposable=disposable)
 
     def scores(self, inputs: Tensors) -> Tensor:
-        """One score per row, shape (rows,), or (1,) where the model returns one number for the batch."""
+        """Scores (rows, targets), or (1, targets) where the model returns one number for the batch."""
         parts = self._parts(inputs)
         if parts:
             return torch.cat([question.scores(part) for question, part in parts])
-        return self._scores(inputs)
+        return torch.stack(self._columns(inputs), 1)
 
-    def _scores(self, inputs: Tensors) -> Tensor:
+    def _columns(self, inputs: Tensors) -> list[Tensor]:
+        """The scores of each target, (rows,), from one run of the model."""
         rows = inputs[0].shape[0]
         if counting_forward(0) and isinstance(self.site, Inputs):
             counting_forward(rows)
-            return _stand_in(inputs, getattr(self.target, "targets", None))
-        scores = self.target.scores(lambda: self._run(inputs), self.copies)
-        if scores.shape[0] != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
-            raise NotPerExample(
-                f"The model gave {len(scores)} scores for {rows} rows.",
-                "It must return one row for each example, or one number for the whole batch.",
-            )
-        return scores
+            return [_stand_in(inputs)] * len(self.targets)
+        columns = self._asked(inputs)
+        for scores in columns:
+            if scores.shape[0] != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
+                raise NotPerExample(
+                    f"The model gave {len(scores)} scores for {rows} rows.",
+                    "It must return one row for each example, or one number for the whole batch.",
+                )
+            if len(scores) != len(columns[0]):
+                raise NotPerExample("Some targets give a score for each example, others one for the whole batch.")
+        return columns
+
+    def _asked(self, inputs: Tensors) -> list[Tensor]:
+        if len(self.targets) == 1:
+            return [self.targets[0].scores(lambda: self._run(inputs), self.copies)]
+        columns: dict[int, Tensor] = {}
+        outputs: list[Any] = []
+
+        def run(place: int) -> Any:
+            """Any target may look into the model while it runs: the last runs it, inside of all others."""
+            if place == len(self.targets):
+                outputs.append(self._run(inputs))
+            else:
+                columns[place] = self.targets[place].scores(lambda: run(place + 1), self.copies)
+            return outputs[0]
+
+        run(0)
+        return [columns[place] for place in range(len(self.targets))]
 
     def _run(self, inputs: Tensors) -> Any:
         checkpoint()
@@ -92,7 +115,7 @@ class Question:
             return inputs
         parts = self._parts(inputs)
         if parts:
-            return _columns([question.values(part) for question, part in parts])
+            return _rows([question.values(part) for question, part in parts])
         with torch.no_grad(), self.site.recorded(inputs) as values:
             self._run(inputs)
         return tuple(value.detach() for value in values())
@@ -102,9 +125,9 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             read = [question.read(part) for question, part in parts]
-            return Reading(_columns([r.values for r in read]), torch.cat([r.scores for r in read]))
+            return Reading(_rows([r.values for r in read]), torch.cat([r.scores for r in read]))
         with torch.no_grad(), self.site.recorded(inputs) as values:
-            scores = self._scores(inputs)
+            scores = torch.stack(self._columns(inputs), 1)
         return Reading(tuple(value.detach() for value in values()), scores)
 
     def gradients(self, inputs: Tensors) -> Gradients:
@@ -114,8 +137,8 @@ class Question:
             return _joined([question.gradients(part) for question, part in parts])
         leaves = tuple(self._leaf(x) for x in inputs)
         with torch.enable_grad(), self.site.recorded(leaves) as values:
-            scores = self._scores(leaves)
-        return self._found(scores, values(), last=True)
+            columns = self._columns(leaves)
+        return self._differentiated(columns, values(), last=True)
 
     def gradients_also_at(
         self, site: Site, inputs: Tensors, there: Callable[[], AbstractContextManager[object]]
@@ -130,36 +153,31 @@ class Question:
             return _joined([first for first, _ in each]), _joined([second for _, second in each])
         leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
         with torch.enable_grad(), self.site.recorded(leaves) as values, site.recorded(leaves) as values_there:
-            scores = other._scores(leaves)
+            columns = other._columns(leaves)
         with there():
-            found = other._found(scores, values_there(), last=False)
-        return found, self._found(scores, values(), last=True)
+            elsewhere = other._differentiated(columns, values_there(), last=False)
+        return elsewhere, self._differentiated(columns, values(), last=True)
 
-    def _found(self, scores: Tensor, values: Tensors, last: bool) -> Gradients:
-        if not scores.requires_grad:
+    def _differentiated(self, columns: list[Tensor], values: Tensors, last: bool) -> Gradients:
+        """The gradient of each target's scores; `last`: no other backward pass of these scores follows."""
+        if not all(scores.requires_grad for scores in columns):
             raise AttributionError(
                 "The score does not depend differentiably on the inputs.",
                 "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
             )
-        checkpoint()
-        slopes = self._differentiated(scores, values, last)
-        kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
-        return Gradients(kept, slopes, scores.detach())
-
-    def _leaf(self, x: Tensor) -> Tensor:
-        kept = x.requires_grad and self.grad_kwargs.get("create_graph")
-        return x if kept else x.detach().requires_grad_(x.is_floating_point())
-
-    def _differentiated(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
-        places = [place for place, value in enumerate(values) if value.is_floating_point()]
-        if len(places) < len(values):
+        if not all(value.is_floating_point() for value in values):
             raise AttributionError(
                 f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
                 "Choose the output of an embedding, or another layer.",
             )
-        columns = (scores,) if scores.dim() == 1 else scores.unbind(1)
+        checkpoint()
         each = [self._slopes(c, values, last and n == len(columns)) for n, c in enumerate(columns, 1)]
-        return each[0] if scores.dim() == 1 else tuple(torch.stack(found, 1) for found in zip(*each, strict=True))
+        kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
+        return Gradients(kept, _targets_first(each), torch.stack([scores.detach() for scores in columns], 1))
+
+    def _leaf(self, x: Tensor) -> Tensor:
+        kept = x.requires_grad and self.grad_kwargs.get("create_graph")
+        return x if kept else x.detach().requires_grad_(x.is_floating_point())
 
     def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
         defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
@@ -185,7 +203,12 @@ class Question:
         def part(value: Any) -> Any:
             return value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
 
-        return replace(self, extra=tree_map(part, self.extra), target=self.target.examples(start, stop), whole=False)
+        return replace(
+            self,
+            extra=tree_map(part, self.extra),
+            targets=tuple(t.examples(start, stop) for t in self.targets),
+            whole=False,
+        )
 
     def lifted(self, inputs: Tensors) -> Question:
         """The same score as a function of the site's values, everything before them fixed by `inputs`."""
@@ -236,16 +259,20 @@ def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[An
 
 
 def _joined(parts: list[Gradients]) -> Gradients:
-    return Gradients(
-        _columns([p.values for p in parts]), _columns([p.slopes for p in parts]), torch.cat([p.scores for p in parts])
-    )
+    slopes = tuple(torch.cat(column, 1) for column in zip(*(p.slopes for p in parts), strict=True))
+    return Gradients(_rows([p.values for p in parts]), slopes, torch.cat([p.scores for p in parts]))
 
 
-def _stand_in(inputs: Tensors, targets: Sequence[Any] | None) -> Tensor:
+def _targets_first(each: list[Tensors]) -> Tensors:
+    if len(each) == 1:
+        return tuple(slope[None] for slope in each[0])
+    return tuple(torch.stack(column) for column in zip(*each, strict=True))
+
+
+def _stand_in(inputs: Tensors) -> Tensor:
     """Scores that are zero and depend on all inputs, for counting passes."""
-    zero = torch.stack([x.reshape(len(x), -1).sum(1) * 0.0 for x in inputs]).sum(0)
-    return zero if targets is None else torch.stack([zero] * len(targets), 1)
+    return torch.stack([x.reshape(len(x), -1).sum(1) * 0.0 for x in inputs]).sum(0)
 
 
-def _columns(rows: list[Tensors]) -> Tensors:
-    return tuple(torch.cat(column) for column in zip(*rows, strict=True))
+def _rows(parts: list[Tensors]) -> Tensors:
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from attribution_core.errors import AttributionError
 from attribution_core.question.attention import Attentions
 from attribution_core.question.taps import Tap, WhichCall
-
-Tensors = tuple[Tensor, ...]
+from attribution_core.types import Tensors
 
 
 @dataclass(frozen=True)

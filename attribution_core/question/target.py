@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,48 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.question.taps import Tap, WhichCall
-
-TargetLike = (
-    int
-    | str
-    | tuple[int, ...]
-    | Tensor
-    | Sequence[int]
-    | Sequence[str]
-    | Sequence[tuple[int, ...]]
-    | Callable[..., Tensor]
-    | None
-)
-"""What a user may pass as `target`: Captum's forms, a label, "pred" for the predicted class, or a function."""
-
-Selector = int | tuple[int | slice, ...] | Callable[..., Tensor]
-"""Which neuron of a layer: its index, an index or slice for each dimension, or a function of the layer's values."""
-
-_labels: ContextVar[tuple[str, ...] | None] = ContextVar("attribution_core_labels", default=None)
-
-
-@contextmanager
-def labelled(names: Sequence[str]) -> Iterator[None]:
-    """Inside, `target` may be one of these names, which stand for the classes 0, 1, …
-
-    Hugging Face models bring theirs along (`model.config.id2label`).
-    """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise AttributionError(f"labelled({names!r}): expected a list of different names, one for each class.")
-    token = _labels.set(tuple(names))
-    try:
-        yield
-    finally:
-        _labels.reset(token)
-
-
-def names_of(forward: object) -> tuple[str, ...]:
-    """The names of a model's classes: those of an enclosing `labelled`, or those in its configuration."""
-    known = _labels.get()
-    if known is not None:
-        return known
-    found = getattr(getattr(forward, "config", None), "id2label", None)
-    return tuple(map(str, found.values())) if isinstance(found, Mapping) else ()
+from attribution_core.types import Selector
 
 
 class Target(ABC):
@@ -69,6 +26,10 @@ class Target(ABC):
 
     def examples(self, start: int, stop: int) -> Target:  # noqa: ARG002 - most targets are the same for all
         """The target of examples start…stop of a batch."""
+        return self
+
+    def repeated(self, copies: int) -> Target:  # noqa: ARG002 - most targets look at each row by itself
+        """The target of a batch that is made of `copies` stacked batches."""
         return self
 
 
@@ -112,16 +73,23 @@ class Output(Target):
 
 @dataclass(frozen=True)
 class Score(Target):
-    """A function of the model's outputs for one batch, returning one score per example, shape (B,)."""
+    """A function of the model's outputs for one batch, returning one score per example, shape (B,).
+
+    What is taken for a batch may itself be made of several `batches`, stacked: the function sees them one by one.
+    """
 
     function: Callable[..., Tensor]
+    batches: int = 1
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Apply the function to each stacked batch by itself, so that it may rely on the order of the examples."""
         outputs = run()
-        batches = _batches(outputs, copies)
-        parts = [self._one(part) for part in batches]
+        parts = [self._one(part) for part in _batches(outputs, copies * self.batches)]
         return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def repeated(self, copies: int) -> Target:
+        """The function of each of the stacked batches."""
+        return replace(self, batches=self.batches * copies)
 
     def _one(self, outputs: Any) -> Tensor:
         scores = self.function(outputs)
@@ -141,18 +109,6 @@ class Predicted(Target):
         if outputs.dim() != 2:
             raise wrong_target("target='pred' needs one score per class, (B, classes)", outputs, copies)
         return outputs.argmax(1)
-
-
-@dataclass(frozen=True)
-class Copied(Target):
-    """A target of a batch that, to a method, are `count` stacked copies of another."""
-
-    target: Target
-    count: int
-
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
-        """Each copy by itself."""
-        return self.target.scores(run, copies * self.count)
 
 
 @dataclass(frozen=True)
@@ -278,79 +234,3 @@ def wrong_target(what: str, outputs: Any, copies: int = 1) -> AttributionError:
             f"target=lambda outputs: outputs[:, {places}]",
         ]
     return AttributionError(f"The model's output has shape {shape}; {what}.", f"Valid here: {'; '.join(examples)}.")
-
-
-def as_target(target: TargetLike | Target, batch: int, forward: object = None) -> Target:
-    """Read a user's `target` for a batch of examples; what no output of `forward` could satisfy is refused here."""
-    if isinstance(target, int):
-        return Output((_row(target, target),))
-    if target is None or isinstance(target, Target):
-        return target or Output()
-    if isinstance(target, str):
-        return _labelled(target, names_of(forward))
-    if isinstance(target, list) and target and all(isinstance(entry, str) for entry in target):
-        names = names_of(forward)
-        return _for_each([_numbered(str(entry), names) for entry in target], target, batch)
-    if isinstance(target, Tensor):
-        return _from_tensor(target, batch)
-    if callable(target):
-        return Score(target)
-    if isinstance(target, list):
-        return _for_each(target, target, batch)
-    return Output((_row(target, target),))
-
-
-def _labelled(target: str, names: Sequence[str]) -> Target:
-    return Predicted() if target == "pred" and "pred" not in names else Output(((_numbered(target, names),),))
-
-
-def _from_tensor(target: Tensor, batch: int) -> Target:
-    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
-        raise _refused(target, f"has dtype {target.dtype}, not integers")
-    if target.numel() == 1:
-        return Output((_row(target.item(), target),))
-    if target.dim() != 1:
-        raise _refused(target, f"has shape {tuple(target.shape)} for {batch} examples")
-    return _for_each(target.tolist(), target, batch)
-
-
-def _for_each(entries: list[Any], given: object, batch: int) -> Target:
-    if len(entries) != batch or not entries:
-        raise _refused(given, f"has {len(entries)} entries for {batch} examples")
-    rows = tuple(_row(entry, given) for entry in entries)
-    if len({len(row) for row in rows}) > 1:
-        raise _refused(given, "has tuples of different lengths")
-    return Output(rows)
-
-
-def _row(entry: Any, given: object) -> tuple[int, ...]:
-    entries = entry if isinstance(entry, tuple) else (entry,)
-    try:
-        if any(isinstance(part, bool) for part in entries):
-            raise TypeError
-        row = tuple(operator.index(part) for part in entries)
-    except TypeError as error:
-        raise _refused(given, "is not made of integers") from error
-    if not row or min(row) < 0:
-        raise _refused(given, "is negative or empty; indices count from 0")
-    return row
-
-
-def _numbered(name: str, names: Sequence[str]) -> int:
-    if name in names:
-        return list(names).index(name)
-    shown = [*names[:8], *(["…"] if len(names) > 8 else [])]
-    raise AttributionError(
-        f"target={name!r} is no {'label of this model' if names else 'known label'}.",
-        f'Known here: {", ".join(shown)}; or "pred", or an index.'
-        if names
-        else 'Name the classes by `with labelled(["cat", "dog"]):`, or pass "pred" or an index.',
-    )
-
-
-def _refused(target: object, why: str) -> AttributionError:
-    return AttributionError(
-        f"target={target!r} {why}.",
-        'Pass an int, a label, "pred", a tuple (an index per output dimension), a list or 1-D integer tensor with an '
-        "entry per example, or a function of the outputs.",
-    )

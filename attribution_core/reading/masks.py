@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
+from attribution_core.types import Tensors
 
-Tensors = tuple[Tensor, ...]
 Box = tuple[int, ...]
 """A size for each dimension of an input, without the batch."""
 WindowShapes = Box | tuple[Box, ...]

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.rules.steps import Step, Tensors, same
+from attribution_core.rules.steps import Step, same
+from attribution_core.types import Tensors
 
 
 class PropagationRule(ABC):

@@ -31,13 +31,13 @@ from attribution_core.rules.steps import (
     Norm,
     Seen,
     Step,
-    Tensors,
     by_a_constant,
     flattened,
     restored,
     unweighted,
     weighted,
 )
+from attribution_core.types import Tensors
 
 PASSED = ops.ACTIVATIONS | ops.POWERS
 

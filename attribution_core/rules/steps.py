@@ -14,8 +14,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
+from attribution_core.types import Tensors
 
-Tensors = tuple[Tensor, ...]
 Weights = tuple[Tensor, Tensor | None] | None
 """Weight and bias, or None of an operation that has none, such as an addition."""
 

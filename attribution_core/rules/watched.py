@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor
 
 from attribution_core.question.question import Question
-from attribution_core.question.shared import Together
 from attribution_core.question.target import Output, Target
 from attribution_core.rules.intercept import Interception
 
-Asked = TypeVar("Asked", bound=Question)
 
-
-def watched(question: Asked, rule: Interception) -> Asked:
-    """The same question; what the model and its target compute passes through the rule."""
+def watched(question: Question, rule: Interception) -> Question:
+    """The same question; what the model and its targets compute passes through the rule."""
 
     def forward(*values: Any) -> Any:
         with rule.watching():
@@ -25,7 +22,7 @@ def watched(question: Asked, rule: Interception) -> Asked:
         rule.left(outputs)
         return outputs
 
-    return replace(question, forward=forward, target=_watched(question.target, rule))
+    return replace(question, forward=forward, targets=tuple(_watched(target, rule) for target in question.targets))
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,4 @@ class _Watched(Target):
 
 
 def _watched(target: Target, rule: Interception) -> Target:
-    if isinstance(target, Output):
-        return target
-    if isinstance(target, Together):
-        return Together(tuple(_watched(each, rule) for each in target.targets))
-    return _Watched(target, rule)
+    return target if isinstance(target, Output) else _Watched(target, rule)

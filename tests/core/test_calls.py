@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,8 @@ from attribution_core import (
     IntegratedGradients,
     LayerConductance,
     LayerGradCam,
-    NeuronGradient,
+    Neuron,
+    NoiseTunnel,
     Saliency,
     labelled,
     observe,
@@ -82,13 +84,52 @@ def test_targets_where_nothing_can_be_shared() -> None:
     torch.testing.assert_close(first * 2, second)
 
 
+@pytest.mark.parametrize("batch", [2, 4])
+@pytest.mark.parametrize("name", ["IntegratedGradients", "DeepLift", "FeatureAblation", "KernelShap"])
+def test_a_baseline_as_long_as_the_batch_belongs_to_every_example(name: str, batch: int) -> None:
+    """A row of 4 values has no examples, whether there are 4 of them or not."""
+    x, row = X[:batch], torch.randn(4).double()
+    options = {"seed": 1} if name == "KernelShap" else {}
+    method = getattr(attribution_core, name)(NET)
+    whole = row.expand(batch, 4)
+    several = method.attribute(x, row, targets=[0, 1], **options)
+    torch.testing.assert_close(several, [method.attribute(x, whole, target=t, **options) for t in (0, 1)])
+    noisy = NoiseTunnel(method)
+    options |= {"nt_samples": 3, "stdevs": 0.0, "target": 1}
+    torch.testing.assert_close(
+        noisy.attribute(x, baselines=row, **options), noisy.attribute(x, baselines=whole, **options)
+    )
+
+
+@pytest.mark.parametrize("name", ["KernelShap", "ShapleyValueSampling", "ShapleyValues", "GradientShap", "RISE",
+                                  "LayerScoreCam", "FeaturePermutation", "GuidedGradCam", "LRP"])  # fmt: skip
+def test_targets_of_every_other_method_equal_separate_calls(name: str) -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv1d(2, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(9, 3)).double()
+    cls = getattr(attribution_core, name)
+    method = cls(net, net[0]) if name in ("LayerScoreCam", "GuidedGradCam") else cls(net)
+    takes = inspect.signature(cls.attribute).parameters
+    given: dict[str, Any] = {"baselines": 0.0, "seed": 3, "n_masks": 9, "return_convergence_delta": True}
+    options = {key: value for key, value in given.items() if key in takes}
+    x = torch.randn(4, 2, 4).double()
+    several = method.attribute(x, targets=TARGETS[:1] + TARGETS[2:], **options)
+    apart = [method.attribute(x, target=target, **options) for target in TARGETS[:1] + TARGETS[2:]]
+    torch.testing.assert_close(several, apart)
+
+
+def test_neurons_and_outputs_are_targets_of_one_forward_pass() -> None:
+    several = [Neuron(NET[0], 1), 2, Neuron(NET[2], 0)]
+    seen, found = rows(NET, lambda: Saliency(NET).attribute(X, targets=several))
+    assert seen == [5]
+    torch.testing.assert_close(found, [Saliency(NET).attribute(X, target=target) for target in several])
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
         (lambda: Saliency(NET).attribute(X, targets=3), "expected a list of targets"),
         (lambda: Saliency(NET).attribute(X, targets=[]), "expected a list of targets"),
         (lambda: Saliency(NET).attribute(X, target=1, targets=[0]), "in place of `target`"),
-        (lambda: NeuronGradient(NET, NET[0]).attribute(X, 1, targets=[0]), "in place of `target`"),
         (lambda: Saliency(NET).attribute(X, targets=[0, 9]), r"shape \(5, 3\); target=9"),
         (lambda: Saliency(NET).attribute(X, targets=[0, -1]), "target=-1"),
         (lambda: Saliency(NET).attribute(X, target="cat"), "is no known label"),

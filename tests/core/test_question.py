@@ -14,7 +14,7 @@ from attribution_core.methods import integrated_gradients
 from attribution_core.methods.paths import quadrature, straight
 from attribution_core.question.site import Inputs
 from attribution_core.question.taps import Tap
-from attribution_core.question.target import as_target
+from attribution_core.question.target_forms import as_target
 
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(3, 4), nn.SiLU(), nn.ReLU(inplace=True), nn.Linear(4, 2)).double()
@@ -23,43 +23,43 @@ ONE = as_target(1, 5)
 
 
 def test_gradients_at_inputs_by_finite_differences() -> None:
-    found = Question(NET, ONE).gradients((X,))
+    found = Question(NET, (ONE,)).gradients((X,))
     for column in range(3):
         step = torch.zeros(3).double()
         step[column] = 1e-6
         numeric = (NET(X + step) - NET(X - step))[:, 1] / 2e-6
-        torch.testing.assert_close(found.slopes[0][:, column], numeric.detach(), rtol=1e-5, atol=1e-7)
-    torch.testing.assert_close(found.scores, NET(X)[:, 1].detach())
+        torch.testing.assert_close(found.slopes[0][0, :, column], numeric.detach(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(found.scores, NET(X)[:, [1]].detach())
 
 
 @pytest.mark.parametrize("of_input", [False, True])
 def test_gradients_at_a_layer(of_input: bool) -> None:
     """The in-place layer after the site must not spoil the values that were read."""
     layer, before = (NET[2], NET[:2]) if of_input else (NET[1], NET[:2])
-    found = Question(NET, ONE, Layer(layer, of_input)).gradients((X,))
+    found = Question(NET, (ONE,), Layer(layer, of_input)).gradients((X,))
     hidden = before(X).detach().requires_grad_()
     (expected,) = torch.autograd.grad(NET[3](hidden.relu())[:, 1].sum(), hidden)
     torch.testing.assert_close(found.values[0], hidden.detach())
-    torch.testing.assert_close(found.slopes[0], expected)
-    assert torch.equal(Question(NET, ONE, Layer(layer, of_input)).values((X,))[0], hidden.detach())
+    torch.testing.assert_close(found.slopes[0][0], expected)
+    assert torch.equal(Question(NET, (ONE,), Layer(layer, of_input)).values((X,))[0], hidden.detach())
 
 
 def test_lifted_asks_the_same_of_the_layers_values() -> None:
-    question = Question(NET, ONE, Layer(NET[0]))
+    question = Question(NET, (ONE,), Layer(NET[0]))
     values = question.values((X,))
     lifted = question.lifted((X,))
-    torch.testing.assert_close(lifted.scores(values), NET(X)[:, 1])
+    torch.testing.assert_close(lifted.scores(values), NET(X)[:, [1]])
     stack = tuple(v.repeat(3, 1) for v in values)
-    torch.testing.assert_close(lifted.repeated(3).scores(stack), NET(X)[:, 1].repeat(3))
+    torch.testing.assert_close(lifted.repeated(3).scores(stack), NET(X)[:, [1]].repeat(3, 1))
     zero = tuple(torch.zeros_like(v) for v in values)
     found = integrated_gradients(lifted, values, zero, quadrature("gausslegendre", 30))
     change = NET(X)[:, 1] - NET[1:](zero[0])[:, 1]
-    torch.testing.assert_close(found[0].sum(1), change.detach(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found[0][0].sum(1), change.detach(), rtol=1e-3, atol=1e-3)
 
 
 def test_neurons_are_targets_of_the_same_methods() -> None:
-    found = Question(NET, Neuron(NET[0], 2)).gradients((X,))
-    torch.testing.assert_close(found.slopes[0], NET[0].weight[2].detach().expand(5, 3))
+    found = Question(NET, (Neuron(NET[0], 2),)).gradients((X,))
+    torch.testing.assert_close(found.slopes[0][0], NET[0].weight[2].detach().expand(5, 3))
 
 
 def test_extra_arguments_with_a_row_per_example_are_stacked() -> None:
@@ -72,7 +72,7 @@ def test_extra_arguments_with_a_row_per_example_are_stacked() -> None:
 
     question = Question(forward, extra=(weight, table, "same"))
     scores = question.repeated(2).scores((torch.ones(10, 3),))
-    assert scores.tolist() == [0, 3, 6, 9, 12] * 2
+    assert scores[:, 0].tolist() == [0, 3, 6, 9, 12] * 2
     assert seen == [(10, 3)]
 
 
@@ -118,8 +118,8 @@ def test_integrated_gradients_against_the_definition() -> None:
         point = (baseline + (step + 0.5) / 40 * (X - baseline)).requires_grad_()
         (slope,) = torch.autograd.grad(NET(point)[:, 1].sum(), point)
         total += slope / 40
-    found = integrated_gradients(Question(NET, ONE), (X,), (baseline,), quadrature("riemann_middle", 40))
-    torch.testing.assert_close(found[0], total * (X - baseline))
+    found = integrated_gradients(Question(NET, (ONE,)), (X,), (baseline,), quadrature("riemann_middle", 40))
+    torch.testing.assert_close(found[0][0], total * (X - baseline))
 
 
 def test_a_tap_sees_its_own_thread_only_and_leaves() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from attribution_core import AttributionError, Neuron, Saliency
-from attribution_core.question.target import as_target
+from attribution_core.question.target_forms import as_target
 
 OUTPUTS = torch.arange(24.0).reshape(2, 3, 4)
 FLAT = torch.arange(6.0).reshape(2, 3)

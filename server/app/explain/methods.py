@@ -47,7 +47,7 @@ GIVEN = {
     "self", "forward_func", "model", "inputs", "target", "baselines", "additional_forward_args", "eps",
     "internal_batch_size", "perturbations_per_eval", "return_convergence_delta", "show_progress",
     "custom_attribution_func", "grad_kwargs", "kwargs", "seed", "stdevs", "verbose", "return_input_shape",
-    "interpretable_model", "similarity_func", "perturb_func",
+    "interpretable_model", "similarity_func", "perturb_func", "targets",
 }  # fmt: skip
 AUTO = "Empty: chosen by the input's size."
 SIMPLER = {
@@ -178,7 +178,7 @@ def _field(method: str, name: str, parameter: inspect.Parameter, hint: object) -
         simple, title, help = SIMPLER[name]
         return simple, (int | None, Field(None, ge=1, title=title, description=help))
     low, high = LIMITS.get(name, (None, None))
-    description = ARGUMENTS.get(name, "")
+    description = ARGUMENTS[name].meaning if name in ARGUMENTS else ""
     default = DEFAULTS.get((method, name), parameter.default)
     return name, (
         CHOICES.get(name, _simple(hint)),

@@ -1,0 +1,236 @@
+"""Removal of one feature after the other: by a baseline, a window of it, or the values of other examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+from torch import Tensor
+
+from attribution_core.classes.base import Explained, PerturbationAttribution
+from attribution_core.classes.layer import LayerAttribution, each_layer, for_each_example
+from attribution_core.classes.neuron import NeuronAttribution
+from attribution_core.classes.signatures import (
+    Attributions,
+    Targets,
+    input_attribute,
+    layer_attribute,
+    neuron_attribute,
+)
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.draws import Draws
+from attribution_core.methods import ablation
+from attribution_core.methods.permutation import Permute, permutation
+from attribution_core.question.question import Question
+from attribution_core.reading.arguments import as_baselines, as_copies
+from attribution_core.reading.masks import as_groups, as_windows
+from attribution_core.types import Baseline, Baselines, Inputs, Mask, Selector, TargetLike, Tensors
+
+Window = tuple[int, ...] | tuple[tuple[int, ...], ...]
+Strides = int | tuple[int, ...] | tuple[int | tuple[int, ...], ...] | None
+
+
+@final
+class FeatureAblation(PerturbationAttribution):
+    """How much the score falls when each feature, or group of features, is replaced by a baseline."""
+
+    citation = "zeiler2014"
+    _multiplies = True
+
+    @input_attribute  # type: ignore[arg-type]  # **kwargs, as in Captum
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        targets: Targets | None = None,
+        **kwargs: Any,
+    ) -> Attributions:
+        """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
+        refuse_unknown("FeatureAblation", kwargs)
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            return Explained(ablation(question, xs, bases, as_groups(mask, xs), rows))
+
+        return self._answer(request, explain, show_progress=show_progress)
+
+
+@final
+class Occlusion(PerturbationAttribution):
+    """How much the score falls when a window, slid over the input, is replaced by a baseline."""
+
+    citation = "zeiler2014"
+    _multiplies = True
+
+    @input_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        sliding_window_shapes: Window | dict[str, tuple[int, ...]],
+        strides: Strides | dict[str, int | tuple[int, ...]] = None,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """The mean fall over the windows that cover a position; shapes as in FeatureAblation."""
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows = as_copies(perturbations_per_eval, request.batch)
+        shapes = request.in_order("sliding_window_shapes", sliding_window_shapes)
+        steps = request.in_order("strides", strides)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            return Explained(ablation(question, xs, bases, as_windows(shapes, steps, xs), rows))
+
+        return self._answer(request, explain, show_progress=show_progress)
+
+
+@final
+class FeaturePermutation(PerturbationAttribution):
+    """How much the score falls when a feature's values are shuffled among the examples of the batch."""
+
+    citation = "fisher2019"
+    _multiplies = True
+
+    def __init__(self, forward_func: Callable[..., Any], perm_func: Permute | None = None) -> None:
+        super().__init__(forward_func)
+        self.perm_func = perm_func
+
+    @input_attribute  # type: ignore[arg-type]  # **kwargs, as in Captum
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        seed: int | None = None,
+        targets: Targets | None = None,
+        **kwargs: Any,
+    ) -> Attributions:
+        """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
+        refuse_unknown("FeaturePermutation", kwargs)
+        request = self._read(inputs, target, targets, additional_forward_args)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            draws = Draws(seed, xs[0].device)
+            return Explained(permutation(question, xs, as_groups(mask, xs), draws, self.perm_func, rows))
+
+        return self._answer(request, explain, show_progress=show_progress)
+
+
+def refuse_unknown(name: str, unknown: dict[str, Any]) -> None:
+    """Refuse keywords that Captum's signature lets pass."""
+    if unknown:
+        raise AttributionError(f"{name}.attribute does not know {', '.join(sorted(unknown))}.")
+
+
+@final
+class NeuronFeatureAblation(NeuronAttribution, PerturbationAttribution):
+    """How much a neuron falls when each feature, or group of features, is replaced by a baseline."""
+
+    citation = "zeiler2014"
+    _multiplies = True
+
+    @neuron_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        neuron_selector: Selector,
+        baselines: Baselines = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        attribute_to_neuron_input: bool = False,
+        perturbations_per_eval: int = 1,
+    ) -> Attributions:
+        """The fall of the neuron's value; shapes of the inputs."""
+        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
+        request = self._read(inputs, neuron, None, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            return Explained(ablation(question, xs, bases, as_groups(mask, xs), rows))
+
+        return self._answer(request, explain)
+
+
+@final
+class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
+    """How much the score falls when each value of a layer, or group of values, is replaced by a baseline."""
+
+    citation = "zeiler2014"
+    _multiplies = True
+
+    @layer_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        layer_baselines: Baseline | list[Baseline] = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
+        attribute_to_layer_input: bool = False,
+        perturbations_per_eval: int = 1,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """The fall of the score; shapes of the layer's values. A list of layers takes lists of baselines and masks."""
+        request = self._read(inputs, target, targets, additional_forward_args)
+        rows = as_copies(perturbations_per_eval, request.batch)
+        bases, masks = self._for_each("layer_baselines", layer_baselines), self._for_each("layer_mask", layer_mask)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            values = for_each_example(question.values(xs), len(xs[0]))
+            found: list[Tensor] = []
+            for number, alone, own in each_layer(question, values):
+                features = as_groups(masks[number], own)
+                found += ablation(alone.lifted(xs), own, as_baselines(bases[number], own), features, rows)
+            return Explained(tuple(found))
+
+        return self._answer_at(self._site(attribute_to_layer_input), request, explain)
+
+
+@final
+class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
+    """How much the score falls when a value of a layer is shuffled among the examples of the batch."""
+
+    citation = "fisher2019"
+    _multiplies = True
+
+    @layer_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
+        perturbations_per_eval: int = 1,
+        *,
+        seed: int | None = None,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """The fall of the score; shapes of the layer's values. A list of layers takes a list of masks."""
+        request = self._read(inputs, target, targets, additional_forward_args)
+        rows, masks = as_copies(perturbations_per_eval, request.batch), self._for_each("layer_mask", layer_mask)
+
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+            values = for_each_example(question.values(xs), len(xs[0]))
+            draws, found = Draws(seed, xs[0].device), list[Tensor]()
+            for number, alone, own in each_layer(question, values):
+                found += permutation(alone.lifted(xs), own, as_groups(masks[number], own), draws, None, rows)
+            return Explained(tuple(found))
+
+        return self._answer_at(self._site(False), request, explain)

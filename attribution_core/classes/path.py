@@ -1,0 +1,153 @@
+"""Integrated gradients: along the way from a baseline to the input, in the inputs' space or in that of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, final
+
+from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.layer import GradKwargs, MultiplyingLayer, each_layer, for_each_example
+from attribution_core.classes.neuron import MultiplyingNeuron
+from attribution_core.classes.signatures import (
+    Attributions,
+    Targets,
+    input_attribute_with_delta,
+    layer_attribute_with_delta,
+    neuron_attribute,
+)
+from attribution_core.methods import integrated_gradients
+from attribution_core.methods.delta import change, total
+from attribution_core.methods.path import to_tolerance
+from attribution_core.methods.paths import Quadrature, quadrature
+from attribution_core.question.question import Question
+from attribution_core.reading.arguments import as_rows, as_tolerance, at_least
+from attribution_core.types import Baselines, Inputs, Selector, TargetLike, Tensors
+
+
+@final
+class IntegratedGradients(GradientAttribution):
+    """Gradients summed along the way from a baseline to the input; attributions add up to the score's change."""
+
+    citation = "sundararajan2017"
+    complete = True
+
+    def __init__(self, forward_func: Callable[..., Any], multiply_by_inputs: bool = True) -> None:
+        super().__init__(forward_func)
+        self._multiplies = multiply_by_inputs
+
+    @input_attribute_with_delta
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        n_steps: int | Literal["auto"] = 50,
+        method: Quadrature = "gausslegendre",
+        internal_batch_size: int | None = None,
+        return_convergence_delta: bool = False,
+        *,
+        tolerance: float | None = None,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Attributions shaped like the inputs, and with `return_convergence_delta` the error of their sums, (B,).
+
+        With `tolerance`, or `n_steps="auto"` (0.01), steps are doubled until that error is below this share of the
+        score's change.
+        """
+        first = 8 if n_steps == "auto" else at_least("n_steps", n_steps, 1)
+        share = as_tolerance(0.01 if tolerance is None and n_steps == "auto" else tolerance)
+        rule, rows = quadrature(method, first), as_rows(internal_batch_size)
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            if share is not None:
+                found, missed = to_tolerance(question, xs, bases, method, first, share, self._multiplies, rows)
+                return Explained(found, missed if return_convergence_delta else None)
+            found = integrated_gradients(question, xs, bases, rule, self._multiplies, rows)
+            return Explained(found, total(found) - change(question, bases, xs) if return_convergence_delta else None)
+
+        return self._answer(request, explain)
+
+
+@final
+class NeuronIntegratedGradients(MultiplyingNeuron):
+    """A neuron's gradients summed along the way from a baseline to the input: they add up to the neuron's change."""
+
+    citation = "sundararajan2017"
+
+    @neuron_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        neuron_selector: Selector,
+        baselines: Baselines = None,
+        additional_forward_args: Any = None,
+        n_steps: int = 50,
+        method: Quadrature = "gausslegendre",
+        internal_batch_size: int | None = None,
+        attribute_to_neuron_input: bool = False,
+    ) -> Attributions:
+        """Shapes of the inputs."""
+        rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
+        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
+        request = self._read(inputs, neuron, None, additional_forward_args, baselines)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            return Explained(integrated_gradients(question, xs, bases, rule, self._multiplies, rows))
+
+        return self._answer(request, explain)
+
+
+@final
+class LayerIntegratedGradients(MultiplyingLayer):
+    """Gradients summed along the way of a layer's values from those on a baseline to those on the input."""
+
+    citation = "sundararajan2017"
+    differentiates = False
+    complete = True
+
+    @layer_attribute_with_delta
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        n_steps: int = 50,
+        method: Quadrature = "gausslegendre",
+        internal_batch_size: int | None = None,
+        return_convergence_delta: bool = False,
+        attribute_to_layer_input: bool = False,
+        grad_kwargs: GradKwargs = None,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,).
+
+        Several layers move together, as the tables of an embedding must; if one feeds another, each moves by itself.
+        """
+        rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
+        site = self._site(attribute_to_layer_input)
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bases, xs))
+
+            def along(question: Question, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
+                lifted = question.lifted(xs)
+                found = integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows)
+                return found, all(lifted.used.values())
+
+            found, together = along(question, starts, ends)
+            pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))
+            apart = not together and len(pairs) > 1
+            if apart:
+                each = [along(alone, start, end)[0] for (_, alone, start), (_, _, end) in pairs]
+                found = tuple(value for values in each for value in values)
+            if not return_convergence_delta:
+                return Explained(found)
+            rise = change(question, bases, xs)
+            return Explained(found, self._deltas(site, found, rise) if apart else total(found) - rise)
+
+        return self._answer_at(site, request, explain, grad_kwargs)

@@ -1,0 +1,163 @@
+"""Shapley values: exact, estimated from orders or sets of features, or from the Shapley kernel."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+
+from attribution_core.classes.base import Explained, PerturbationAttribution, alone
+from attribution_core.classes.signatures import Attributions, Targets, input_attribute
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.draws import Draws
+from attribution_core.methods.ablation import for_each_target
+from attribution_core.methods.game import Game
+from attribution_core.methods.shapley import MOST_REGRESSED, estimated_values, permutation_values, shapley_values
+from attribution_core.question.question import Question
+from attribution_core.reading.arguments import as_copies, as_tolerance, at_least
+from attribution_core.reading.masks import as_groups
+from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
+
+
+@final
+class ShapleyValues(PerturbationAttribution):
+    """Each feature's fair share of the score's change: its mean effect over all orders in which features appear."""
+
+    citation = "shapley1953"
+    _multiplies = True
+
+    @input_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Exact values, adding up to the score's change; shapes as in FeatureAblation. 2^features evaluations."""
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+            return Explained(spread(game, [shapley_values(part) for part in game.each()]))
+
+        return self._answer(request, explain, show_progress=show_progress)
+
+
+@final
+class ShapleyValueSampling(PerturbationAttribution):
+    """Shapley values estimated from some of the orders, or sets, in which features appear."""
+
+    citation = "castro2009"
+    _multiplies = True
+
+    @input_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        n_samples: int = 25,
+        perturbations_per_eval: int = 1,
+        show_progress: bool = False,
+        *,
+        estimator: Literal["sets", "orders"] = "sets",
+        tolerance: float | None = None,
+        seed: int | None = None,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Values that add up to the score's change, from at most n_samples · features evaluations; shapes as in
+        FeatureAblation. `estimator="orders"` is Captum's: the mean over independent random orders."""
+        orders, share = at_least("n_samples", n_samples, 1), as_tolerance(tolerance)
+        if estimator not in ("sets", "orders") or (estimator == "orders" and tolerance is not None):
+            raise AttributionError(
+                f"estimator={estimator!r}, tolerance={tolerance!r}.",
+                "Choose 'sets' or 'orders'; tolerance needs 'sets'.",
+            )
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def values(game: Game, draws: Draws) -> Tensor:
+            if estimator == "orders" or game.players > MOST_REGRESSED:
+                return permutation_values(game, orders, draws, antithetic=estimator == "sets")
+            return estimated_values(game, orders * game.players, draws, share)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+            draws = Draws(seed, xs[0].device)
+            return Explained(spread(game, [values(part, draws) for part in game.each()]))
+
+        return self._answer(request, explain, show_progress=show_progress)
+
+
+@final
+class KernelShap(PerturbationAttribution):
+    """Shapley values, estimated from a number of evaluations that does not grow with the number of features."""
+
+    citation = "lundberg2017"
+
+    @input_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        baselines: Baselines = None,
+        target: TargetLike = None,
+        additional_forward_args: Any = None,
+        feature_mask: Mask = None,
+        n_samples: int = 25,
+        perturbations_per_eval: int = 1,
+        return_input_shape: bool = True,
+        show_progress: bool = False,
+        *,
+        tolerance: float | None = None,
+        seed: int | None = None,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Values that add up to the score's change, shaped as in FeatureAblation, or (B, features) where
+        `return_input_shape` is false; exact where `n_samples` reaches 2^features."""
+        count, share = at_least("n_samples", n_samples, 1), as_tolerance(tolerance)
+        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+            draws = Draws(seed, xs[0].device)
+            values = [estimated_values(part, count, draws, share) for part in game.each()]
+            return Explained(spread(game, values) if return_input_shape else (by_feature(game, values),))
+
+        pack = None if return_input_shape else alone
+        return self._answer(request, explain, pack=pack, show_progress=show_progress)
+
+
+def spread(game: Game, values: list[Tensor]) -> Tensors:
+    """Attributions (targets, B, …) from values (players, columns), of all examples or of one after the other."""
+    parts = [_of_inputs(part, value) for part, value in zip(game.each(), values, strict=True)]
+    return tuple(torch.cat(column, 1) for column in zip(*parts, strict=True))
+
+
+def _of_inputs(game: Game, values: Tensor) -> Tensors:
+    return for_each_target(game.features.spread, _by_target(game, values))
+
+
+def _by_target(game: Game, values: Tensor) -> Tensor:
+    """From (players, B · targets) to (players, B, targets)."""
+    return values.reshape(len(values), -1, len(game.question.targets))
+
+
+def by_feature(game: Game, values: list[Tensor]) -> Tensor:
+    """Attributions (targets, B, features) from the same."""
+    if len({len(value) for value in values}) > 1:
+        raise AttributionError(
+            "return_input_shape=False: the examples have different numbers of features.",
+            "Give every example as many, or leave return_input_shape=True.",
+        )
+    return torch.cat([_by_target(game, v) for v in values], 1).permute(2, 1, 0)

@@ -1,0 +1,39 @@
+"""Arguments of sampling: how much noise, and which rows baselines are drawn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from attribution_core.errors import AttributionError
+from attribution_core.reading.arguments import as_baseline, baseline_of_each
+from attribution_core.types import Tensors
+
+
+def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:
+    """Read `stdevs`: one for each input, or one for all."""
+    given = stdevs if isinstance(stdevs, (tuple, list)) else (stdevs,) * len(xs)
+    if len(given) != len(xs) or not all(isinstance(s, (int, float)) and s >= 0 for s in given):
+        raise AttributionError(f"stdevs={stdevs!r} for {len(xs)} inputs.", "Pass a number ≥ 0, or one for each input.")
+    for place, (s, x) in enumerate(zip(given, xs, strict=True)):
+        if s and not x.is_floating_point():
+            raise AttributionError(
+                f"inputs[{place}] is {x.dtype}; noise needs floating point.", "Use .float(), or stdevs of 0 for it."
+            )
+    return tuple(map(float, given))
+
+
+def as_distribution(baselines: Any, xs: Tensors) -> Tensors:
+    """Rows to draw baselines from, as many for each input: (K, …) of the inputs' dtypes."""
+    each = baseline_of_each(baselines, len(xs))
+    rows = tuple(
+        b.detach().to(x) if isinstance(b, Tensor) and b.shape[1:] == x.shape[1:] else as_baseline(b, x[:1], place)
+        for place, (b, x) in enumerate(zip(each, xs, strict=True))
+    )
+    count = max(map(len, rows))
+    if not count or any(len(row) not in (1, count) for row in rows):
+        raise AttributionError(
+            f"baselines have {[len(row) for row in rows]} rows.", "Dimension 0 of every baseline counts the same draws."
+        )
+    return tuple(row.expand(count, *row.shape[1:]) for row in rows)
