@@ -24,9 +24,10 @@ from attribution_core.methods.gradient import gradients
 from attribution_core.question.question import Question
 from attribution_core.rules import deconvolution, guided
 from attribution_core.rules.intercept import Interception, refuse_compiled
+from attribution_core.rules.relu import Signals
 from attribution_core.types import Inputs, Selector, TargetLike, Tensors
 
-Rule = Callable[[], Interception]
+Rule = Callable[[], Interception[Signals]]
 
 
 @final

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import may_draw, same_randomness, submodules
+from attribution_core.methods.intercepted import constants, intercepted
 from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
-from attribution_core.rules.watched import watched
 from attribution_core.types import Tensors
 
 
 class Compared(NamedTuple):
-    """Multipliers at the site (targets, B, …), and scores (B, targets) and values of inputs and baselines."""
+    """Multipliers at the site, and scores and values of inputs and baselines."""
 
     multipliers: Tensors
     scores: Tensor
@@ -32,11 +33,11 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
     """The two runs of DeepLIFT."""
-    rule = Rescale(eps)
-    drawing = may_draw(submodules(question.forward))  # both runs must drop out the same
+    rule, question = Rescale(eps), replace(question, extra=constants(question.extra))
+    reference, slopes = rule.reference(), rule.slopes()
+    drawing = may_draw(submodules(question.forward))  # both passes must drop out the same
     with same_randomness(inputs) if drawing else nullcontext():
-        before = watched(question, rule.reference()).read(baselines)
-    slopes = rule.slopes()
-    found = watched(question, slopes).gradients(inputs)
-    slopes.finish()
+        before = intercepted(question, lambda: reference).read(baselines)
+    found = intercepted(question, lambda: slopes).gradients(inputs)
+    rule.finish()
     return Compared(found.slopes, found.scores, before.scores, found.values, before.values)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
+from attribution_core.rules.intercept import Call, Interception, Rule
+from attribution_core.rules.parts import attention_weights
 from attribution_core.types import Tensors
 
 
@@ -27,65 +26,51 @@ class Attentions:
     @contextmanager
     def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
         """While the model runs; the weights are known afterwards."""
-        with _Watch() as watch:
-            yield lambda: tuple(watch.found)
+        found: list[Tensor] = []
+        with Interception(WEIGHTS, found):
+            yield lambda: tuple(found)
 
 
-class _Watch(TorchFunctionMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        options = kwargs or {}
-        result = func(*args, **options)
-        with torch.no_grad():
-            if func is F.scaled_dot_product_attention:
-                self._note(_of_products(*args, **options))
-            elif func is F.multi_head_attention_forward:
-                self._note(_of_module(*args, **options))
-            elif func in (F.softmax, torch.softmax, Tensor.softmax) and _over_last(result, args[1:], options):
-                self._note(result)
-        return result
-
-    def _note(self, weights: Tensor) -> None:
-        if weights.dim() == 4 and weights.shape[2] == weights.shape[3]:
-            self.found.append(weights.detach())
+def _noted(found: list[Tensor], weights: Tensor) -> None:
+    if weights.dim() == 4 and weights.shape[2] == weights.shape[3]:
+        found.append(weights.detach())
 
 
-def _over_last(result: Tensor, arguments: tuple[Any, ...], options: dict[str, Any]) -> bool:
-    dim = arguments[0] if arguments else options.get("dim")
-    return dim in (-1, result.dim() - 1)
+def _of_softmax(found: list[Tensor], call: Call) -> object:
+    """Those over the last dimension."""
+    result: Tensor = call.result()
+    if (*call.args[1:], call.kwargs.get("dim"))[0] in (-1, result.dim() - 1):
+        _noted(found, result)
+    return result
 
 
-def _of_products(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,  # noqa: ARG001 - as torch.nn.functional.scaled_dot_product_attention
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,  # noqa: ARG001
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """softmax(q kᵀ · scale + mask)."""
-    if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
-    scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))
-    if is_causal:
-        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -torch.inf)
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -torch.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    return scores.softmax(-1)
+def _of_products(found: list[Tensor], call: Call) -> object:
+    """The weights that `scaled_dot_product_attention` multiplies its values by."""
+    result = call.result()
+    with torch.no_grad():
+        _noted(found, attention_weights(*call.args, **call.kwargs))
+    return result
 
 
-def _of_module(*args: Any, **options: Any) -> Tensor:
+def _of_module(found: list[Tensor], call: Call) -> object:
     """The weights that `nn.MultiheadAttention` would return if it were asked for them, of each head."""
-    signature = inspect.signature(F.multi_head_attention_forward, follow_wrapped=False)
-    call = signature.bind(*args, **options)
-    call.arguments.update(need_weights=True, average_attn_weights=False, training=False)
-    return F.multi_head_attention_forward(*call.args, **call.kwargs)[1]  # type: ignore[return-value]
+    result = call.result()
+    bound = SIGNATURE.bind(*call.args, **call.kwargs)
+    bound.arguments.update(need_weights=True, average_attn_weights=False, training=False)
+    with torch.no_grad():
+        _, weights = F.multi_head_attention_forward(*bound.args, **bound.kwargs)
+    _noted(found, weights)  # type: ignore[arg-type]
+    return result
+
+
+SIGNATURE = inspect.signature(F.multi_head_attention_forward, follow_wrapped=False)
+WEIGHTS: Rule[list[Tensor]] = Rule(
+    {
+        "softmax": _of_softmax,
+        "scaled_dot_product_attention": _of_products,
+        "multi_head_attention_forward": _of_module,
+    },
+    every_call=True,
+    keeps_checkpoints=False,
+)
+"""Everything is computed as usual; attention weights are noted."""

@@ -6,186 +6,210 @@ The interception belongs to a context and a thread; modules are not touched.
 
 from __future__ import annotations
 
-import inspect
-import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules
+from attribution_core.rules.autograd import checkpointing, followed_inside, kept, tensors_in, transformed
+from attribution_core.rules.parts import Parts, python_body
+from attribution_core.rules.spellings import Function, Spelling, spellings
 
-Pull = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
-"""From the gradient of an operation's result to the gradient of its input, or of each of its inputs."""
+State = TypeVar("State")
 
-HOMES = (torch, Tensor, F, torch.special, torch._C._nn)
+
+class Call(NamedTuple):
+    """A call of an operation, which `function` computes out of place, and who saw it."""
+
+    name: str
+    function: Function
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    in_place: bool
+    interception: Interception[Any]
+
+    def result(self) -> Any:
+        """What the operation returns."""
+        return self.function(*self.args, **self.kwargs)
+
+    def of(self, x: Tensor) -> Any:
+        """What it returns for another first argument."""
+        return self.function(x, *self.args[1:], **self.kwargs)
+
+    def with_arguments(self, places: tuple[int, ...], values: tuple[Tensor, ...]) -> Call:
+        """The same call with other values at these places."""
+        args = list(self.args)
+        for place, value in zip(places, values, strict=True):
+            args[place] = value
+        return self._replace(args=tuple(args))
+
+    def in_parts(self, parts: Parts) -> Any:
+        """What the parts that the operation is made of return, each of them intercepted in turn."""
+        return self.interception.in_parts(parts, self.args, self.kwargs)
 
 
 @dataclass(frozen=True)
-class Call:
-    """An operation on one tensor: `pure(x)` computes it out of place."""
+class Rule(Generic[State]):
+    """What becomes of a model's operations; what no slot speaks of is left to torch.
 
-    name: str
-    x: Tensor
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
-    function: Callable[..., Any]
-    in_place: bool
+    `answers` returns something else for a call of a named operation, or NotImplemented where torch's own gradient is
+    right, as it always is for `linear` callables. `parts` computes further callables from operations with an answer.
+    `unknown` is told of all others that depend on the inputs. Callables in `aside` compute a named operation, but with
+    their arguments in another order. `every_call` also sees what is computed without gradients. `keeps_checkpoints`
+    keeps what checkpointed functions compute, `finished` sees the scores and may return them with another gradient.
+    """
 
-    def pure(self, x: Tensor) -> Any:
-        """The operation's result for another value, nothing changed in place."""
-        return self.function(x, *self.arguments, **self.options)
+    answers: Mapping[str, Callable[[State, Call], Any]]
+    linear: frozenset[Function] = frozenset()
+    parts: Mapping[Function, Parts] = field(default_factory=dict)
+    unknown: Callable[[State, str], None] | None = None
+    also: Mapping[Function, Spelling] = field(default_factory=dict)
+    aside: frozenset[Function] = frozenset()
+    every_call: bool = False
+    keeps_checkpoints: bool = True
+    finished: Callable[[State, Tensor], Tensor] = lambda _, scores: scores
 
-
-class Replaced(torch.autograd.Function):
-    """An operation whose result and gradient come from `rule(*xs) -> (result, pull)`."""
-
-    @staticmethod
-    def forward(ctx: Any, rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
-        """The result."""
-        result, ctx.pull = rule(*xs)
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        """The rule's gradient."""
-        pulled = ctx.pull(gradients[0])
-        return None, *(pulled if isinstance(pulled, tuple) else (pulled,))
+    @cached_property
+    def spelled(self) -> Mapping[Function, Spelling]:
+        """Every callable that computes an operation with an answer."""
+        known = spellings(frozenset(self.answers)) | dict(self.also)
+        return {function: known[function] for function in known.keys() - self.aside - self.linear}
 
 
-def replaced(rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
-    """Apply a rule to tensors within autograd."""
-    return Replaced.apply(rule, *xs)  # type: ignore[no-any-return]
+@final
+class Interception(TorchFunctionMode, Generic[State]):
+    """While it is open, a rule answers every call of an operation in this thread; `state` is of one explanation.
 
+    To enter it again while it is open changes nothing.
+    """
 
-class Interception(TorchFunctionMode):
-    """Hands each call of a known operation to `answer`, everything else to torch."""
-
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, rule: Rule[State], state: State) -> None:
         super().__init__()
-        self.known = spellings(frozenset(names))
-        self._open = False
+        self.rule = rule
+        self.state = state
+        self._entered = 0
 
-    def answer(self, call: Call) -> Any:
-        """What the operation returns instead."""
-        raise NotImplementedError
-
-    def left(self, outputs: Any) -> None:
-        """Look at what the model returned."""
-
-    def watching(self) -> AbstractContextManager[object]:
-        """While it is open, once however often it is entered."""
-        return nullcontext() if self._open else self
-
-    def __enter__(self) -> Interception:
-        self._open = True
-        return super().__enter__()  # type: ignore[no-any-return, no-untyped-call]
+    def __enter__(self) -> Interception[State]:
+        self._entered += 1
+        if self._entered == 1:
+            super().__enter__()  # type: ignore[no-untyped-call]
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = False
-        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        self._entered -= 1
+        if not self._entered:
+            super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Function, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        spelling = self.known.get(func)
-        call = None if spelling is None else read(spelling, func, args, kwargs or {})
-        if call is None:
-            return func(*args, **(kwargs or {}))
-        result = self.answer(call)
-        return call.x.copy_(result) if call.in_place and result is not call.x else result
+        kwargs = kwargs or {}
+        if not (self.rule.every_call or torch.is_grad_enabled()):
+            return func(*args, **kwargs)
+        if transformed():
+            _refuse_transformed((args, kwargs))
+            return func(*args, **kwargs)
+        if self.rule.keeps_checkpoints and checkpointing():
+            # A checkpoint computes again in the backward pass, when nothing is intercepted: other tensors than these.
+            with kept():
+                return self._answered(func, args, kwargs)
+        return self._answered(func, args, kwargs)
+
+    def _answered(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        rule = self.rule
+        if func in rule.linear:
+            return func(*_constants(args), **kwargs)
+        spelling = rule.spelled.get(func)
+        if spelling is None:
+            return func(*args, **kwargs) if rule.unknown is None else self._unlisted(func, args, kwargs)
+        call = read(spelling, func, args, kwargs, self)
+        result = rule.answers[spelling.name](self.state, call)
+        if result is NotImplemented:
+            return func(*_constants(args), **_named_constants(kwargs))
+        return call.args[0].copy_(result) if call.in_place and result is not call.args[0] else result
+
+    def _unlisted(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        rule, args, kwargs = self.rule, _constants(args), _named_constants(kwargs)
+        if not (rule.every_call or _followed((args, kwargs))):
+            return func(*args, **kwargs)
+        parts = rule.parts.get(func) or python_body(func)
+        result = NotImplemented if parts is None else self.in_parts(parts, args, kwargs)
+        if result is not NotImplemented:
+            return result
+        result = func(*args, **kwargs)
+        if rule.unknown and torch.is_grad_enabled() and _followed(result) and _followed((args, kwargs)):
+            rule.unknown(self.state, getattr(func, "__name__", str(func)))
+        return result
+
+    def in_parts(self, parts: Parts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the parts return, each of them intercepted in turn."""
+        with self._reentered():
+            return parts(*args, **kwargs)
+
+    @contextmanager
+    def _reentered(self) -> Iterator[None]:
+        """Torch closes a mode while it answers."""
+        TorchFunctionMode.__enter__(self)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
+
+    def finished(self, scores: Tensor) -> Tensor:
+        """The scores of the pass, with the gradient that the rule begins with."""
+        return self.rule.finished(self.state, scores)
 
 
-class Spelling(NamedTuple):
-    """The operation that a callable computes, and where the callable works in place, the one that does not."""
-
-    name: str
-    instead: Callable[..., Any] | None = None
-
-
-@lru_cache
-def spellings(names: frozenset[str]) -> dict[Any, Spelling]:
-    """Every callable of torch that computes one of the named operations, in place or not."""
-    found: dict[Any, Spelling] = {}
-    for name, home in itertools.product(sorted(names), HOMES):
-        for spelling in (name, f"{name}_with_indices", f"__{name}__", f"__r{name}__"):
-            found[getattr(home, spelling, None)] = Spelling(name)
-        found[getattr(home, f"{name}_", None)] = Spelling(name, getattr(home, name, None) or getattr(torch, name, None))
-    del found[None]
-    return found
+def read(
+    spelling: Spelling, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], interception: Interception[Any]
+) -> Call:
+    """A call in one form: out of place, and what may depend on the input by position."""
+    function, in_place = spelling.out_of_place or func, spelling.out_of_place is not None
+    if kwargs:
+        args, kwargs = _by_position(spelling.leading, args, kwargs)
+    if spelling.signature is not None and args:
+        if len(args) > 1:
+            options = spelling.signature.bind(*args, **kwargs).arguments
+            args, kwargs = args[:1], dict(list(options.items())[1:])
+        in_place = bool(kwargs.pop("inplace", False))
+    if kwargs.get("out") is not None:
+        function = _refusing(spelling.name)
+    return Call(spelling.name, function, args, kwargs, in_place, interception)
 
 
-def direct(
-    spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], bool]:
-    """The operation out of place, its arguments with the first one by position, and whether it was in place."""
-    options = dict(kwargs)
-    for keyword in ("input", "self"):
-        if not args and keyword in options:
-            args = (options.pop(keyword),)
-    if options.get("out") is not None:
+def _by_position(
+    names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    kwargs = dict(kwargs)
+    for name in names[len(args) :]:
+        if name not in kwargs:
+            break
+        args = (*args, kwargs.pop(name))
+    return args, kwargs
+
+
+def _refusing(name: str) -> Function:
+    def refuse(*_: object, **__: object) -> NoReturn:
         raise AttributionError(
-            f"{spelling.name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
+            f"{name}(out=…) cannot be explained by this method.", "Let the model use its result instead."
         )
-    signature = _with_inplace(func)
-    if signature is not None and len(args) == 1:
-        return func, args, options, bool(options.pop("inplace", False))
-    if signature is None or not args:
-        return spelling.instead or func, args, options, spelling.instead is not None
-    arguments = signature.bind(*args, **options).arguments
-    in_place = bool(arguments.pop("inplace", False))
-    return func, args[:1], dict(list(arguments.items())[1:]), in_place
+
+    return refuse
 
 
-def read(spelling: Spelling, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-    """The call in one form, or None where its first argument is no floating point tensor."""
-    function, args, options, in_place = direct(spelling, func, args, kwargs)
-    if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
-        return None
-    return Call(spelling.name, args[0], args[1:], options, function, in_place)
-
-
-@contextmanager
-def again(mode: TorchFunctionMode) -> Iterator[None]:
-    """An interception inside its own answer."""
-    TorchFunctionMode.__enter__(mode)  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        TorchFunctionMode.__exit__(mode, None, None, None)  # type: ignore[no-untyped-call]
-
-
-def custom(value: Any) -> list[str]:
-    """Autograd functions behind a result that are not ours: nobody sees what they compute."""
-    found: dict[str, None] = {}
-    seen: set[Any] = set()
-    rest: list[Any] = [leaf.grad_fn for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
-    while rest:
-        node = rest.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, torch.autograd.function.BackwardCFunction) and type(node) is not Replaced._backward_cls:
-            found[type(node).__name__.removesuffix("Backward")] = None
-        rest += [following for following, _ in node.next_functions]
-    return list(found)
-
-
-@lru_cache
-def _with_inplace(func: Any) -> inspect.Signature | None:
-    signature = inspect.signature(func, follow_wrapped=False) if inspect.isfunction(func) else None
-    return signature if signature is not None and "inplace" in signature.parameters else None
+def _followed(value: object) -> bool:
+    """Whether anything in it depends on the inputs."""
+    return any(tensor.requires_grad for tensor in tensors_in(value))
 
 
 def refuse_compiled(model: object) -> None:
@@ -210,3 +234,26 @@ def is_parameter(value: object) -> bool:
     if kind is nn.Parameter:
         return True
     return kind is not Tensor and issubclass(kind, Tensor) and isinstance(value, nn.Parameter)
+
+
+def constant(value: Any) -> Any:
+    """A parameter without gradients, as what is followed is only what depends on the input; all else as it is."""
+    if isinstance(value, Tensor):
+        return value.detach() if is_parameter(value) else value
+    return [constant(part) for part in value] if isinstance(value, list) else value
+
+
+def _constants(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([constant(arg) for arg in args])
+
+
+def _named_constants(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: constant(value) for name, value in kwargs.items()} if kwargs else kwargs
+
+
+def _refuse_transformed(arguments: object) -> None:
+    if any(followed_inside(value) for value in tensors_in(arguments)):
+        raise AttributionError(
+            "torch.func (vmap, grad, …) inside the model hides its operations from this method.",
+            "Let the model compute the batch as a whole, or use IntegratedGradients.",
+        )

@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.rules.steps import Step, same
+from attribution_core.rules.linear_maps import LinearMap, same
 from attribution_core.types import Tensors
 
 
 class PropagationRule(ABC):
     """How the relevance of an operation's result becomes relevance of its values."""
 
-    general: ClassVar[bool] = False
+    without_weights: ClassVar[bool] = False
     """Whether it also applies to operations without weights, such as pooling and addition."""
 
-    plain: ClassVar[bool] = False
+    as_computed: ClassVar[bool] = False
     """Whether it needs no other values and weights than the operation's own."""
 
     @abstractmethod
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
-        """The relevance of each value of the step, from that of its result."""
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
+        """The relevance of each value of the linear, from that of its result."""
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
@@ -37,7 +37,7 @@ def stabilised(z: Tensor, epsilon: float) -> Tensor:
     return z + torch.copysign(z.new_tensor(epsilon), z)
 
 
-def divided(step: Step, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tensor, epsilon: float) -> Tensors:
+def divided(linear: LinearMap, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tensor, epsilon: float) -> Tensors:
     """Relevance in proportion to what each value adds to the sum of the parts' results."""
     whole = sum((z.detach() for _, z in parts[1:]), parts[0][1].detach())
     share = relevance.to(whole.dtype) / stabilised(whole, epsilon)
@@ -45,7 +45,7 @@ def divided(step: Step, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tens
     for leaves, z in parts:
         slopes = torch.autograd.grad(z, leaves, share)
         found = tuple(
-            leaf.detach() * slope / count for leaf, slope, count in zip(leaves, slopes, step.shares, strict=True)
+            leaf.detach() * slope / count for leaf, slope, count in zip(leaves, slopes, linear.shares, strict=True)
         )
         total = found if total is None else tuple(map(torch.add, total, found))
     return total or ()
@@ -55,13 +55,13 @@ def divided(step: Step, parts: Sequence[tuple[Tensors, Tensor]], relevance: Tens
 class EpsilonRule(PropagationRule):
     """In proportion to the contributions to z = Σ x·w + b; epsilon takes relevance from weak results [bach2015]."""
 
-    general: ClassVar[bool] = True
-    plain: ClassVar[bool] = True
+    without_weights: ClassVar[bool] = True
+    as_computed: ClassVar[bool] = True
     epsilon: float = 1e-9
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """x · Σ w R / (z ± ε)."""
-        return divided(step, [step.plain()], relevance, self.epsilon)
+        return divided(linear, [linear.as_computed()], relevance, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class GammaRule(PropagationRule):
     gamma: float = 0.25
     set_bias_to_zero: bool = False
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """The epsilon rule with other weights."""
-        weights = step.weighted(lambda w: w + self.gamma * w.clamp(min=0), None if self.set_bias_to_zero else same)
-        return divided(step, [step.computed(step.precise, weights)], relevance, EPSILON)
+        weights = linear.weighted(lambda w: w + self.gamma * w.clamp(min=0), None if self.set_bias_to_zero else same)
+        return divided(linear, [linear.computed(linear.precise, weights)], relevance, EPSILON)
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,24 @@ class Alpha1_Beta0_Rule(PropagationRule):  # noqa: N801 - Captum's name
 
     set_bias_to_zero: bool = False
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """The epsilon rule with weights max(w, 0)."""
-        weights = step.weighted(_positive, None if self.set_bias_to_zero else same)
-        return divided(step, [step.computed(step.precise, weights)], relevance, EPSILON)
+        weights = linear.weighted(_positive, None if self.set_bias_to_zero else same)
+        return divided(linear, [linear.computed(linear.precise, weights)], relevance, EPSILON)
 
 
 @dataclass(frozen=True)
 class IdentityRule(PropagationRule):
     """Each value gets the relevance of the result at its own place."""
 
-    general: ClassVar[bool] = True
+    without_weights: ClassVar[bool] = True
     epsilon: float = 1e-9
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """The relevance as it is."""
-        if len(step.values) > 1 or step.values[0].shape != relevance.shape:
+        if len(linear.values) > 1 or linear.values[0].shape != relevance.shape:
             raise AttributionError(
-                f"IdentityRule: {step.name} turns {[tuple(v.shape) for v in step.values]} into "
+                f"IdentityRule: {linear.name} turns {[tuple(v.shape) for v in linear.values]} into "
                 f"{tuple(relevance.shape)}.",
                 "Use it where one value becomes one of the same shape, or choose EpsilonRule.",
             )
@@ -121,13 +121,13 @@ class AlphaBetaRule(PropagationRule):
                 "For example alpha=2, beta=1.",
             )
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """α times by positive, less β times by negative contributions."""
-        up, down = tuple(map(_positive, step.precise)), tuple(map(_negative, step.precise))
+        up, down = tuple(map(_positive, linear.precise)), tuple(map(_negative, linear.precise))
 
         def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor]) -> Tensors:
-            parts = [step.computed(up, step.weighted(one, one)), step.computed(down, step.weighted(other))]
-            return divided(step, parts, relevance, EPSILON)
+            parts = [linear.computed(up, linear.weighted(one, one)), linear.computed(down, linear.weighted(other))]
+            return divided(linear, parts, relevance, EPSILON)
 
         found = tuple(self.alpha * r for r in signed(_positive, _negative))
         if not self.beta:
@@ -141,17 +141,17 @@ class SignedGammaRule(PropagationRule):
 
     gamma: float = 0.25
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """The gamma rule, mirrored for negative results."""
-        up, down = tuple(map(_positive, step.precise)), tuple(map(_negative, step.precise))
-        positive = step.plain()[1].detach() >= 0
+        up, down = tuple(map(_positive, linear.precise)), tuple(map(_negative, linear.precise))
+        positive = linear.as_computed()[1].detach() >= 0
 
         def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor], where: Tensor) -> Tensors:
             parts = [
-                step.computed(up, step.weighted(self._more(one), self._more(one))),
-                step.computed(down, step.weighted(self._more(other))),
+                linear.computed(up, linear.weighted(self._more(one), self._more(one))),
+                linear.computed(down, linear.weighted(self._more(other))),
             ]
-            return divided(step, parts, relevance * where, EPSILON)
+            return divided(linear, parts, relevance * where, EPSILON)
 
         both = signed(_positive, _negative, positive), signed(_negative, _positive, ~positive)
         return tuple(map(torch.add, *both))
@@ -170,26 +170,26 @@ class BoxRule(PropagationRule):
     low: float | Tensor | None = None
     high: float | Tensor | None = None
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """(x·w − low·w⁺ − high·w⁻) R / Σ of the same."""
-        lows = tuple(-_bound(self.low, x, x.amin) for x in step.precise)
-        highs = tuple(-_bound(self.high, x, x.amax) for x in step.precise)
+        lows = tuple(-_bound(self.low, x, x.amin) for x in linear.precise)
+        highs = tuple(-_bound(self.high, x, x.amax) for x in linear.precise)
         parts = [
-            step.computed(step.precise, step.weighted(same)),
-            step.computed(lows, step.weighted(_positive)),
-            step.computed(highs, step.weighted(_negative)),
+            linear.computed(linear.precise, linear.weighted(same)),
+            linear.computed(lows, linear.weighted(_positive)),
+            linear.computed(highs, linear.weighted(_negative)),
         ]
-        return divided(step, parts, relevance, EPSILON)
+        return divided(linear, parts, relevance, EPSILON)
 
 
 @dataclass(frozen=True)
 class FlatRule(PropagationRule):
     """Every value that a result was computed from gets the same [lapuschkin2019]."""
 
-    def relevance(self, step: Step, relevance: Tensor) -> Tensors:
+    def relevance(self, linear: LinearMap, relevance: Tensor) -> Tensors:
         """The epsilon rule with ones for values and weights."""
-        ones = tuple(map(torch.ones_like, step.precise))
-        return divided(step, [step.computed(ones, step.weighted(torch.ones_like))], relevance, EPSILON)
+        ones = tuple(map(torch.ones_like, linear.precise))
+        return divided(linear, [linear.computed(ones, linear.weighted(torch.ones_like))], relevance, EPSILON)
 
 
 EPSILON = EpsilonRule().epsilon

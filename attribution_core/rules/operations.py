@@ -23,7 +23,8 @@ ELEMENTWISE = ACTIVATIONS | FUNCTIONS
 
 NORMALISED = _names("softmax log_softmax softmin")
 LARGEST = _names("max amax")
-POOLED = frozenset(f"{kind}max_pool{n}d" for kind in ("", "adaptive_") for n in (1, 2, 3))
+POOLED_DIMENSIONS = {f"{kind}max_pool{n}d": n for kind in ("", "adaptive_") for n in (1, 2, 3)}
+POOLED = frozenset(POOLED_DIMENSIONS)
 SELECTED = LARGEST | POOLED | _names("min amin maximum minimum fmax fmin topk sort kthvalue median mode")
 """Some of the values, chosen by size."""
 
@@ -42,7 +43,8 @@ MOVED = _names(
 PROPERTIES = _names("T mT H mH real")
 """Properties of tensors that move values."""
 
-WEIGHTED = frozenset({"linear", *(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))})
+CONVOLUTIONS = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
+WEIGHTED = CONVOLUTIONS | {"linear"}
 """Linear operations called as (x, weight, bias, …)."""
 
 PRODUCTS = _names("mul multiply matmul mm bmm mv dot inner outer einsum tensordot kron bilinear")
@@ -59,6 +61,17 @@ SUMS = QUOTIENTS | _names(
     trace upsample upsample_bilinear upsample_nearest"""
 )
 """Sums of the values with constant weights."""
+
+LEADING = dict.fromkeys(WEIGHTED, ("input", "weight", "bias")) | {
+    **dict.fromkeys(_names("mul multiply matmul inner kron div divide true_divide"), ("input", "other")),
+    **dict.fromkeys(_names("mm bmm"), ("input", "mat2")),
+    "mv": ("input", "vec"),
+    "outer": ("input", "vec2"),
+    "dot": ("input", "tensor"),
+    "bilinear": ("input1", "input2", "weight", "bias"),
+    "addmm": ("input", "mat1", "mat2"),
+}
+"""Arguments that may depend on the input and that callers may give by position or by name; else only the first."""
 
 NORMALISERS = _names("rsqrt norm vector_norm std var")
 """What values are divided by to normalise them."""

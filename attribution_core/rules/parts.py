@@ -16,8 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.rules.intercept import Call
 from attribution_core.rules.recurrent import RECURRENT
+
+Parts = Callable[..., Any]
+"""A function of the arguments of one of torch's that computes the same by operations of its own."""
+
+Dims = int | tuple[int, ...] | None
 
 
 def layer_norm(
@@ -26,7 +30,7 @@ def layer_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
-    *_: Any,
+    *_: object,
 ) -> Tensor:
     """(x − mean) / √(variance + eps) · weight + bias over the last dimensions."""
     normal = _normal(input, tuple(range(-len(normalized_shape), 0)), eps)
@@ -39,7 +43,7 @@ def group_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
-    *_: Any,
+    *_: object,
 ) -> Tensor:
     """The same over groups of channels."""
     normal = _normal(input.reshape(len(input), num_groups, -1), (2,), eps).reshape(input.shape)
@@ -68,13 +72,11 @@ def batch_norm(
     running_var: Tensor | None,  # noqa: ARG001
     weight: Tensor | None = None,
     bias: Tensor | None = None,
-    training: bool = False,
+    training: bool = False,  # noqa: ARG001
     momentum: float = 0.1,  # noqa: ARG001
     eps: float = 1e-5,
-) -> Any:
-    """The same over each channel of the batch; with running statistics it is no composed operation."""
-    if not training:
-        return NotImplemented
+) -> Tensor:
+    """The same over each channel of the batch; with running statistics it is linear, and not made of parts."""
     dims = tuple(dim for dim in range(input.dim()) if dim != 1)
     return _scaled(_normal(input, dims, eps), *(_channels(part, input) for part in (weight, bias)))
 
@@ -89,10 +91,33 @@ def rms_norm(
     return _scaled((x * (size + least).rsqrt()).to(input.dtype), weight, None)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: Any) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: object) -> Tensor:
     """x / max(‖x‖, eps) over a dimension."""
     powers = input.abs() if p == 1 else input.abs().pow(p)
     return input / powers.sum(dim, keepdim=True).clamp(min=eps**p).pow(1 / p)
+
+
+def attention_weights(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,  # noqa: ARG001 - by position
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,  # noqa: ARG001
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(q kᵀ · scale + mask), with the arguments of scaled_dot_product_attention."""
+    if enable_gqa:
+        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
+    scores = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(attn_mask.logical_not(), -torch.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    return scores.softmax(-1)
 
 
 def attention(
@@ -106,21 +131,13 @@ def attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(q kᵀ · scale + mask) v."""
+    weights = attention_weights(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
     if enable_gqa:
-        groups = query.shape[-3] // key.shape[-3]
-        key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
-    scores = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    if is_causal:
-        attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=query.device).tril()
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(attn_mask.logical_not(), -torch.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    weights = scores.softmax(-1)
+        value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
     return (F.dropout(weights, dropout_p) if dropout_p else weights) @ value
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, *_: Any, **__: Any) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, *_: object, **__: object) -> Tensor:
     """x times a mask, drawn as torch draws it."""
     return input * F.dropout(torch.ones_like(input), p) if training and p else input
 
@@ -140,63 +157,85 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
     return input - (input - other).relu()
 
 
-def over_dimensions(call: Call) -> Tensor:
-    """The largest value over several dimensions, or over all."""
-    dims, keep = (*call.arguments, None, None)[:2]
-    dims = call.options.get("dim", dims)
-    keep = bool(call.options.get("keepdim", keep))
-    every = tuple(range(call.x.dim())) if dims is None or dims == () else tuple(dim % call.x.dim() for dim in dims)
-    last = call.x.movedim(every, tuple(range(-len(every), 0))).flatten(-len(every))
+def largest(input: Tensor, dim: Dims | Tensor = None, keepdim: bool = False, other: Tensor | None = None) -> Tensor:
+    """The largest value over several dimensions or over all, or of two tensors."""
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
+    if other is not None:
+        return maximum(input, other)
+    every = tuple(d % input.dim() for d in _dimensions(input, None if dim == () else dim))
+    last = input.movedim(every, tuple(range(-len(every), 0))).flatten(-len(every))
     best: Tensor = last.max(-1).values
-    for dim in sorted(every) if keep else ():
-        best = best.unsqueeze(dim)
+    for d in sorted(every) if keepdim else ():
+        best = best.unsqueeze(d)
     return best
 
 
-def smallest(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+def smallest(
+    input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, other: Tensor | None = None
+) -> Tensor | torch.return_types.max:
     """`min` over one dimension or all, or of two tensors."""
     if isinstance(dim, Tensor):
         return minimum(input, dim)
+    if other is not None:
+        return minimum(input, other)
     if dim is None:
         return -(-input).max()
     found = (-input).max(dim, keepdim=keepdim)
     return type(found)((-found.values, found.indices))
 
 
-def least(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def least(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """`amin` over one dimension, several or all."""
     return -(-input).amax(() if dim is None else dim, keepdim)
 
 
-def variance(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, **more: Any) -> Tensor:
+def variance(
+    input: Tensor, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, correction: float | None = 1
+) -> Tensor:
     """The mean square of what is left without the mean."""
     if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    dims = tuple(range(input.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+        return variance(input, None, dim)
+    dims = _dimensions(input, dim)
     squares = (input - input.mean(dims, keepdim=True)).square()
-    count = math.prod(input.shape[d] for d in dims)
-    correction = more.get("correction", int(unbiased))
-    return squares.sum(dims, keepdim=keepdim) / max(0, count - (1 if correction is None else correction))
+    lost = (1 if correction is None else correction) if unbiased else 0
+    return squares.sum(dims, keepdim=keepdim) / max(0, math.prod(input.shape[d] for d in dims) - lost)
 
 
-def deviation(*args: Any, **more: Any) -> Tensor:
+def deviation(
+    input: Tensor, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, correction: float | None = 1
+) -> Tensor:
     """The root of the variance."""
-    return variance(*args, **more).sqrt()
+    return variance(input, dim, unbiased, keepdim, correction).sqrt()
 
 
-def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
     """(Σ |x|^p)^(1/p)."""
     powers = x.abs() if ord == 1 else x.square() if ord == 2 else x.abs().pow(ord)
-    total = powers.sum(tuple(range(x.dim())) if dim is None else dim, keepdim=keepdim, dtype=dtype)
+    total = powers.sum(_dimensions(x, dim), keepdim=keepdim, dtype=dtype)
     return total if ord == 1 else total.sqrt() if ord == 2 else total.pow(1 / ord)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None, **_: Any) -> Tensor:
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+    **_: object,
+) -> Tensor:
     """The same, with the arguments of torch.norm."""
-    return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim, dtype=dtype)
+    return vector_norm(input, 2 if p in (None, "fro") else float(p), dim, keepdim, dtype=dtype)
 
 
-def addition(name: str) -> Callable[..., Tensor]:
+def _dimensions(x: Tensor, dim: Dims) -> tuple[int, ...]:
+    """The dimensions meant, where None means all."""
+    return tuple(range(x.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+
+
+def addition(name: str) -> Parts:
     """addmm and its like: beta · b + alpha · x y."""
 
     def added(
@@ -240,41 +279,41 @@ def _channels(value: Tensor | None, x: Tensor) -> Tensor | None:
     return None if value is None else value.reshape(-1, *[1] * (x.dim() - 2))
 
 
-PARTS: dict[Any, Callable[..., Any]] = {
+PARTS: dict[Parts, Parts] = {
     F.layer_norm: layer_norm,
     torch.layer_norm: layer_norm,
     F.group_norm: group_norm,
     torch.group_norm: group_norm,
+    F.rms_norm: rms_norm,
+    torch.rms_norm: rms_norm,
     F.instance_norm: instance_norm,
     F.normalize: normalize,
     F.scaled_dot_product_attention: attention,
     **RECURRENT,
 }
-PARTS[F.rms_norm] = PARTS[torch.rms_norm] = rms_norm
 
-
-EXACT_PARTS: dict[Any, Callable[..., Any]] = PARTS | {
-    F.batch_norm: batch_norm,
-    F.glu: glu,
-    F.cosine_similarity: cosine_similarity,
-    torch.cosine_similarity: cosine_similarity,
-    torch.maximum: maximum,
-    torch.minimum: minimum,
-    torch.linalg.vector_norm: vector_norm,
-    torch.norm: norm,
+_NAMED: dict[str, Parts] = {
+    **{name: addition(name) for name in ("addmm", "baddbmm", "addmv", "addcmul")},
+    "amin": least,
+    "cosine_similarity": cosine_similarity,
+    "glu": glu,
+    "logsumexp": logsumexp,
+    "maximum": maximum,
+    "min": smallest,
+    "minimum": minimum,
+    "norm": norm,
+    "std": deviation,
+    "var": variance,
 }
-_HOMES: tuple[Any, ...] = (torch, Tensor)
-for _home in _HOMES:
-    for _name in ("addmm", "baddbmm", "addmv", "addcmul"):
-        EXACT_PARTS[getattr(_home, _name)] = addition(_name)
-    EXACT_PARTS |= {_home.min: smallest, _home.amin: least, _home.var: variance, _home.std: deviation}
-    EXACT_PARTS[_home.logsumexp] = logsumexp
-    EXACT_PARTS |= {_home.maximum: maximum, _home.minimum: minimum}
+EXACT_PARTS: dict[Parts, Parts] = PARTS | {
+    getattr(home, name): parts for name, parts in _NAMED.items() for home in (torch, Tensor, F) if hasattr(home, name)
+}
+EXACT_PARTS[torch.linalg.vector_norm] = vector_norm
 """Further operations made of parts, for rules that are exact for each of them."""
 
 
 @lru_cache
-def body(function: Any) -> Callable[..., Any] | None:
+def python_body(function: object) -> Parts | None:
     """A function of torch written in Python, without its own look-out for interceptions; None of any other."""
     if not isinstance(function, FunctionType) or not function.__module__.startswith("torch"):
         return None
@@ -293,5 +332,5 @@ def body(function: Any) -> Callable[..., Any] | None:
     return copy
 
 
-def _nobody(*_: Any) -> bool:
+def _nobody(*_: object) -> bool:
     return False

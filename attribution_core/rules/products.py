@@ -1,75 +1,63 @@
-"""Products of two values that may both depend on the input."""
+"""Products of two values that may both depend on the input, as DeepLIFT divides them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
-from attribution_core.rules.intercept import is_parameter
+from attribution_core.rules.autograd import Pull, replaced
+from attribution_core.rules.intercept import Call, is_parameter
+from attribution_core.types import Tensors
+
+Places = tuple[int, ...]
 
 
-class Product(NamedTuple):
-    """A call of an operation that is linear in each of the two arguments at `places`."""
-
-    name: str
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    places: tuple[int, int]
-
-    @property
-    def factors(self) -> tuple[Tensor, Tensor]:
-        """The two arguments."""
-        return self.args[self.places[0]], self.args[self.places[1]]
-
-    def of(self, one: Tensor, other: Tensor) -> Tensor:
-        """The product of other factors."""
-        args = list(self.args)
-        args[self.places[0]], args[self.places[1]] = one, other
-        args = [_like(arg, one) for arg in args]
-        result: Tensor = self.function(*args, **self.kwargs)
-        return result
+def factors(call: Call) -> Places:
+    """At which places there are two factors that are no parameters of the model; none of what is linear in one."""
+    ahead = call.args[:2] if call.name in ops.WEIGHTED else call.args
+    places = tuple([place for place, arg in enumerate(ahead) if is_value(arg)])
+    return places if len(places) == 2 else ()
 
 
-def factors(name: str, args: tuple[Any, ...]) -> list[int]:
-    """At which places there are factors that are no parameters of the model."""
-    ahead = args[:2] if name in ops.WEIGHTED else args
-    return [
-        place
-        for place, arg in enumerate(ahead)
-        if isinstance(arg, Tensor) and arg.is_floating_point() and not is_parameter(arg)
-    ]
+def is_value(arg: object) -> bool:
+    """Whether an argument may depend on the input."""
+    return isinstance(arg, Tensor) and arg.is_floating_point() and not is_parameter(arg)
 
 
-def shared(
-    product: Product, now: tuple[Tensor, ...], before: tuple[Tensor, ...]
-) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]:
-    """The product, and its change divided evenly: Δ(uv) = ūΔv + v̄Δu with mean values."""
-    precise = accumulator(now[0].dtype)
-    one, other = ((a.to(precise) + b.to(precise)) / 2 for a, b in zip(now, before, strict=True))
+def product(call: Call, places: Places, references: Tensors, eps: float) -> Tensor:  # noqa: ARG001 - nothing is divided
+    """The product, its change divided evenly between the factors: Δ(uv) = ūΔv + v̄Δu with mean values ū, v̄.
 
-    def pull(gradient: Tensor) -> tuple[Tensor, ...]:
-        g = gradient.to(precise)
-        pulled: tuple[Tensor, ...]
-        if product.name in {"mul", "multiply"}:
-            pulled = (g * other).sum_to_size(one.shape), (g * one).sum_to_size(other.shape)
-        else:
-            pulled = _differentiated(product, one, other, g)
-        return tuple(part.to(a.dtype) for part, a in zip(pulled, now, strict=True))
+    With u = u₀ + Δu: uv − u₀v₀ = (u + u₀)/2 · Δv + (v + v₀)/2 · Δu, without a rest. It is also what integrating the
+    gradient along the straight line gives, and the Shapley values of the two factors.
+    """
 
-    return product.of(*now), pull
+    def rule(*now: Tensor) -> tuple[Tensor, Pull]:
+        precise = accumulator(now[0].dtype)
+        means = tuple((a.to(precise) + b.to(precise)) / 2 for a, b in zip(now, references, strict=True))
+
+        def pull(gradient: Tensor) -> Tensors:
+            pulled = _pulled(call, places, means, gradient.to(precise))
+            return tuple(part.to(a.dtype) for part, a in zip(pulled, now, strict=True))
+
+        result: Tensor = call.with_arguments(places, now).result()
+        return result, pull
+
+    return replaced(rule, *(call.args[place] for place in places))
 
 
-def _differentiated(product: Product, one: Tensor, other: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+def _pulled(call: Call, places: Places, means: Tensors, gradient: Tensor) -> Tensors:
+    """The gradient of each factor, the other one at its mean."""
+    if call.name in {"mul", "multiply"}:
+        one, other = means
+        return (gradient * other).sum_to_size(one.shape), (gradient * one).sum_to_size(other.shape)
     with torch.enable_grad():
-        leaves = one.detach().requires_grad_(), other.detach().requires_grad_()
-        return torch.autograd.grad(product.of(*leaves), leaves, gradient)
+        leaves = tuple(mean.detach().requires_grad_() for mean in means)
+        args = [_like(arg, gradient.dtype) for arg in call.args]
+        result = call._replace(args=tuple(args)).with_arguments(places, leaves).result()
+        return torch.autograd.grad(result, leaves, gradient)
 
 
-def _like(arg: Any, value: Tensor) -> Any:
-    return arg.to(value.dtype) if isinstance(arg, Tensor) and arg.is_floating_point() else arg
+def _like(arg: object, dtype: torch.dtype) -> object:
+    return arg.to(dtype) if isinstance(arg, Tensor) and arg.is_floating_point() else arg

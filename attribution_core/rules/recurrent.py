@@ -2,83 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 State = tuple[Tensor, ...]
+Weights = Sequence[Tensor | None]
 Cell = Callable[[Tensor, State, Sequence[Any]], State]
 """From what the input says, the state and the recurrent weights to the next state, whose first part is the output."""
 
 
-def _lstm(given: Tensor, state: State, weights: Sequence[Any]) -> State:
-    i, f, g, o = (given + F.linear(state[0], weights[0], weights[1])).chunk(4, 1)
+def _lstm(inward: Tensor, state: State, weights: Sequence[Any]) -> State:
+    i, f, g, o = (inward + F.linear(state[0], weights[0], weights[1])).chunk(4, 1)
     cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
     hidden = o.sigmoid() * cell.tanh()
     return (hidden if len(weights) < 3 else F.linear(hidden, weights[2])), cell
 
 
-def _gru(given: Tensor, state: State, weights: Sequence[Any]) -> State:
-    reset, keep, new = given.chunk(3, 1)
+def _gru(inward: Tensor, state: State, weights: Sequence[Any]) -> State:
+    reset, keep, new = inward.chunk(3, 1)
     old_reset, old_keep, old_new = F.linear(state[0], weights[0], weights[1]).chunk(3, 1)
     kept = (keep + old_keep).sigmoid()
     candidate = (new + (reset + old_reset).sigmoid() * old_new).tanh()
     return (candidate + kept * (state[0] - candidate),)
 
 
-def _plain(activation: Callable[[Tensor], Tensor]) -> Cell:
-    return lambda given, state, weights: (activation(given + F.linear(state[0], weights[0], weights[1])),)
+def _simple(activation: Callable[[Tensor], Tensor]) -> Cell:
+    return lambda inward, state, weights: (activation(inward + F.linear(state[0], weights[0], weights[1])),)
 
 
-def _direction(cell: Cell, steps: Sequence[Tensor], start: State, weights: Sequence[Any]) -> tuple[list[Tensor], State]:
-    outputs, state = [], start
-    inward, inward_bias, *recurrent = weights
-    for step in steps:
-        state = cell(F.linear(step, inward, inward_bias), state, recurrent)
-        outputs.append(state[0])
-    return outputs, state
+class Network(NamedTuple):
+    """The arguments of torch.lstm and its like for sequences that are not packed."""
 
+    input: Tensor
+    start: Tensor | Sequence[Tensor]
+    weights: Sequence[Tensor]
+    biases: bool
+    layers: int
+    dropout: float
+    train: bool
+    both_ways: bool
+    batch_first: bool
 
-def _parts(cell: Cell) -> Callable[..., Any]:
-    def run(
-        input: Tensor,
-        start: Any,
-        flat: Any,
-        biases: Any,
-        layers: int,
-        dropout: float,
-        train: bool,
-        both_ways: bool,
-        batch_first: Any = None,
-    ) -> Any:
-        if batch_first is None or isinstance(flat, Tensor):
-            return NotImplemented  # packed sequences
-        starts = (start,) if isinstance(start, Tensor) else tuple(start)
-        ways, x = 1 + both_ways, input.transpose(0, 1) if batch_first else input
-        per = len(flat) // (layers * ways)
+    def run(self, cell: Cell) -> tuple[Tensor, ...]:
+        """The last layer's outputs, and the last states of all layers and directions."""
+        x = self.input.transpose(0, 1) if self.batch_first else self.input
         ends: list[State] = []
-        for layer in range(layers):
-            found = []
-            for way in range(ways):
-                place = layer * ways + way
-                weights = _ordered(list(flat[place * per : (place + 1) * per]), biases)
-                steps = x.unbind(0)[:: -1 if way else 1]
-                outputs, end = _direction(cell, steps, tuple(part[place] for part in starts), weights)
-                found.append(torch.stack(outputs[:: -1 if way else 1]))
-                ends.append(end)
-            x = torch.cat(found, -1)
-            if dropout and train and layer < layers - 1:
-                x = F.dropout(x, dropout)
+        for layer in range(self.layers):
+            if layer and self.dropout and self.train:
+                x = F.dropout(x, self.dropout)
+            passes = [_direction(cell, x, way, *part) for way, part in enumerate(self._of_layer(layer))]
+            x = torch.cat([outputs for outputs, _ in passes], -1)
+            ends += [end for _, end in passes]
         last = tuple(torch.stack(column) for column in zip(*ends, strict=True))
-        return x.transpose(0, 1) if batch_first else x, *last
+        return x.transpose(0, 1) if self.batch_first else x, *last
 
-    return run
+    def _of_layer(self, layer: int) -> Iterator[tuple[State, Weights]]:
+        """First state and weights of each direction."""
+        ways = 1 + self.both_ways
+        starts = (self.start,) if isinstance(self.start, Tensor) else tuple(self.start)
+        size = len(self.weights) // (self.layers * ways)
+        for place in range(layer * ways, (layer + 1) * ways):
+            weights = self.weights[place * size : (place + 1) * size]
+            yield tuple(part[place] for part in starts), _ordered(weights, self.biases)
 
 
-def _ordered(weights: list[Any], biases: bool) -> list[Any]:
+def _direction(cell: Cell, x: Tensor, backwards: int, state: State, weights: Weights) -> tuple[Tensor, State]:
+    """Outputs of all steps, and the last state; the second direction runs from the end to the start."""
+    order, outputs = slice(None, None, -1 if backwards else 1), []
+    inward, inward_bias, *recurrent = weights
+    for step in x.unbind(0)[order]:
+        state = cell(F.linear(step, inward, inward_bias), state, recurrent)  # type: ignore[arg-type]
+        outputs.append(state[0])
+    return torch.stack(outputs[order]), state
+
+
+def _ordered(weights: Sequence[Tensor], biases: bool) -> Weights:
     """Inward weight and bias, recurrent weight and bias, and a projection if there is one."""
     if biases:
         inward, recurrent, inward_bias, recurrent_bias, *projection = weights
@@ -87,9 +89,17 @@ def _ordered(weights: list[Any], biases: bool) -> list[Any]:
     return [inward, None, recurrent, None, *projection]
 
 
-RECURRENT: dict[Any, Callable[..., Any]] = {
+def _parts(cell: Cell) -> Callable[..., Any]:
+    def network(*args: Any) -> Any:
+        packed = isinstance(args[1], Tensor) and not args[1].is_floating_point()  # sizes of batches, no state
+        return NotImplemented if packed else Network(*args).run(cell)
+
+    return network
+
+
+RECURRENT: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.lstm: _parts(_lstm),
     torch.gru: _parts(_gru),
-    torch.rnn_tanh: _parts(_plain(torch.tanh)),
-    torch.rnn_relu: _parts(_plain(torch.relu)),
+    torch.rnn_tanh: _parts(_simple(torch.tanh)),
+    torch.rnn_relu: _parts(_simple(torch.relu)),
 }

@@ -9,238 +9,225 @@ counts as constant. A gate (the result of a sigmoid) counts as constant beside t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
+from attribution_core.rules.autograd import Pull, foreign_nodes, nodes_behind, replaced, unseen_nodes, version
 from attribution_core.rules.composites import Composite
-from attribution_core.rules.intercept import Pull, Spelling, again, custom, direct, is_parameter, replaced, spellings
+from attribution_core.rules.intercept import Call, Interception, Rule
+from attribution_core.rules.linear_maps import LinearMap, Norm, Operation, unweighted, weighted
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
-from attribution_core.rules.parts import PARTS, batch_norm, body, dropout
+from attribution_core.rules.parts import PARTS, batch_norm, dropout
 from attribution_core.rules.scope import Scope
-from attribution_core.rules.steps import (
-    Norm,
-    Seen,
-    Step,
-    by_a_constant,
-    flattened,
-    restored,
-    unweighted,
-    weighted,
-)
+from attribution_core.rules.spellings import READ, spellings
 from attribution_core.types import Tensors
 
-PASSED = ops.ACTIVATIONS | ops.POWERS
+
+class Latest(NamedTuple):
+    """The last operation with weights: its result, what that was computed from, and how."""
+
+    result: Tensor
+    version: int
+    linear: LinearMap
+    value: Tensor
 
 
-class Relevance(TorchFunctionMode):
-    """While the model runs: the graph that it leaves behind carries relevance."""
+@dataclass
+class Propagation:
+    """One pass of LRP: the rules that were asked for, and what the pass has met so far."""
 
-    def __init__(self, model: object, composite: Composite | None, verbose: bool) -> None:
-        super().__init__()
-        self.scope = Scope(model)
-        self.composite = composite
-        self.verbose = verbose
-        self.unknown: dict[str, None] = {}
-        self.last: tuple[Tensor, int, Step, Tensor] | None = None
-        self.weighted = 0
-        self.gates: dict[int, Tensor] = {}
+    scope: Scope
+    composite: Composite | None = None
+    verbose: bool = False
+    unknown: dict[str, None] = field(default_factory=dict)
+    latest: Latest | None = None
+    weighted: int = 0
+    gates: dict[int, Tensor] = field(default_factory=dict)
 
-    def __enter__(self) -> Relevance:
-        self.scope.open()
-        return super().__enter__()  # type: ignore[no-any-return, no-untyped-call]
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
-        self.scope.close()
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        args, kwargs = _constant(args), {name: _alone(value) for name, value in (kwargs or {}).items()}
-        if func in _plain() or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        spelling = _known().get(func)
-        if spelling is None:
-            return self._composed(func, args, kwargs)
-        function, rest, options, in_place = direct(spelling, func, args, kwargs)
-        leaves, form = flattened(rest, options)
-        places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad]
-        if not places:
-            return func(*args, **kwargs)
-        result = self._answer(Seen(spelling.name, function, leaves, form, places))
-        return args[0].copy_(result) if in_place else result
-
-    def _composed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not any(map(_followed, tree_flatten((args, kwargs))[0])):
-            return func(*args, **kwargs)
-        parts = _parts().get(func) or body(func)
-        if parts is None:
-            result = func(*args, **kwargs)
-            if any(map(_followed, tree_flatten(result)[0])):
-                self._refuse(getattr(func, "__name__", str(func)))
-            return result
-        with again(self):
-            composed = parts(*args, **kwargs)
-        if composed is NotImplemented:
-            self._refuse(getattr(func, "__name__", str(func)))
-            return func(*args, **kwargs)
-        return composed
-
-    def _answer(self, seen: Seen) -> Any:
-        name = seen.name
-        if name in ops.NORMALISERS:
-            return seen.call(seen.leaves).detach()
-        if name in PASSED and seen.places == [0]:
-            result = replaced(lambda x: (seen.call([x, *seen.leaves[1:]]), _unchanged), *seen.values)
-            if name in ops.GATES:
-                self.gates[id(result)] = result
-            return result
-        if name == "softmax":
-            if self.composite is not None and self.composite.constant_attention:
-                return seen.call(seen.leaves).detach()
-            return replaced(lambda x: _softmax(seen, x), *seen.values)
-        if name == "batch_norm":
-            return self._batch_norm(seen)
-        if name in ops.QUOTIENTS:
-            seen = by_a_constant(seen)
-        if name in ops.ELEMENTWISE or not seen.places:
-            self._refuse(name)
-            return seen.call(seen.leaves)
-        return self._linear(seen)
-
-    def _linear(self, seen: Seen) -> Tensor:
-        seen = self._without_gates(seen)
-        step = weighted(seen) or unweighted(seen)
-        first = self.weighted == 0
-        self.weighted += step.weights is not None
-        result = self._spread(step, seen.values, self._rule(step, first))
-        if step.weights is not None:
-            self.last = result, result._version, step, seen.values[0]
-        return result
-
-    def _without_gates(self, seen: Seen) -> Seen:
-        gates = [place for place in seen.places if id(seen.leaves[place]) in self.gates]
-        if seen.name not in ops.PRODUCTS or not 0 < len(gates) < len(seen.places):
-            return seen
-        leaves = [leaf.detach() if place in gates else leaf for place, leaf in enumerate(seen.leaves)]
-        return seen._replace(leaves=leaves, places=[place for place in seen.places if place not in gates])
-
-    def _rule(self, step: Step, first: bool) -> PropagationRule:
+    def rule(self, linear: LinearMap, first: bool) -> PropagationRule:
+        """The module's own rule, the composite's, or epsilon."""
         rule = self.scope.attribute("rule", PropagationRule)
         if rule is None and self.composite is not None:
-            weighted = step.weights is not None and step.name != "batch_norm"
-            rule = self.composite.rule(step.name, first) if weighted else self.composite.others
-        chosen = rule if rule is not None and (rule.general or step.weights is not None) else EpsilonRule()
+            weighted = linear.weights is not None and linear.name != "batch_norm"
+            rule = self.composite.rule(linear.name, first) if weighted else self.composite.others
+        fits = rule is not None and (rule.without_weights or linear.weights is not None)
+        chosen = rule if rule is not None and fits else EpsilonRule()
         if self.verbose:
-            print(f"Applied {chosen} on {step.name} in {self.scope}")  # noqa: T201 - what verbose=True asks for
+            print(f"Applied {chosen} on {linear.name} in {self.scope}")  # noqa: T201 - what verbose=True asks for
         return chosen
 
-    def _spread(self, step: Step, values: Tensors, rule: PropagationRule, result: Tensor | None = None) -> Tensor:
-        def propagated(*values: Tensor) -> tuple[Tensor, Pull]:
-            step.receive(values)
-            found = step.result(rule.plain) if result is None else result
-
-            def pull(relevance: Tensor) -> Tensors:
-                parts = rule.relevance(step, relevance)
-                return tuple(part.to(value.dtype) for part, value in zip(parts, values, strict=True))
-
-            return found, pull
-
-        return replaced(propagated, *values)
-
-    def _batch_norm(self, seen: Seen) -> Any:
-        norm = Norm.of(seen)
-        if norm.training:
-            with again(self):
-                return batch_norm(**norm._asdict())
-        before = self._before(norm) if self.composite is not None else None
-        merged = before and norm.merged(before[0], norm.input)
-        if before and merged:
-            result = norm.result(norm.input, norm.weight, norm.bias).detach()
-            return self._spread(merged, before[1:], self._rule(merged, self.weighted == 1), result)
-        step = norm.step()
-        return self._spread(step, (norm.input,), self._rule(step, False))
-
-    def _before(self, norm: Norm) -> tuple[Step, Tensor] | None:
-        """The operation that computed what a norm receives, and the value of it."""
-        if self.last is None or self.last[0] is not norm.input or self.last[1] != norm.input._version:
-            return None
-        return self.last[2:]
-
-    def _refuse(self, name: str) -> None:
+    def refuse(self, name: str) -> None:
+        """Remember an operation without a rule, and where it is."""
         self.unknown[f"{name} in {self.scope}"] = None
 
-    def check(self, scores: Tensor) -> None:
-        """Name all operations that have no rule."""
-        self.unknown |= dict.fromkeys(custom(scores))
+    def started(self, scores: Tensor) -> Tensor:
+        """The scores, whose backward pass begins with themselves, if every operation behind them has a rule."""
+        nodes = nodes_behind(scores)
+        self.unknown |= dict.fromkeys(foreign_nodes(nodes))
+        self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes))
         if self.unknown:
             raise AttributionError(
                 f"LRP has no rule for {', '.join(self.unknown)}.",
                 "Explain a layer after it, let the model compute it otherwise, or use DeepLift or IntegratedGradients.",
             )
+        return replaced(lambda found: (found.clone(), lambda one: one * found), scores)
 
 
-def _softmax(seen: Seen, x: Tensor) -> tuple[Tensor, Pull]:
-    """R = x · (R − s ΣR): the first order of Taylor's expansion [achtibat2024]."""
-    result = seen.call([x, *seen.leaves[1:]])
+@dataclass(frozen=True)
+class Flow:
+    """How relevance passes some operations: `answer` returns their result, with relevance in place of its gradient."""
+
+    operations: frozenset[str]
+    answer: Callable[[Propagation, Operation], object]
+
+
+def _constant(_: Propagation, operation: Operation) -> object:
+    """What a value is normalised by gets no relevance [achtibat2024, section 3.3.2]."""
+    result: Tensor = operation.result()
+    return result.detach()
+
+
+def _passed(propagation: Propagation, operation: Operation) -> object:
+    """Functions of each value by itself pass on what they get [bach2015, section 3]."""
+    if operation.places != [0]:
+        return _refused(propagation, operation)
+    return replaced(lambda x: (operation.of_values(x), lambda relevance: relevance), *operation.values)
+
+
+def _gate(propagation: Propagation, operation: Operation) -> object:
+    """Remembered, since it counts as constant beside a signal."""
+    result = _passed(propagation, operation)
+    if isinstance(result, Tensor):
+        propagation.gates[id(result)] = result
+    return result
+
+
+def _softmax(propagation: Propagation, operation: Operation) -> object:
+    """The first order of Taylor's expansion, or none where attention weights are constants [ali2022]."""
+    if propagation.composite is not None and propagation.composite.constant_attention:
+        return _constant(propagation, operation)
+    return replaced(partial(_first_order, operation), *operation.values)
+
+
+def _first_order(operation: Operation, x: Tensor) -> tuple[Tensor, Pull]:
+    """R_x = x · (R − s ΣR), of softmax s(x) [achtibat2024, proposition 3.1]."""
+    result: Tensor = operation.of_values(x)
     at, share = x.to(accumulator(x.dtype)), result.detach().to(accumulator(x.dtype))
-    args, kwargs = restored(seen.leaves, seen.form)
-    dim = kwargs.get("dim", args[1] if len(args) > 1 else -1)
+    call = operation.call
+    dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else -1)
 
     def pull(relevance: Tensor) -> Tensor:
         r = relevance.to(share.dtype)
+        # Gradient × input of ∂s_j/∂x_i = s_j (δ_ij − s_i), with R_j = s_j · gradient. What is masked has x = −∞, s = 0.
         flow = r - share * r.sum(dim, keepdim=True)
         return torch.where(share > 0, at * flow, 0).to(x.dtype)
 
     return result, pull
 
 
-def _followed(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.requires_grad
+def _quotient(propagation: Propagation, operation: Operation) -> object:
+    """Division of a value; what it is divided by counts as constant."""
+    numerator = operation.without([place for place in operation.places if place > 0])
+    return _linear(propagation, numerator) if numerator.places else _refused(propagation, numerator)
 
 
-def _unchanged(relevance: Tensor) -> Tensor:
-    return relevance
+def _linear(propagation: Propagation, operation: Operation) -> object:
+    """Sums and products divide relevance by a rule."""
+    operation = _without_gates(propagation, operation)
+    linear = weighted(operation) or unweighted(operation)
+    first = propagation.weighted == 0
+    propagation.weighted += linear.weights is not None
+    result = _spread(linear, operation.values, propagation.rule(linear, first))
+    if linear.weights is not None:
+        propagation.latest = Latest(result, version(result), linear, operation.values[0])
+    return result
 
 
-@lru_cache
-def _plain() -> frozenset[Any]:
-    properties = {getattr(Tensor, name).__get__ for name in ops.PROPERTIES | ops.QUERIED}
-    return frozenset(spellings(ops.MOVED | ops.SELECTED)) | properties | {getattr(Tensor, name) for name in ops.QUERIES}
+def _without_gates(propagation: Propagation, operation: Operation) -> Operation:
+    """The signal takes all the relevance of gate · signal [arras2017, section 2.2, LRP-all]."""
+    gates = [place for place in operation.places if id(operation.leaves[place]) in propagation.gates]
+    gated = operation.name in ops.PRODUCTS and 0 < len(gates) < len(operation.places)
+    return operation.without(gates) if gated else operation
 
 
-def _constant(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Parameters without gradients: only what depends on the input is followed."""
-    return tuple([_alone(arg) for arg in args])
+def _spread(linear: LinearMap, values: Tensors, rule: PropagationRule, result: Tensor | None = None) -> Tensor:
+    def propagated(*values: Tensor) -> tuple[Tensor, Pull]:
+        linear.receive(values)
+        found = linear.result(rule.as_computed) if result is None else result
+
+        def pull(relevance: Tensor) -> Tensors:
+            parts = rule.relevance(linear, relevance)
+            return tuple(part.to(value.dtype) for part, value in zip(parts, values, strict=True))
+
+        return found, pull
+
+    return replaced(propagated, *values)
 
 
-def _alone(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach() if is_parameter(value) else value
-    return [_alone(part) for part in value] if isinstance(value, list) else value
+def _batch_norm(propagation: Propagation, operation: Operation) -> object:
+    """With running statistics a linear operation, which a composite merges into the one before it [pahde2023]."""
+    norm = Norm.of(operation)
+    if norm.training:
+        return operation.call.in_parts(batch_norm)
+    before = _before(propagation, norm) if propagation.composite is not None else None
+    merged = before and norm.merged(before.linear, norm.input)
+    if before and merged:
+        result = norm.result(norm.input, norm.weight, norm.bias).detach()
+        return _spread(merged, (before.value,), propagation.rule(merged, propagation.weighted == 1), result)
+    linear = norm.linear()
+    return _spread(linear, (norm.input,), propagation.rule(linear, False))
 
 
-@lru_cache
-def _known() -> dict[Any, Spelling]:
-    names = ops.ACTIVATIONS | ops.POWERS | ops.WEIGHTED | ops.PRODUCTS | ops.SHIFTED | ops.SUMS | ops.NORMALISERS
-    found = dict(spellings(names | {"softmax", "batch_norm"}))
-    for reversed_one in ("__rpow__", "__rdiv__", "__rsub__", "__rmatmul__"):
-        found.pop(getattr(Tensor, reversed_one, None), None)
-    return found
+def _before(propagation: Propagation, norm: Norm) -> Latest | None:
+    """The operation that computed what a norm receives."""
+    latest = propagation.latest
+    unchanged = latest is not None and latest.result is norm.input and latest.version == version(norm.input)
+    return latest if unchanged else None
 
 
-@lru_cache
-def _parts() -> dict[Any, Callable[..., Any]]:
-    return PARTS | {torch.nn.functional.dropout: dropout, torch.dropout: dropout}
+def _refused(propagation: Propagation, operation: Operation) -> object:
+    propagation.refuse(operation.name)
+    return operation.result()
+
+
+FLOWS = (
+    Flow(ops.NORMALISERS, _constant),
+    Flow((ops.ACTIVATIONS | ops.POWERS) - ops.GATES, _passed),
+    Flow(ops.GATES, _gate),
+    Flow(frozenset({"softmax"}), _softmax),
+    Flow(frozenset({"batch_norm"}), _batch_norm),
+    Flow(ops.QUOTIENTS, _quotient),
+    Flow(ops.WEIGHTED | ops.PRODUCTS | ops.SHIFTED | ops.SUMS - ops.QUOTIENTS, _linear),
+)
+"""Everything that relevance passes otherwise than a gradient of 1."""
+
+
+def _answered(flow: Flow, propagation: Propagation, call: Call) -> object:
+    operation = Operation.of(call)
+    return flow.answer(propagation, operation) if operation.places else NotImplemented
+
+
+RELEVANCE: Rule[Propagation] = Rule(
+    {name: partial(_answered, flow) for flow in FLOWS for name in flow.operations},
+    linear=READ | frozenset(spellings(ops.MOVED | ops.SELECTED)),
+    parts=PARTS | {torch.nn.functional.dropout: dropout, torch.dropout: dropout},
+    unknown=Propagation.refuse,
+    aside=frozenset({Tensor.__rpow__, Tensor.__rdiv__, Tensor.__rsub__, Tensor.__rmatmul__, torch.batch_norm}),
+    finished=Propagation.started,
+)
+
+
+@contextmanager
+def relevance(model: object, composite: Composite | None, verbose: bool) -> Iterator[Interception[Propagation]]:
+    """While the model runs: the graph that it leaves behind carries relevance."""
+    with Scope(model) as scope, Interception(RELEVANCE, Propagation(scope, composite, verbose)) as interception:
+        yield interception

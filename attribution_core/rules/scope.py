@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import TracebackType
 from typing import Any
 
 from torch import nn
@@ -19,15 +20,17 @@ class Scope:
         self.running: list[tuple[str, nn.Module]] = []
         self._handles: list[RemovableHandle] = []
 
-    def open(self) -> None:
-        """Start to look."""
+    def __enter__(self) -> Scope:
         self._thread = threading.get_ident()
         for name, module in self.model.named_modules() if isinstance(self.model, nn.Module) else ():
             self._handles.append(module.register_forward_pre_hook(self._entering(name)))
             self._handles.append(module.register_forward_hook(self._leaving, always_call=True))
 
-    def close(self) -> None:
-        """Stop, and leave nothing behind."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for handle in self._handles:
             handle.remove()
 

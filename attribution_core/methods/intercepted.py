@@ -1,0 +1,65 @@
+"""A question whose forward pass, but not whose backward pass, an interception sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from attribution_core.question.question import Question
+from attribution_core.question.target import Target
+from attribution_core.rules.intercept import Interception
+
+Opened = Callable[[], AbstractContextManager[Interception[Any]]]
+"""An interception for one forward pass."""
+
+
+def intercepted(question: Question, opened: Opened) -> Question:
+    """The same question; what the model and its targets compute is answered by a rule."""
+    opening = _Opening(opened)
+    return replace(question, targets=tuple(_Intercepted(target, opening) for target in question.targets))
+
+
+def constants(extra: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Further arguments without a history: rules look for what depends on the inputs alone."""
+    return tuple(tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, extra))
+
+
+class _Opening:
+    """One interception for each forward pass, shared by all targets that are read in it."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._current: Interception[Any] | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[Interception[Any]]:
+        if self._current is not None:
+            yield self._current
+            return
+        with self._opened() as interception:
+            self._current = interception
+            try:
+                yield interception
+            finally:
+                self._current = None
+
+
+@dataclass(frozen=True)
+class _Intercepted(Target):
+    target: Target
+    opening: _Opening
+
+    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+        """The same scores, with the gradient that the rule gives them."""
+        with self.opening() as interception:
+            scores = self.target.scores(run, copies)
+        return interception.finished(scores)
+
+    def examples(self, start: int, stop: int) -> Target:
+        """The same for a part of the examples."""
+        return replace(self, target=self.target.examples(start, stop))

@@ -1,0 +1,142 @@
+"""Operations with a backward pass of ours, and what torch has no public name for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import Node, saved_tensors_hooks
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch.utils.checkpoint import CheckpointFunction
+
+from attribution_core.types import Tensors
+
+__all__ = [
+    "CHECKPOINT",
+    "TORCH_NN",
+    "Pull",
+    "TreeSpec",
+    "checkpointing",
+    "followed_inside",
+    "foreign_nodes",
+    "kept",
+    "node_names",
+    "nodes_behind",
+    "replaced",
+    "tensors_in",
+    "transformed",
+    "tree_flatten",
+    "tree_unflatten",
+    "unseen_nodes",
+    "version",
+]
+
+Pull = Callable[[Tensor], Tensor | Tensors]
+"""From the gradient of an operation's result to the gradient of its input, or of each of its inputs."""
+
+TORCH_NN = torch._C._nn
+"""Where torch keeps the operations of nn.functional that it computes in C++."""
+
+
+class Replaced(torch.autograd.Function):
+    """An operation whose result and gradient come from `rule(*xs) -> (result, pull)`."""
+
+    @staticmethod
+    def forward(ctx: _Context, rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
+        """The result."""
+        result, ctx.pull = rule(*xs)
+        return result
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The rule's gradient."""
+        pulled = ctx.pull(gradients[0])
+        return None, *(pulled if isinstance(pulled, tuple) else (pulled,))
+
+
+class _Context(torch.autograd.function.FunctionCtx):
+    pull: Pull
+
+
+def replaced(rule: Callable[..., tuple[Tensor, Pull]], *xs: Tensor) -> Tensor:
+    """Apply a rule to tensors within autograd."""
+    return Replaced.apply(rule, *xs)  # type: ignore[no-any-return]
+
+
+def tensors_in(value: object) -> list[Tensor]:
+    """All tensors inside tuples, lists, dicts and what else torch can flatten."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
+
+
+def nodes_behind(scores: Tensor) -> list[Node]:
+    """Everything that autograd would pass through in a backward pass."""
+    seen: dict[Node, None] = {}
+    rest: list[Node | None] = [scores.grad_fn]
+    while rest:
+        node = rest.pop()
+        if node is not None and node not in seen:
+            seen[node] = None
+            rest += [following for following, _ in node.next_functions]
+    return list(seen)
+
+
+def foreign_nodes(nodes: Iterable[Node]) -> list[str]:
+    """Autograd functions among them that are not ours: nobody sees what they compute."""
+    ours = Replaced._backward_cls
+    foreign = (n for n in nodes if isinstance(n, torch.autograd.function.BackwardCFunction) and type(n) is not ours)
+    return list(dict.fromkeys(type(node).__name__.removesuffix("Backward") for node in foreign))
+
+
+def unseen_nodes(nodes: Iterable[Node]) -> list[str]:
+    """Activations among them with a backward pass of torch's, although a rule replaces each that it sees."""
+    return [f"{name} in another thread" for name in node_names(nodes) if name in ACTIVATIONS]
+
+
+ACTIVATIONS = frozenset({"Elu", "Gelu", "LeakyRelu", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh"})
+"""Names that torch gives the backward passes of what nets compute between their layers."""
+
+
+def node_names(nodes: Iterable[Node]) -> Counter[str]:
+    """How often each operation is among them, by the name that torch gives its backward pass."""
+    return Counter(node.name().partition("Backward")[0] for node in nodes)
+
+
+CHECKPOINT = CheckpointFunction.__name__
+"""The foreign node that a reentrant checkpoint leaves behind."""
+
+
+def version(value: Tensor) -> int:
+    """How often a tensor was changed in place."""
+    return value._version
+
+
+def checkpointing() -> bool:
+    """Whether torch.utils.checkpoint would compute again, in the backward pass, what is computed now."""
+    hooks: Sequence[Callable[..., object]] | None = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    return hooks is not None and hooks[0].__module__ == "torch.utils.checkpoint"
+
+
+def kept() -> AbstractContextManager[None]:
+    """What is computed inside is kept for the backward pass, also in a checkpointed function."""
+    return saved_tensors_hooks(_same, _same)
+
+
+def transformed() -> bool:
+    """Whether torch.func (vmap, grad, …) stands between the operations of a model and its tensors."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def followed_inside(value: Tensor) -> bool:
+    """Whether the tensor that torch.func hands on as `value` depends on the inputs."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(value):
+        value = torch._C._functorch.get_unwrapped(value)
+    return value.requires_grad
+
+
+def _same(value: Tensor) -> Tensor:
+    return value

@@ -1,0 +1,283 @@
+"""DeepLIFT's multipliers m = Δresult / Δvalue of every operation that is not linear [shrikumar2017].
+
+A slot says which operations it is for, of which arguments the pass on the baselines keeps a copy, and how the pass on
+the inputs returns the result with a multiplier in the place of its gradient. The chain rule for multipliers (eq. 3 of
+the paper) is then the backward pass of autograd. The Rescale rule is their section 3.5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.precision import accumulator
+from attribution_core.rules import operations as ops
+from attribution_core.rules.autograd import Pull, replaced
+from attribution_core.rules.intercept import Call
+from attribution_core.rules.parts import Parts, batch_norm, largest, quotient
+from attribution_core.rules.products import Places, factors, is_value, product
+from attribution_core.types import Tensors
+
+
+def value(call: Call) -> Places:
+    """The first argument, if it is a floating point tensor."""
+    return (0,) if isinstance(call.args[0], Tensor) and call.args[0].is_floating_point() else ()
+
+
+def nothing(call: Call) -> Places:  # noqa: ARG001
+    """No argument is compared."""
+    return ()
+
+
+def unused(call: Call, places: Places, references: Tensors, eps: float) -> object:  # noqa: ARG001
+    """Of operations that are linear or made of parts, there is nothing to multiply."""
+    return call.result()
+
+
+def never(call: Call) -> None:
+    """The operation is not made of parts."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How DeepLIFT treats some operations.
+
+    `places` says which arguments are compared, none of a call that is linear; `multiplied` returns the result whose
+    gradient is a multiplier, from the call, those places, the references there and the smallest change that counts.
+    `parts` are what a call is made of, where it is. `linear` operations are linear in each argument.
+    """
+
+    operations: frozenset[str]
+    places: Callable[[Call], Places] = nothing
+    multiplied: Callable[[Call, Places, Tensors, float], object] = unused
+    parts: Callable[[Call], Parts | None] = never
+    linear: bool = False
+
+
+def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Where the change is large enough for a quotient, and the change (1 elsewhere).
+
+    A quotient of differences carries a rounding error of about ulp·|x| / |Δx|, the gradient in its place an error of
+    about |Δx| of its own. Both are equal at √ulp·|x|; below, the gradient is nearer to the slope.
+    """
+    change = x - reference
+    rounding = torch.finfo(x.dtype).eps ** 0.5 * torch.maximum(x.abs(), reference.abs())
+    far = change.abs() > rounding.clamp(min=eps)
+    return far, torch.where(far, change, 1)
+
+
+def _rectified(call: Call, places: Places, references: Tensors, eps: float) -> Tensor:  # noqa: ARG001
+    """Of the rectifier, the quotient is exact however small the change is: no bound but eps, against 0/0."""
+
+    def rule(x: Tensor) -> tuple[Tensor, Pull]:
+        (reference,), result, precise = references, x.clamp(min=0), accumulator(x.dtype)
+        if x.dtype != precise:
+            x, reference = x.to(precise), reference.to(precise)
+        change = x - reference
+        rise = x.clamp(min=0) - reference.clamp(min=0)
+        slope = torch.where(change.abs() > eps, rise / change, x > 0)
+        return result, lambda g: (g * slope).to(g.dtype)
+
+    return replaced(rule, call.args[0])
+
+
+EXACT: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "square": lambda x, before, y, y_before: x + before,  # noqa: ARG005
+    "sqrt": lambda x, before, y, y_before: 1 / (y + y_before),  # noqa: ARG005
+    "rsqrt": lambda x, before, y, y_before: -((y * y_before) ** 2) / (y + y_before),  # noqa: ARG005
+    "reciprocal": lambda x, before, y, y_before: -y * y_before,  # noqa: ARG005
+}
+"""Slopes Δy / Δx that need no quotient of differences."""
+
+
+def _elementwise(call: Call, places: Places, references: Tensors, eps: float) -> Tensor:  # noqa: ARG001
+    """Δy / Δx of each value, and the gradient where the change is too small for that (Rescale, section 3.5.2)."""
+    rule = _exact if call.name in EXACT else _quotient_of_changes
+    return replaced(lambda x: rule(call, x, references[0], eps), call.args[0])
+
+
+def _exact(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:  # noqa: ARG001
+    precise = accumulator(x.dtype)
+    at, base, function = x.to(precise), reference.to(precise), _in(call, precise)
+    result = function(at)
+    slope = EXACT[call.name](at, base, result, function(base))
+    return result.to(x.dtype), lambda g: (g.to(precise) * slope).to(g.dtype)
+
+
+def _quotient_of_changes(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Pull]:
+    precise = accumulator(x.dtype)
+    at, base, function = x.to(precise), reference.to(precise), _in(call, precise)
+    with torch.enable_grad():
+        leaf = at.detach().requires_grad_()
+        after = function(leaf)
+        (gradient,) = torch.autograd.grad(after, leaf, torch.ones_like(after))
+    far, change = _far(at, base, eps)
+    rise = after.detach() - function(base)
+    slope = torch.where(far & rise.isfinite(), rise / change, gradient)
+    return after.detach().to(x.dtype), lambda g: (g.to(precise) * slope).to(g.dtype)
+
+
+def _in(call: Call, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """The operation on another precision, its parameters (those of prelu) too."""
+
+    def same(value: object) -> object:
+        return value.detach().to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+    own = call._replace(args=tuple(map(same, call.args)), kwargs={k: same(v) for k, v in call.kwargs.items()})
+    return own.of
+
+
+def _normalised(call: Call, places: Places, references: Tensors, eps: float) -> Tensor:  # noqa: ARG001
+    """softmax = exp(x) · 1/Σexp(x): slopes of exp and 1/s, and the product rule Δ(uv) = ūΔv + v̄Δu with mean values.
+
+    The contributions of an example sum to the change of its own result; no other example is looked at.
+    """
+    x, *arguments = call.args
+    dim = arguments[0] if arguments else call.kwargs.get("dim")
+    if not isinstance(dim, int):
+        raise AttributionError(f"{call.name} without dim= cannot be explained.", "Give the dimension it runs over.")
+    dtypes = (value for value in (*arguments, *call.kwargs.values()) if isinstance(value, torch.dtype))
+    x, sign = x.to(next(dtypes, x.dtype)), -1 if call.name == "softmin" else 1
+    rule = _log_softmax if call.name == "log_softmax" else _softmax
+    return replaced(lambda at: rule(at, sign * references[0].to(at.dtype), dim, eps), sign * x)
+
+
+def _exponentials(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(x) now and before, and its slope, all divided by the exponential of the largest x so that none overflows."""
+    top = torch.maximum(x, reference).amax(dim, keepdim=True)
+    now, before = (x - top).exp(), (reference - top).exp()
+    far, change = _far(x, reference, eps)
+    return now, before, torch.where(far, (now - before) / change, now)
+
+
+def _softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
+    precise = accumulator(x.dtype)
+    now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
+    total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
+    # With e = exp(x) and r = 1/s, s = Σe: Δ(e r) = r̄ Δe + ē Δr, where Δr = −Δs / (s s₀) and Δs = ΣΔe.
+    share = (1 / total + 1 / total_before) / 2
+    size = (now + before) / 2 / (total * total_before)
+
+    def pull(gradient: Tensor) -> Tensor:
+        g = gradient.to(precise)
+        return (slope * (g * share - (g * size).sum(dim, keepdim=True))).to(gradient.dtype)
+
+    return (now / total).to(x.dtype), pull
+
+
+def _log_softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
+    precise = accumulator(x.dtype)
+    now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
+    total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
+    # Δ(x − log s) = Δx − (Δlog s / Δs) ΣΔe; totals are sums of positive numbers, so that rounding alone bounds Δs.
+    far, change = _far(total, total_before, 0)
+    log_slope = torch.where(far, (total.log() - total_before.log()) / change, 1 / total)
+
+    def pull(gradient: Tensor) -> Tensor:
+        g = gradient.to(precise)
+        return (g - g.sum(dim, keepdim=True) * slope * log_slope).to(gradient.dtype)
+
+    return F.log_softmax(x, dim), pull
+
+
+def _pooled(call: Call, places: Places, references: Tensors, eps: float) -> object:  # noqa: ARG001
+    dims, pool = ops.POOLED_DIMENSIONS[call.name], getattr(F, call.name)
+    options = {k: v for k, v in call.kwargs.items() if k != "return_indices"}
+
+    def winners(x: Tensor) -> tuple[Tensor, Tensor]:
+        best, places = pool(x, *call.args[1:], **options, return_indices=True)
+        return best, places
+
+    def rule(x: Tensor) -> tuple[Tensor, Pull]:
+        now, before = (x, *winners(x)), (references[0], *winners(references[0]))
+        flat_now, flat_before = ([part.flatten(-dims) for part in parts] for parts in (now, before))
+        pull = _winner_slopes(Winners(*flat_now), Winners(*flat_before), -1, eps)
+        return now[1], lambda g: pull(g.flatten(-dims)).reshape(x.shape)
+
+    result = replaced(rule, call.args[0])
+    return (result, winners(call.args[0].detach())[1]) if call.kwargs.get("return_indices") else result
+
+
+def _largest(call: Call, places: Places, references: Tensors, eps: float) -> object:  # noqa: ARG001
+    dim, keep = _dimension(call), (*call.args[2:], call.kwargs.get("keepdim", False))[0]
+
+    def rule(x: Tensor) -> tuple[Tensor, Pull]:
+        now, before = x.max(dim, keepdim=True), references[0].max(dim, keepdim=True)
+        return now[0], _winner_slopes(Winners(x, *now), Winners(references[0], *before), dim, eps)
+
+    result = replaced(rule, call.args[0])
+    result = result if keep else result.squeeze(dim)
+    if call.name == "amax":
+        return result
+    found = call.of(call.args[0].detach())
+    return type(found)((result, found.indices))
+
+
+@dataclass(frozen=True)
+class Winners:
+    """Values, the largest of them, and where those are."""
+
+    values: Tensor
+    best: Tensor
+    places: Tensor
+
+
+def _winner_slopes(now: Winners, before: Winners, dim: int, eps: float) -> Callable[[Tensor], Tensor]:
+    """A rise of the maximum is owed to the position that wins now, a fall to the one that won before.
+
+    The one that wins now rose at least as much as the maximum, the other fell at least as much: multipliers in [0, 1].
+    """
+    precise = accumulator(now.values.dtype)
+    far, change = _far(now.values.to(precise), before.values.to(precise), eps)
+    rise = now.best.to(precise) - before.best.to(precise)
+    here, there = far.gather(dim, now.places), far.gather(dim, before.places)
+    up = torch.where(here, rise.clamp(min=0) / change.gather(dim, now.places), 1)
+    down = torch.where(there, rise.clamp(max=0) / change.gather(dim, before.places), 0)
+
+    def pull(gradient: Tensor) -> Tensor:
+        g = gradient.to(precise)
+        spread = torch.zeros(change.shape, dtype=precise, device=change.device)
+        spread.scatter_add_(dim, now.places, g * up).scatter_add_(dim, before.places, g * down)
+        return spread.to(gradient.dtype)
+
+    return pull
+
+
+def _dimension(call: Call) -> Any:
+    """The one dimension that `max` runs over, or what stands in its place."""
+    return call.args[1] if len(call.args) > 1 else call.kwargs.get("dim")
+
+
+def _unless_of_one_dimension(call: Call) -> Parts | None:
+    """`max` over everything, over several dimensions, or of two tensors."""
+    one = isinstance(_dimension(call), int) and not isinstance(_dimension(call), bool)
+    return None if one else largest
+
+
+def _unless_by_a_number(call: Call) -> Parts | None:
+    """Division by a value that may depend on the input."""
+    return quotient if len(call.args) > 1 and is_value(call.args[1]) and not call.kwargs else None
+
+
+def _in_training(call: Call) -> Parts | None:
+    """Batch norm that takes the statistics of the batch, and not the running ones."""
+    return batch_norm if (*call.args[5:], call.kwargs.get("training", False))[0] else None
+
+
+SLOPES = (
+    Slope(frozenset({"relu"}), value, _rectified),
+    Slope(ops.ELEMENTWISE - {"relu"}, value, _elementwise),
+    Slope(ops.NORMALISED, value, _normalised),
+    Slope(ops.POOLED, value, _pooled),
+    Slope(ops.LARGEST, value, _largest, parts=_unless_of_one_dimension),
+    Slope(ops.PRODUCTS | ops.WEIGHTED, factors, product, linear=True),
+    Slope(ops.QUOTIENTS, parts=_unless_by_a_number, linear=True),
+    Slope(frozenset({"batch_norm"}), parts=_in_training, linear=True),
+)
+"""Everything that is neither linear nor refused."""

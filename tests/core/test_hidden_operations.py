@@ -1,0 +1,158 @@
+"""Rules where operations are computed again, elsewhere, or in another way: seen, or said not to be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+import attribution_core
+from attribution_core import AttributionError, AttributionWarning
+
+RULES = ["DeepLift", "LRP", "GuidedBackprop", "Deconvolution"]
+COMPOSITES = ["epsilon", "alpha2-beta1-flat"]
+
+
+class Net(nn.Module):
+    """Two blocks, checkpointed or not, one inside the other."""
+
+    def __init__(self, run: Callable[..., Tensor], relu: Callable[[Tensor], Tensor] = F.relu) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b, self.c = nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.norm, self.run, self.relu = nn.LayerNorm(8), run, relu
+
+    def inner(self, x: Tensor) -> Tensor:
+        return self.relu(self.b(x)) * torch.sigmoid(x)
+
+    def outer(self, x: Tensor) -> Tensor:
+        return self.norm(self.run(self.inner, self.relu(self.a(x))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.c(self.run(self.outer, x))
+        return hidden
+
+
+def directly(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return function(x)
+
+
+def checkpointed(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return checkpoint(function, x, use_reentrant=False)  # type: ignore[no-any-return]
+
+
+def elsewhere(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    results: list[Tensor] = []
+    thread = threading.Thread(target=lambda: results.append(function(x)))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def explained(name: str, net: nn.Module, **options: object) -> Tensor:
+    torch.manual_seed(1)
+    return getattr(attribution_core, name)(net).attribute(torch.randn(2, 4), target=1, **options)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_checkpointed_models_are_explained_as_they_are_without(name: str) -> None:
+    torch.testing.assert_close(explained(name, Net(checkpointed)), explained(name, Net(directly)))
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+def test_composites_on_checkpointed_models(composite: str) -> None:
+    found = explained("LRP", Net(checkpointed), composite=composite)
+    torch.testing.assert_close(found, explained("LRP", Net(directly), composite=composite))
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("name", RULES)
+def test_checkpoints_that_hide_their_operations_are_refused_by_name(name: str) -> None:
+    net = Net(lambda function, x: checkpoint(function, x, use_reentrant=True))
+    with pytest.raises(AttributionError, match="CheckpointFunction"):
+        explained(name, net)
+
+
+@pytest.mark.parametrize("name", ["DeepLift", "LRP"])
+def test_operations_of_another_thread_are_refused_by_name(name: str) -> None:
+    with pytest.raises(AttributionError, match=r"has no rule for (Relu|Sigmoid) in another thread"):
+        explained(name, Net(elsewhere))
+
+
+@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
+@pytest.mark.parametrize(
+    ("run", "relu"),
+    [(elsewhere, F.relu), (directly, lambda x: torch.maximum(x, torch.zeros_like(x)))],
+    ids=["thread", "maximum"],
+)
+def test_rectifiers_that_are_not_seen_are_told(
+    name: str, run: Callable[..., Tensor], relu: Callable[[Tensor], Tensor]
+) -> None:
+    with pytest.warns(AttributionWarning, match=rf"{name} (saw 0 of 2|met no) ReLU"):
+        explained(name, Net(run, relu))
+
+
+def of_a_view(x: Tensor) -> Tensor:
+    x[:, :8].relu_()
+    return x
+
+
+SAME: dict[str, Callable[[Tensor], Tensor]] = {
+    "clamp": lambda x: x.clamp(min=0), "clamp_min": lambda x: torch.clamp_min(x, 0), "clip_": lambda x: x.clip_(0),
+    "aten": torch.ops.aten.relu, "aten in place": torch.ops.aten.relu_, "a view in place": of_a_view,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
+@pytest.mark.parametrize("relu", SAME)
+def test_rectifiers_by_other_names(name: str, relu: str) -> None:
+    torch.testing.assert_close(explained(name, Net(directly, SAME[relu])), explained(name, Net(directly)))
+
+
+@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
+def test_exported_models(name: str) -> None:
+    exported = torch.export.export(Net(directly).eval(), (torch.randn(2, 4),)).module()
+    torch.testing.assert_close(explained(name, exported), explained(name, Net(directly)))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_transforms_of_torch_func_are_refused(name: str) -> None:
+    with pytest.raises(AttributionError, match=r"torch\.func \(vmap"):
+        explained(name, Net(lambda function, x: torch.vmap(function)(x)))
+
+
+def test_transforms_of_constants_are_not_refused() -> None:
+    def masked(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return function(x) + torch.vmap(torch.exp)(torch.zeros(8)).sum()
+
+    _, delta = attribution_core.DeepLift(Net(masked)).attribute(
+        torch.randn(2, 4), target=1, return_convergence_delta=True
+    )
+    assert delta.abs().max() < 1e-4
+
+
+HOLES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "a parameter over a value": lambda weight, x: weight / (1 + x.square()),
+    "a factor by name": lambda weight, x: torch.mul(x, other=x.sin()) * weight,
+    "a matrix by name": lambda weight, x: torch.matmul(x, other=x.mT.sin()) @ weight,
+    "the largest by name": lambda weight, x: torch.max(x, other=x.flip(0)) * weight,
+    "the least by name": lambda weight, x: torch.min(x, other=x.flip(0)) * weight,
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_deeplift_takes_no_such_call_for_linear(name: str) -> None:
+    weight = nn.Parameter(torch.randn(3, 3).double())
+    x, b = torch.randn(3, 3).double(), torch.randn(3, 3).double()
+
+    def model(x: Tensor) -> Tensor:
+        return torch.stack([HOLES[name](weight, one).sum() for one in x])
+
+    found = attribution_core.DeepLift(model).attribute(x[None], b[None])
+    change = HOLES[name](weight, x).sum() - HOLES[name](weight, b).sum()
+    torch.testing.assert_close(found.sum(), change.detach())
