@@ -179,7 +179,7 @@ class Lime(PerturbationAttribution):
                 return [self._one(games[place], count, draws.at(place), single).T for place in range(start, stop)]
 
         found = [value for part in in_chunks(len(games), part, 1, 1) for value in part]
-        return found if game.features.own else [torch.cat(found, 1)]
+        return found if game.features.per_example else [torch.cat(found, 1)]
 
     def _one(self, game: Game, count: int, random: torch.Generator, single: bool) -> Tensor:
         def to_input(sample: Tensor, *_: Any, **__: Any) -> Any:

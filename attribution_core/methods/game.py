@@ -56,7 +56,7 @@ class Game:
 
     def each(self) -> list[Game]:
         """The games of single examples where each has its own features; else this one, of all examples at once."""
-        return [self.of(row) for row in range(len(self.inputs[0]))] if self.features.own else [self]
+        return [self.of(row) for row in range(len(self.inputs[0]))] if self.features.per_example else [self]
 
     def of(self, row: int) -> Game:
         """The game of one example."""
@@ -64,6 +64,6 @@ class Game:
             self.question.examples(row, row + 1, len(self.inputs[0])),
             tuple(x[row : row + 1] for x in self.inputs),
             tuple(b[row : row + 1] for b in self.baselines),
-            self.features.example(row) if self.features.own else self.features,
+            self.features.example(row) if self.features.per_example else self.features,
             self.rows,
         )

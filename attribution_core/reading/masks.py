@@ -49,8 +49,8 @@ class Groups(Features):
         """For each input the feature of each position, (1 or B, …)."""
 
     @property
-    def own(self) -> bool:
-        """Whether each example has features of its own."""
+    def per_example(self) -> bool:
+        """Whether examples differ in their features."""
         return any(len(p) > 1 for p in self.places)
 
     def example(self, row: int) -> Groups:
