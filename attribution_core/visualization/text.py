@@ -19,7 +19,7 @@ SHEET = (
     f"background: {PAPER}; color: {INK}; border: 1px solid {RULE}; border-radius: 10px; padding: 14px 18px; "
     "overflow-x: auto; font: 14px/1.5 system-ui, sans-serif"
 )
-REGION = 'role="region" aria-label="Attributions of words" tabindex="0"'
+GROUP = 'role="group" aria-label="Attributions of words" tabindex="0"'
 """Where the sheet is too narrow for the table, the keyboard can scroll it."""
 TABLE = "width: 100%; table-layout: auto; border: 0; border-collapse: collapse; margin: 0; font-size: inherit"
 ROW = f"background: {PAPER}; color: {INK}; border: 0; border-top: 1px solid {RULE}"
@@ -65,7 +65,7 @@ def visualize_text(datarecords: Iterable[VisualizationDataRecord], legend: bool 
     head = "".join(f'<th scope="col" style="{HEAD}">{name}</th>' for name in heads)
     rows = "".join(map(_row, datarecords))
     table = f'<table style="{TABLE}"><tr style="background: {PAPER}; border: 0">{head}</tr>{rows}</table>'
-    sheet = Html(f'<div {REGION} style="{SHEET}">{_legend() if legend else ""}{table}</div>')
+    sheet = Html(f'<div {GROUP} style="{SHEET}">{_legend() if legend else ""}{table}</div>')
     _display(sheet)
     return sheet
 
