@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from app import Batch
 from app.data.features import GeneralFeature
 from app.explain.doubts import completeness, doubts
-from app.model.subject import Finding
+from app.model.case import Finding
 
 from .conftest import Make, explained
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from app.model.subject import Finding
+from app.model.case import Finding
 from app.numbers import finite
 from app.schema import Argument, Completeness
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from app.data.features import BaseFeature, kind_of
 from app.data.source import Example
@@ -16,7 +17,8 @@ from app.errors import InsightsError
 from app.explain.doubts import completeness, doubts
 from app.explain.methods import Method
 from app.explain.removal import Removal, removal
-from app.model.subject import Subject, Target, Tensors, Watcher, show_one
+from app.model.case import Finding, Watcher
+from app.model.subject import Subject, show_one
 from app.numbers import Floats, finite
 from app.schema import (
     Argument,
@@ -91,52 +93,48 @@ def explain(
 ) -> Explanation:
     """Answer the question; raises what the engine raises, and its `Cancelled` soon after `cancelled()` is true."""
     started = time.monotonic()
-    subject, outputs = question.subject, question.subject.outputs
-    removed: list[Removal] = []
-
-    def ask(
-        module: nn.Module, inputs: Tensors, baselines: Tensors, target: Target, extra: tuple[object, ...]
-    ) -> Sequence[Tensor]:
-        removed[:] = [removal(question.arguments, subject.features, inputs)]
-        return question.method.ask(module, inputs, baselines, target, extra, removed[0].arguments)
-
-    finding = subject.explain(
-        subject.prepare(example),
-        ask,
-        outputs.target(question.target),
-        question.baseline if question.method.uses_baseline else None,
-        Watcher(progress, cancelled),
-    )
-    attributions = removed[0].divided(finding.attributions)
-    drawn = [_drawn(*item) for item in zip(subject.features, example.inputs, attributions, strict=True)]
-    total, absolute = sum(float(a.sum()) for a in attributions), sum(part.absolute for part in drawn)
-    complete = completeness(total, absolute, finding) if question.method.complete(question.arguments) else None
-    noted = [question.note] if question.note else []
+    subject, method, arguments = question.subject, question.method, question.arguments
+    case = subject.case(subject.prepare(example), question.baseline if method.uses_baseline else None)
+    removed = removal(arguments, subject.features, case.inputs)
+    ask = partial(method.ask, removed.arguments)
+    finding = case.explain(ask, subject.outputs.target(question.target), Watcher(progress, cancelled))
+    attributions = removed.divided(finding.attributions)
+    inputs, absolute = _parts(question, example, finding, removed)
+    total = sum(float(attribution.sum()) for attribution in attributions)
+    complete = completeness(total, absolute, finding) if method.complete(arguments) else None
+    doubted = doubts(attributions, finding, complete, arguments, subject.in_training)
     return Explanation(
-        target=ClassRef(index=question.target, name=outputs.name(question.target)),
+        target=ClassRef(index=question.target, name=subject.outputs.name(question.target)),
         output=finite(finding.output),
         seconds=time.monotonic() - started,
-        signed=question.method.signed(question.arguments),
+        signed=method.signed(arguments),
         completeness=complete,
-        warnings=[
-            *noted,
-            *finding.warnings,
-            *doubts(attributions, finding, complete, question.arguments, subject.in_training),
-        ],
-        inputs=[
-            InputExplanation(
-                kind=part.kind,
-                values=part.values,
-                region=_region(subject.features[place], finding.attributions[place], part.kind, removed[0]),
-                unit=removed[0].unit_of(place) if part.kind == "image" else "pixel",
-                contribution=Contribution(
-                    total=finite(float(attributions[place].sum())),
-                    share=finite(part.absolute / absolute) if absolute else None,
-                ),
-            )
-            for place, part in enumerate(drawn)
-        ],
+        warnings=[*([question.note] if question.note else []), *finding.warnings, *doubted],
+        inputs=inputs,
     )
+
+
+def _parts(
+    question: Question, example: Example, finding: Finding, removed: Removal
+) -> tuple[list[InputExplanation], float]:
+    """Each input's part, and the sum of all magnitudes that are drawn."""
+    features, raw = question.subject.features, finding.attributions
+    whole = removed.divided(raw)
+    drawn = [_drawn(*item) for item in zip(features, example.inputs, whole, strict=True)]
+    absolute = sum(part.absolute for part in drawn)
+    parts = [
+        InputExplanation(
+            kind=part.kind,
+            values=part.values,
+            region=_region(features[place], raw[place], part.kind, removed),
+            unit=removed.unit_of(place) if part.kind == "image" else "pixel",
+            contribution=Contribution(
+                total=finite(float(whole[place].sum())), share=finite(part.absolute / absolute) if absolute else None
+            ),
+        )
+        for place, part in enumerate(drawn)
+    ]
+    return parts, absolute
 
 
 @dataclass(frozen=True, eq=False)

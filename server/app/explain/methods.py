@@ -5,21 +5,21 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from torch import Tensor, nn
+from torch import nn
 
 import attribution_core
 from app.errors import InsightsError
+from app.model.case import Target
+from app.model.copies import Tensors
 from app.schema import Argument, MethodInfo, Parameter
 from attribution_core.reading.arguments import ARGUMENTS
 from attribution_core.rules.composites import COMPOSITES
-
-Tensors = tuple[Tensor, ...]
 
 OFFERED = (
     "IntegratedGradients",
@@ -107,12 +107,12 @@ class Method:
 
     def ask(
         self,
+        arguments: Mapping[str, object],
         module: nn.Module,
         inputs: Tensors,
         baselines: Tensors,
-        target: Callable[[object], Tensor],
+        target: Target,
         extra: tuple[object, ...],
-        arguments: Mapping[str, object],
     ) -> Tensors:
         """The attributions of inputs (B, …) of a module."""
         mine = inspect.signature(self.engine).parameters

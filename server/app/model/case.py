@@ -1,0 +1,81 @@
+"""One example as the engine takes it, and what the engine finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from app.model.copies import Tensors, copied, copies
+from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.evaluation.observe import observe
+from attribution_core.question.embeddings import embedded
+
+Target = Callable[[object], Tensor]
+Ask = Callable[[nn.Module, Tensors, Tensors, Target, tuple[object, ...]], Sequence[Tensor]]
+"""Attributions (1, …) of a module's inputs (1, …) against baselines, for a target and with further arguments."""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how far an explanation is, and asked whether to stop."""
+
+    progress: Callable[[int, int], None]
+    cancelled: Callable[[], bool]
+
+    def in_round(self, k: int, rounds: int) -> Callable[[int, int], None]:
+        """Reports on one of several rounds, as a part of all."""
+        return lambda done, total: self.progress(k * total + done, rounds * total)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """Attributions of one example's inputs in float64, the explained output there and at the baseline (on average)."""
+
+    attributions: list[Tensor]
+    output: float
+    reference: float | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An example for the engine: batches of one on the model's device, tokens as embeddings; baselines if needed."""
+
+    module: nn.Module
+    inputs: Tensors
+    baselines: list[Tensors]
+    extra: tuple[object, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module, inputs: Tensors, baselines: list[Tensors], extra: tuple[object, ...]) -> Case:
+        """A case of the model, or of the model as a function of embeddings where an input is of token ids."""
+        if all(x.is_floating_point() for x in inputs):
+            return cls(model, inputs, baselines, extra)
+        lifted = embedded(model, inputs, extra)
+        return cls(lifted.module, lifted.inputs, [lifted.embed_all(baseline) for baseline in baselines], extra)
+
+    def explain(self, ask: Ask, target: Target, watcher: Watcher) -> Finding:
+        """Ask the engine, on average over the baselines; raises what it raises, `Cancelled` when told to stop."""
+        said: list[str] = []
+        sums: list[Tensor] = []
+        rounds = self.baselines or [self.inputs]
+        for k, baseline in enumerate(rounds):
+            with observe(watcher.in_round(k, len(rounds)), watcher.cancelled, warned=said.append):
+                found = ask(self.module, copies(self.inputs), copies(baseline), target, copied(self.extra))
+            parts = [attribution.detach()[0].double().cpu() for attribution in found]
+            sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
+        return Finding(
+            attributions=[total / len(rounds) for total in sums],
+            output=self.output(target, self.inputs),
+            reference=float(np.mean([self.output(target, x) for x in self.baselines])) if self.baselines else None,
+            warnings=list(dict.fromkeys(said)),
+        )
+
+    def output(self, target: Target, at: Tensors) -> float:
+        """The explained output for other inputs."""
+        with undisturbed(submodules(self.module), at), torch.no_grad():
+            return float(target(self.module(*copies(at), *copied(self.extra)))[0])
