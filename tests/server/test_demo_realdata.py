@@ -20,6 +20,7 @@ from app.demos import DEMOS, fashion_mnist
 from app.demos.nets import accuracy, load
 from attribution_core import IntegratedGradients
 
+from .conftest import explained
 from .test_demo_examples import example
 
 pytestmark = pytest.mark.realdata
@@ -95,3 +96,19 @@ def test_titanic_example_gives_the_published_numbers() -> None:
     mean: Tensor = IntegratedGradients(net).attribute(people[rows], target=1, n_steps=50).mean(0)
     published = [-0.454, -0.119, -0.056, 0.175, 0.154, -0.359, 0.086, -0.001, -0.082, 0.062, 0.021, -0.159]
     assert mean.tolist() == pytest.approx(published, abs=6e-4)
+
+
+def test_an_explanation_of_a_passenger_whose_parts_cancel_says_so() -> None:
+    """Age −10.3, fare +6.7 and female +4.6, for a probability that changes by −0.36."""
+    script = example("titanic")
+    visualizer = script.visualizer(data("titanic", "titanic3.csv"), data("titanic", "titanic_model.pt"))
+    try:
+        answer, calm = (
+            explained(visualizer, sample=161, method=method)["attribution"]
+            for method in ("IntegratedGradients", "ShapleyValueSampling")
+        )
+    finally:
+        visualizer.close()
+    assert answer["completeness"]["adds_up"]
+    assert answer["warnings"] == ["The attributions cancel: their absolute sum is 63 times the change."]
+    assert calm["warnings"] == []
