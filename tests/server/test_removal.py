@@ -168,11 +168,10 @@ def test_a_share_is_that_of_what_is_drawn(make: Make) -> None:
 def test_shapley_values_of_the_default_demo_add_up(make: Make, method: str) -> None:
     options = argparse.Namespace(device=torch.device("cpu"))
     visualizer = make(**DEMOS["digits"].build(options))
-    for sample in (0, 5):
-        answer = explained(visualizer, sample=sample, method=method)["attribution"]
-        assert abs(answer["completeness"]["delta"]) <= 1e-4 * max(1, abs(answer["completeness"]["change"]))
-        assert answer["completeness"]["adds_up"]
-        assert not any("miss" in warning for warning in answer["warnings"])
+    answer = explained(visualizer, method=method)["attribution"]
+    assert abs(answer["completeness"]["delta"]) <= 1e-4 * abs(answer["completeness"]["change"])
+    assert answer["completeness"]["adds_up"]
+    assert answer["warnings"] == []
 
 
 def test_an_input_that_is_not_shown_is_removed_as_a_whole(make: Make) -> None:

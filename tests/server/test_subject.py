@@ -65,7 +65,9 @@ def test_a_model_that_works_in_place_changes_no_sample(make: Make, extra: Any) -
     visualizer = over(make, InPlace().eval(), [Batch(torch.full((1, 3), 5.0), None, extra)])
     expected = 12 + (0 if extra is None else 4)
     for method in ("Saliency", "InputXGradient", "FeatureAblation", "IntegratedGradients"):
-        assert explained(visualizer, method=method, target=0)["attribution"]["output"] == expected
+        answer = explained(visualizer, method=method, target=0)["attribution"]
+        assert answer["output"] == expected
+        assert (answer["completeness"] or {"change": 15})["change"] == 15
         assert get(visualizer, "/api/samples/0")["inputs"][0]["values"] == [5, 5, 5]
     assert get(visualizer, "/api/samples/0")["predictions"][0]["classes"][0]["score"] == expected
 
@@ -106,6 +108,16 @@ def test_baselines_that_work_in_place_do_not_see_each_other(make: Make) -> None:
         for k in (0, 1)
     ]
     assert changes == pytest.approx([15, 12])
+
+
+def test_baselines_of_ones_own_that_work_in_place_change_no_input(make: Make) -> None:
+    class Own(GeneralFeature):
+        def baselines(self, transformed: Tensor) -> list[Tensor]:
+            return [transformed.zero_()]
+
+    visualizer = make(models=Sum().eval(), features=Own("x", ["a"]), dataset=[Batch(torch.ones(1, 3))], score_func=None)
+    answer = explained(visualizer, method="IntegratedGradients", target=0)["attribution"]
+    assert (answer["output"], answer["completeness"]["change"]) == (3, 3)
 
 
 def test_a_view_of_ones_own_that_works_in_place_changes_no_sample(make: Make) -> None:

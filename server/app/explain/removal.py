@@ -72,17 +72,20 @@ def _numbered(groups: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _sizes(group: Tensor) -> Tensor:
-    """For each position the size of its group."""
-    return torch.bincount(group.reshape(-1)).cpu()[group.cpu()]
+    """For each position the size of its group; dimensions that only repeat it, channels say, take no memory."""
+    repeated = [dim for dim, stride in enumerate(group.stride()) if stride == 0]
+    once = group.cpu()[tuple(slice(0, 1) if dim in repeated else slice(None) for dim in range(group.dim()))]
+    sizes = torch.bincount(once.reshape(-1))[once] * prod(group.shape[dim] for dim in repeated)
+    return sizes.expand(group.shape)
 
 
 def _cover(x: Tensor, window: regions.Sides, step: regions.Sides) -> Tensor:
     """For each position the mean size of the windows that cover it; those at the edge are cut."""
-    sizes = torch.ones(x.shape, dtype=torch.float64)
+    sizes = torch.ones([1] * x.dim(), dtype=torch.float64)
     for dim, (size, box, stride) in enumerate(zip(x.shape, window, step, strict=True)):
         first = torch.arange(ceil((size - box) / stride) + 1)[:, None] * stride
         inside = (torch.arange(size) >= first) & (torch.arange(size) < first + box)
         lengths = inside.sum(1, keepdim=True).double()
         mean = (inside * lengths).sum(0) / inside.sum(0)
-        sizes *= mean.reshape([-1 if d == dim else 1 for d in range(x.dim())])
-    return sizes
+        sizes = sizes * (box if box == size else mean.reshape([-1 if d == dim else 1 for d in range(x.dim())]))
+    return sizes.expand(x.shape)

@@ -16,7 +16,7 @@ from app.data.features import BaseFeature, Shown
 from app.data.source import Example
 from app.errors import InsightsError, arrived
 from app.model.case import Case
-from app.model.copies import Tensors, copied, copies
+from app.model.copies import Tensors
 from app.model.device import device_of
 from app.model.modes import in_training
 from app.model.outputs import Outputs
@@ -93,8 +93,8 @@ class Subject:
     def case(self, prepared: Prepared, baseline: Baseline | None) -> Case:
         """The example for the engine to explain; `baseline` None: the method needs none."""
         device = self.device
-        inputs = tuple(data[None].to(device) for data in copies(prepared.inputs))
-        extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in copied(prepared.extra))
+        inputs = tuple(data[None].to(device) for data in prepared.inputs)
+        extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in prepared.extra)
         chosen = [] if baseline is None else self._baselines(prepared, baseline)
         baselines = [tuple(data[None].to(device) for data in each) for each in chosen]
         return Case.of(self.model, inputs, baselines, extra)
