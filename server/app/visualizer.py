@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Model = nn.Module | Callable[..., object]
+
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
 COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
 
@@ -49,7 +51,7 @@ class AttributionVisualizer:
 
     def __init__(
         self,
-        models: nn.Module | Callable[..., object] | Sequence[nn.Module | Callable[..., object]],
+        models: Model | Sequence[Model],
         classes: Sequence[object] | Mapping[int, object],
         features: BaseFeature | Sequence[BaseFeature],
         dataset: object,

@@ -81,6 +81,16 @@ def explained(visualizer: AttributionVisualizer, **question: Any) -> Any:
     return wait_until(ended)
 
 
+def listed(visualizer: AttributionVisualizer, **query: Any) -> Any:
+    """A page of samples, once all that it asks for has been read."""
+
+    def page() -> Any:
+        found = get(visualizer, "/api/samples", **query)
+        return None if found["progress"]["scanning"] else found
+
+    return wait_until(page)
+
+
 def scanned(visualizer: AttributionVisualizer) -> Any:
     """How far the data is read, once no more of it is."""
 

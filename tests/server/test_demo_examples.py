@@ -17,7 +17,7 @@ from PIL import Image
 from app.demos import digits
 from app.demos.nets import load
 
-from .conftest import explained, get
+from .conftest import explained, listed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -35,7 +35,7 @@ def example(name: str) -> ModuleType:
 def test_own_model_explains_digits() -> None:
     visualizer = example("own_model").visualizer()
     try:
-        samples = get(visualizer, "/api/samples", scan_to=200, limit=200)["samples"]
+        samples = listed(visualizer, scan_to=200, limit=200)["samples"]
         job = explained(visualizer, method="IntegratedGradients")
     finally:
         visualizer.close()
@@ -85,7 +85,7 @@ def easy_vqa(tmp_path: Path) -> Path:
 def test_vqa_explains_a_picture_and_a_question(easy_vqa: Path) -> None:
     visualizer = example("vqa").visualizer(easy_vqa, epochs=2)
     try:
-        sample = get(visualizer, "/api/samples", scan_to=4)["samples"][0]
+        sample = listed(visualizer, scan_to=4)["samples"][0]
         picture, question = explained(visualizer, method="IntegratedGradients")["attribution"]["inputs"]
     finally:
         visualizer.close()

@@ -22,7 +22,7 @@ from app.demos.classifiers import load_classifier
 from app.demos.images import Photos, find_images, open_image
 from app.errors import InsightsError
 
-from .conftest import Make, get
+from .conftest import Make, listed
 
 NAME = "squeezenet1_1"
 
@@ -122,7 +122,7 @@ def test_a_broken_image_does_not_stop_the_others(make: Make, tmp_path: Path, wei
     (folder / "b.png").write_bytes(b"nothing")
     photo().save(folder / "c.png")
     visualizer = make(**DEMOS["folder"].build(options(folder, weights)))
-    samples = get(visualizer, "/api/samples", scan_to=3)["samples"]
+    samples = listed(visualizer, scan_to=3)["samples"]
     assert [sample["error"] is None for sample in samples] == [True, False, True]
     assert "b.png cannot be read" in samples[1]["error"]["message"]
     assert samples[2]["predictions"][0]["predicted"]["name"].startswith("class ")
@@ -290,7 +290,7 @@ def test_a_net_with_one_output_tells_two_classes_apart(make: Make, tmp_path: Pat
     torch.save(net_with(1).state_dict(), tmp_path / "one.pth")
     workspace = DEMOS["folder"].build(options(folder, tmp_path / "one.pth"))
     assert workspace["classes"] == ["class 0", "class 1"]
-    scores = get(make(**workspace), "/api/samples", scan_to=1)["samples"][0]["predictions"][0]["classes"]
+    scores = listed(make(**workspace), scan_to=1)["samples"][0]["predictions"][0]["classes"]
     assert sum(entry["score"] for entry in scores) == pytest.approx(1)
 
 

@@ -25,7 +25,7 @@ from app.demos.training import fit, jitter, seeded
 from app.errors import InsightsError
 
 from ..waiting import wait_until
-from .conftest import Make, explained, get
+from .conftest import Make, explained, get, listed
 
 CPU = torch.device("cpu")
 
@@ -68,9 +68,9 @@ def test_digits_trains_on_none_of_the_digits_it_shows() -> None:
 def test_digits_explains_its_mistakes_first(make: Make) -> None:
     visualizer = make(**DEMOS["digits"].build(Namespace(device=CPU)))
     assert get(visualizer, "/api/workspace")["default_method"] == "IntegratedGradients"
-    get(visualizer, "/api/samples", scan_to=1000)
+    listed(visualizer, scan_to=1000)
     wait_until(lambda: get(visualizer, "/api/summary")["progress"]["exhausted"])
-    samples = get(visualizer, "/api/samples", order="mistakes", limit=20)["samples"]
+    samples = listed(visualizer, order="mistakes", limit=20)["samples"]
     correct = [sample["predictions"][0]["correct"] for sample in samples]
     assert correct == sorted(correct)
     assert correct[0] is False

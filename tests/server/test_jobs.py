@@ -12,6 +12,8 @@ from app.explain.jobs import Job, Jobs
 from app.model.schedule import Device
 from attribution_core.evaluation.observe import Cancelled
 
+from ..waiting import wait_until
+
 
 class Text(str):
     """A result that takes a byte for each letter."""
@@ -62,8 +64,7 @@ def until_unwanted(job: Job[Text]) -> str:
 
 
 def until_running(job: Job[Text]) -> None:
-    while job.state != "running":
-        time.sleep(0.005)
+    wait_until(lambda: job.state == "running")
 
 
 def test_the_same_question_is_computed_once(submit: Submit) -> None:

@@ -13,12 +13,13 @@ from torch.utils.data import TensorDataset
 from app import Batch, InsightsError
 from app.data.features import ImageFeature
 
-from .conftest import Make, Net, batches, explained, get, scanned
+from ..waiting import wait_until
+from .conftest import Make, Net, batches, explained, get, listed, scanned
 from .test_service import endless
 
 
 def test_a_filter_that_matches_nothing_answers(make: Make) -> None:
-    page = get(make(), "/api/samples", predicted=[77], scan_to=100)
+    page = listed(make(), predicted=[77], scan_to=100)
     assert (page["samples"], page["matched"], page["progress"]["scanned"]) == ([], 0, 12)
 
 
@@ -67,6 +68,7 @@ def test_the_first_sample_is_shown_before_the_second_is_read(make: Make) -> None
             return torch.rand(3, 8, 8)
 
     visualizer = make(dataset=Slow())
+    assert get(visualizer, "/api/samples/0")["index"] == 0
     page = get(visualizer, "/api/samples", limit=4)
     assert [sample["index"] for sample in page["samples"]] == [0]
     assert explained(visualizer)["state"] == "done"
@@ -76,10 +78,10 @@ def test_the_first_sample_is_shown_before_the_second_is_read(make: Make) -> None
 
 def test_unlabelled_data_answers(make: Make) -> None:
     visualizer = make(dataset=batches(labelled=False))
-    page = get(visualizer, "/api/samples", scan_to=100)
+    page = listed(visualizer, scan_to=100)
     assert page["samples"][0]["label"] is None
     assert page["samples"][0]["predictions"][0]["correct"] is None
-    assert get(visualizer, "/api/samples", outcome="incorrect")["samples"] == []
+    assert listed(visualizer, outcome="incorrect")["samples"] == []
     assert get(visualizer, "/api/summary")["unlabelled"] == 12
     assert explained(visualizer)["state"] == "done"
 
@@ -88,7 +90,7 @@ def test_unlabelled_data_answers(make: Make) -> None:
 def test_an_empty_dataset_answers(make: Make, dataset: Any) -> None:
     visualizer = make(dataset=dataset)
     assert get(visualizer, "/api/workspace")["task"] == "classification"
-    page = get(visualizer, "/api/samples")
+    page = listed(visualizer)
     assert (page["samples"], page["progress"]["exhausted"], page["progress"]["error"]) == ([], True, None)
     assert get(visualizer, "/api/summary")["scores"] is None
 
@@ -101,6 +103,7 @@ def test_a_dataset_that_blocks_answers(make: Make) -> None:
         gate.wait(30)
 
     visualizer = make(dataset=blocking())
+    assert get(visualizer, "/api/samples/3")["index"] == 3
     page = get(visualizer, "/api/samples", scan_to=100)
     assert len(page["samples"]) == 4
     assert page["progress"]["scanning"]
@@ -113,7 +116,7 @@ def test_a_dataset_that_fails_says_so_and_keeps_what_it_gave(make: Make) -> None
         yield from batches(1)
         raise OSError("disk on fire")
 
-    page = get(make(dataset=failing()), "/api/samples", scan_to=100)
+    page = listed(make(dataset=failing()), scan_to=100)
     assert len(page["samples"]) == 4
     assert page["progress"]["error"] == {"type": "OSError", "message": "disk on fire", "hint": ""}
 
@@ -125,7 +128,7 @@ def test_a_transform_that_fails_is_said_on_its_sample_only(make: Make) -> None:
         return x
 
     visualizer = make(features=[ImageFeature("Photo", None, [picky])])
-    page = get(visualizer, "/api/samples", scan_to=100, limit=100)
+    page = listed(visualizer, scan_to=100, limit=100)
     failed = [s for s in page["samples"] if s["error"]]
     assert 0 < len(failed) < 12
     assert page["progress"]["failed"] == len(failed)
@@ -143,7 +146,7 @@ def test_a_model_that_fails_on_one_sample_spoils_no_other(make: Make) -> None:
                 raise RuntimeError("shapes cannot be multiplied")
             return super().forward(x)
 
-    page = get(make(models=[Picky()]), "/api/samples", scan_to=100, limit=100)
+    page = listed(make(models=[Picky()]), scan_to=100, limit=100)
     failed = [(s["error"]["message"], s["error"]["hint"]) for s in page["samples"] if s["error"]]
     assert 0 < len(failed) < 12
     assert set(failed) == {("shapes cannot be multiplied", "The model was called with float32 (1, 3, 8, 8).")}
@@ -184,7 +187,7 @@ def test_a_model_that_ends_the_program_fails_its_explanation_alone(make: Make) -
 )
 def test_code_that_ends_the_program_while_scanning_fails_its_samples_alone(make: Make, changes: dict[str, Any]) -> None:
     visualizer = make(**changes)
-    progress = get(visualizer, "/api/samples", scan_to=100)["progress"]
+    progress = listed(visualizer, scan_to=100)["progress"]
     assert (progress["scanned"], progress["failed"], progress["exhausted"]) == (12, 12, True)
     assert get(visualizer, "/api/samples/3")["error"]["type"] == "SystemExit"
 
@@ -194,7 +197,7 @@ def test_data_that_end_the_program_end_the_data(make: Make) -> None:
         yield from batches(1)
         raise KeyboardInterrupt
 
-    page = get(make(dataset=leaving()), "/api/samples", scan_to=100)
+    page = listed(make(dataset=leaving()), scan_to=100)
     assert (len(page["samples"]), page["progress"]["scanning"]) == (4, False)
     assert page["progress"]["error"]["type"] == "KeyboardInterrupt"
 
@@ -210,7 +213,7 @@ def test_an_item_that_ends_the_program_is_one_sample_that_cannot_be_read(make: M
             return torch.rand(3, 8, 8), 0
 
     visualizer = make(dataset=Items())
-    page = get(visualizer, "/api/samples", scan_to=100)
+    page = listed(visualizer, scan_to=100)
     assert [s["index"] for s in page["samples"] if s["error"]] == [2]
     response = visualizer.app.test_client().get("/api/samples/2/media/0")
     assert (response.status_code, response.get_json()["type"]) == (400, "SystemExit")
@@ -224,9 +227,20 @@ def test_a_view_that_ends_the_program_is_said_on_its_sample(make: Make) -> None:
     assert (sample["inputs"], sample["error"]["type"]) == ([], "SystemExit")
 
 
+def test_closing_ends_every_thread_also_amid_reading_and_a_long_explanation(make: Make) -> None:
+    before = set(threading.enumerate())
+    visualizer = make(dataset=endless())
+    get(visualizer, "/api/samples", scan_to=5000)
+    long = {"sample": 0, "method": "KernelShap", "arguments": {"n_samples": 5000}}
+    assert visualizer.app.test_client().post("/api/attributions?client=a", json=long).status_code == 200
+    visualizer.close()
+    wait_until(lambda: not set(threading.enumerate()) - before)
+
+
 def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:
     visualizer = make()
     one, two = visualizer.app.test_client(), visualizer.app.test_client()
+    listed(visualizer, scan_to=100)
     before = one.get("/api/samples?outcome=incorrect&scan_to=100").get_json()
     two.get("/api/samples?outcome=correct&order=confident&predicted=1")
     two.post("/api/attributions", json={"sample": 1, "method": "DeepLift", "target": 2})
@@ -239,7 +253,7 @@ def test_two_visualizers_know_nothing_of_each_other(make: Make) -> None:
     addresses = [first.serve(), second.serve()]
     assert addresses[0] != addresses[1]
     assert get(first, "/api/workspace")["title"] == "one"
-    assert get(second, "/api/samples", scan_to=100)["progress"]["scanned"] == 4
+    assert listed(second, scan_to=100)["progress"]["scanned"] == 4
     first.close()
     assert get(second, "/api/workspace")["title"] == "two"
 
@@ -274,6 +288,7 @@ def test_no_nan_reaches_the_json(make: Make) -> None:
 
     visualizer = make(models=[Broken().eval()], score_func=None)
     client = visualizer.app.test_client()
+    listed(visualizer, scan_to=100)
     texts = [client.get("/api/samples?scan_to=100").text, client.get("/api/summary").text]
     for method in ("Saliency", "IntegratedGradients"):
         for target in (0, 1, 2):
@@ -287,7 +302,7 @@ def test_no_nan_reaches_the_json(make: Make) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 4, 13])
 def test_any_number_of_channels_works(make: Make, channels: int) -> None:
     visualizer = make(models=[Net(channels)], dataset=batches(channels=channels))
-    sample = get(visualizer, "/api/samples", limit=1)["samples"][0]
+    sample = listed(visualizer, limit=1)["samples"][0]
     assert sample["error"] is None
     assert visualizer.app.test_client().get(f"/{sample['inputs'][0]['url']}").status_code == 200
     for method in ("IntegratedGradients", "Occlusion", "FeatureAblation"):
@@ -305,7 +320,7 @@ def test_a_one_logit_model_works(make: Make, score_func: Any, flat: bool) -> Non
 
     visualizer = make(models=[OneLogit().eval()], classes=["no", "yes"], score_func=score_func)
     assert get(visualizer, "/api/workspace")["task"] == "binary"
-    sample = get(visualizer, "/api/samples", limit=1)["samples"][0]
+    sample = listed(visualizer, limit=1)["samples"][0]
     assert sample["predictions"][0]["predicted"]["name"] == "yes"
     for method in ("IntegratedGradients", "FeatureAblation"):
         yes, no = (explained(visualizer, method=method, target=t)["attribution"] for t in (1, 0))
@@ -316,7 +331,7 @@ def test_a_one_logit_model_works(make: Make, score_func: Any, flat: bool) -> Non
 
 def test_no_score_func_works(make: Make) -> None:
     visualizer = make(score_func=None)
-    assert get(visualizer, "/api/samples", limit=1)["samples"][0]["predictions"][0]["predicted"] is not None
+    assert listed(visualizer, limit=1)["samples"][0]["predictions"][0]["predicted"] is not None
     assert explained(visualizer)["state"] == "done"
 
 

@@ -174,7 +174,7 @@ def test_outside_of_a_notebook_render_says_so(make: Make) -> None:
 def test_the_saved_picture_shows_what_was_seen(make: Make) -> None:
     visualizer = make(title="<Colours>")
     bundle = NotebookView(visualizer.app, visualizer.service, CELL, 400)._bundle(
-        NotebookView(visualizer.app, visualizer.service, CELL, 400)._first()
+        NotebookView(visualizer.app, visualizer.service, CELL, 400)._first(60.0)
     )
     assert "&lt;Colours&gt;" in bundle["text/html"]
     pictures = re.findall(r"base64,([^\"]+)", bundle["text/html"])

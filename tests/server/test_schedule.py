@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 
@@ -7,6 +6,8 @@ import pytest
 
 from app.errors import InsightsError
 from app.model.schedule import PAUSED, Device, Priority, Task
+
+from ..waiting import wait_until
 
 
 @pytest.fixture
@@ -41,11 +42,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def until(true: Callable[[], object]) -> None:
-    while not true():
-        time.sleep(0.001)
-
-
 def waiting(device: Device, priority: Priority) -> bool:
     return any(task.priority is priority for task in device._queue)
 
@@ -57,7 +53,7 @@ def test_explanations_and_background_work_get_the_same_time(
     gate, last = threading.Event(), threading.Event()
 
     def explain() -> None:
-        until(lambda: waiting(device, Priority.BACKGROUND))
+        wait_until(lambda: waiting(device, Priority.BACKGROUND))
         clock.busy("explain", 40.0)
 
     def scan() -> None:
@@ -92,7 +88,7 @@ def test_nothing_is_owed_for_time_that_no_background_work_waited(device: Device,
     gate, last = threading.Event(), threading.Event()
     put(device, lambda: clock.busy("long", 60.0))
     put(device, lambda: gate.wait(5))
-    until(lambda: "long" in clock.order)
+    wait_until(lambda: "long" in clock.order)
     put(device, lambda: clock.busy("short", 0.0))
     device.background(lambda: clock.busy("scan", 0.5))
     device.background(last.set)

@@ -17,7 +17,7 @@ from app.explain.methods import OFFERED
 from app.model.schedule import Device, Priority, Task
 from app.schema import AttributionRequest
 
-from .conftest import Make, Net, batches, explained, get, scanned
+from .conftest import Make, Net, batches, explained, get, listed, scanned
 
 
 def test_the_workspace_names_everything(make: Make) -> None:
@@ -99,12 +99,12 @@ def test_every_method_describes_a_form(make: Make) -> None:
 
 
 def test_samples_come_with_predictions_and_say_how_far_reading_is(make: Make) -> None:
-    page = get(make(), "/api/samples", limit=5, scan_to=100)
+    page = listed(make(), limit=5, scan_to=100)
     assert [s["index"] for s in page["samples"]] == [0, 1, 2, 3, 4]
     first = page["samples"][0]["predictions"][0]
     assert first["predicted"]["index"] == first["classes"][0]["index"]
     assert sum(c["score"] for c in first["classes"]) == pytest.approx(1, abs=1e-5)
-    rest = get(page_of := make(), "/api/samples", limit=200, scan_to=100)
+    rest = listed(page_of := make(), limit=200, scan_to=100)
     assert rest["matched"] == rest["progress"]["scanned"] == 12
     assert rest["progress"]["exhausted"]
     assert get(page_of, "/api/summary")["progress"]["size"] == 12
@@ -112,8 +112,8 @@ def test_samples_come_with_predictions_and_say_how_far_reading_is(make: Make) ->
 
 def test_pages_follow_each_other(make: Make) -> None:
     visualizer = make()
-    first = get(visualizer, "/api/samples", limit=7, scan_to=100)
-    second = get(visualizer, "/api/samples", limit=7, cursor=first["next_cursor"])
+    first = listed(visualizer, limit=7, scan_to=100)
+    second = listed(visualizer, limit=7, cursor=first["next_cursor"])
     assert [s["index"] for s in first["samples"] + second["samples"]] == list(range(12))
     assert second["next_cursor"] is None
 
@@ -121,12 +121,12 @@ def test_pages_follow_each_other(make: Make) -> None:
 def test_a_sample_is_found_by_its_number(make: Make) -> None:
     visualizer = make()
     assert get(visualizer, "/api/samples/9")["index"] == 9
-    assert get(visualizer, "/api/samples/9") == get(visualizer, "/api/samples", limit=20)["samples"][9]
+    assert get(visualizer, "/api/samples/9") == listed(visualizer, limit=20)["samples"][9]
     assert visualizer.app.test_client().get("/api/samples/12").status_code == 404
 
 
 def test_the_incorrect_are_incorrect(make: Make) -> None:
-    page = get(make(), "/api/samples", outcome="incorrect", scan_to=100, limit=100)
+    page = listed(make(), outcome="incorrect", scan_to=100, limit=100)
     assert page["samples"]
     for sample in page["samples"]:
         assert sample["predictions"][0]["predicted"] != sample["label"]
@@ -134,7 +134,7 @@ def test_the_incorrect_are_incorrect(make: Make) -> None:
 
 def test_the_summary_adds_up(make: Make) -> None:
     visualizer = make()
-    get(visualizer, "/api/samples", limit=100, scan_to=100)
+    listed(visualizer, limit=100, scan_to=100)
     answer = get(visualizer, "/api/summary", outcome="correct")
     assert answer["correct"] + answer["incorrect"] == 12
     assert answer["matched"] == answer["correct"]
@@ -147,7 +147,7 @@ def test_the_summary_adds_up(make: Make) -> None:
 
 def test_an_image_is_an_image_file(make: Make) -> None:
     visualizer = make()
-    url = get(visualizer, "/api/samples", limit=1)["samples"][0]["inputs"][0]["url"]
+    url = listed(visualizer, limit=1)["samples"][0]["inputs"][0]["url"]
     client = visualizer.app.test_client()
     response = client.get(f"/{url}")
     assert response.mimetype == "image/png"
@@ -214,10 +214,10 @@ def test_another_class_gives_another_map(make: Make) -> None:
 
 def test_the_label_is_explained_where_it_is_known(make: Make) -> None:
     visualizer = make()
-    label = get(visualizer, "/api/samples", limit=1)["samples"][0]["label"]
+    label = listed(visualizer, limit=1)["samples"][0]["label"]
     assert explained(visualizer)["attribution"]["target"] == label
     predicted = make(use_label_for_attr=False)
-    best = get(predicted, "/api/samples", limit=1)["samples"][0]["predictions"][0]["predicted"]
+    best = listed(predicted, limit=1)["samples"][0]["predictions"][0]["predicted"]
     assert explained(predicted)["attribution"]["target"] == best
 
 
@@ -313,7 +313,7 @@ def test_several_inputs_and_models_are_explained(multimodal: object, method: str
 
 
 def test_several_models_each_predict(multimodal: object) -> None:
-    sample = get(multimodal, "/api/samples", limit=1)["samples"][0]
+    sample = listed(multimodal, limit=1)["samples"][0]
     assert [p["model"] for p in sample["predictions"]] == [0, 1]
     assert sample["inputs"][1]["tokens"] == ["the", "red", "house", "here"]
     assert sample["inputs"][2]["categories"] == ["age", "fare"]
@@ -335,7 +335,7 @@ def test_a_feature_of_ones_own(make: Make) -> None:
             return attribution.sum((1, 2))[:2].numpy()
 
     visualizer = make(features=[Loudness("Sound")])
-    assert get(visualizer, "/api/samples", limit=1)["samples"][0]["inputs"][0]["categories"] == ["left", "right"]
+    assert listed(visualizer, limit=1)["samples"][0]["inputs"][0]["categories"] == ["left", "right"]
     assert len(explained(visualizer)["attribution"]["inputs"][0]["weights"]) == 2
 
 
@@ -379,7 +379,7 @@ def test_a_cancelled_explanation_can_be_asked_again(make: Make) -> None:
             return x.mean((2, 3))
 
     visualizer = make(models=[Slow().eval()], dataset=batches(1, 1))
-    get(visualizer, "/api/samples", limit=1)
+    listed(visualizer, limit=1)
     client = visualizer.app.test_client()
     question = {"sample": 0, "method": "FeatureAblation", "arguments": {"patch": 1}}
     with torch.inference_mode():
@@ -464,9 +464,9 @@ def test_a_picture_is_rendered_once(make: Make) -> None:
 
     visualizer = make(features=[Counted("Photo")])
     scanned(visualizer)
-    page = get(visualizer, "/api/samples", limit=4)
+    page = listed(visualizer, limit=4)
     assert [sample["inputs"][0]["width"] for sample in page["samples"]] == 4 * [8]
-    assert get(visualizer, "/api/samples", limit=4)["samples"] == page["samples"]
+    assert listed(visualizer, limit=4)["samples"] == page["samples"]
     client = visualizer.app.test_client()
     for sample in page["samples"]:
         assert client.get(f"/{sample['inputs'][0]['url']}").status_code == 200
@@ -476,7 +476,7 @@ def test_a_picture_is_rendered_once(make: Make) -> None:
 def test_pictures_are_kept_in_bounded_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.web.gallery.RENDERED", 3 * 8 * 8 * 2)
     visualizer = make()
-    get(visualizer, "/api/samples", limit=12, scan_to=100)
+    listed(visualizer, limit=12, scan_to=100)
     gallery = visualizer.service._gallery
     assert gallery._rendered.currsize <= 3 * 8 * 8 * 2
     assert visualizer.app.test_client().get("/api/samples/0/media/0").status_code == 200

@@ -15,7 +15,7 @@ from app.model.outputs import Outputs
 from app.model.subject import Subject
 from app.model.weights import Weights
 
-from .conftest import Make, Net, batches, explained, get
+from .conftest import Make, Net, batches, explained, get, listed
 
 
 def subject(model: nn.Module) -> Subject:
@@ -55,7 +55,7 @@ def test_batch_norm_in_training_mode_is_not_moved_by_looking(make: Make) -> None
     net = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)).train()
     before = copy.deepcopy(net.state_dict())
     visualizer = over(make, net, [Batch(torch.rand(8, 3) + 5)])
-    get(visualizer, "/api/samples", scan_to=100)
+    listed(visualizer, scan_to=100)
     explained(visualizer, method="IntegratedGradients")
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -180,7 +180,7 @@ def test_training_mode_is_doubted_where_it_changes_answers(
 def test_weights_that_change_get_new_answers_and_are_said(make: Make) -> None:
     net = nn.Linear(3, 2).eval()
     visualizer = over(make, net)
-    get(visualizer, "/api/samples", scan_to=100)
+    listed(visualizer, scan_to=100)
     before = visualizer.attributions(0, method="Saliency", target=0)[0]
     assert get(visualizer, "/api/summary")["progress"]["changed_models"] == []
     net.weight.data.mul_(10)
@@ -188,7 +188,7 @@ def test_weights_that_change_get_new_answers_and_are_said(make: Make) -> None:
     assert get(visualizer, "/api/summary")["progress"]["changed_models"] == ["Linear"]
     net.weight.data.div_(10)
     assert torch.allclose(visualizer.attributions(0, method="Saliency", target=0)[0], before)
-    assert get(visualizer, "/api/samples")["progress"]["changed_models"] == []
+    assert listed(visualizer)["progress"]["changed_models"] == []
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_each_model_has_its_own_task(make: Make, order: int) -> None:
         dataset=[Batch(torch.rand(4, 3), torch.tensor([0, 1, 2, 3]))],
         score_func=None,
     )
-    get(visualizer, "/api/samples", scan_to=100)
+    listed(visualizer, scan_to=100)
     workspace = get(visualizer, "/api/workspace")
     assert workspace["task"] == "classification"
     assert [m["task"] for m in workspace["models"]] == ["classification", "regression"][::order]
@@ -245,14 +245,14 @@ def test_each_model_has_its_own_task(make: Make, order: int) -> None:
 
 def test_a_label_beyond_the_outputs_explains_the_predicted_class_and_says_so(make: Make) -> None:
     visualizer = make(dataset=[Batch(torch.rand(2, 3, 8, 8), torch.tensor([1, 12]))])
-    get(visualizer, "/api/samples", scan_to=100)
+    listed(visualizer, scan_to=100)
     answer = explained(visualizer, sample=1)["attribution"]
     predicted = get(visualizer, "/api/samples/1")["predictions"][0]["predicted"]
     said = "The label, class 12, is none of the model's 3 outputs: the predicted class is explained."
     assert answer["target"] == predicted
     assert said in answer["warnings"]
     assert said not in explained(visualizer, sample=1, target=predicted["index"])["attribution"]["warnings"]
-    assert get(visualizer, "/api/samples", actual=12)["matched"] == 1
+    assert listed(visualizer, actual=12)["matched"] == 1
 
 
 def test_samples_that_could_not_be_read_are_told_from_those_that_could_not_be_predicted(make: Make) -> None:
@@ -271,7 +271,7 @@ def test_samples_that_could_not_be_read_are_told_from_those_that_could_not_be_pr
                 raise ValueError("no")
             return super().forward(x)
 
-    progress = get(make(models=[Picky()], dataset=Holes()), "/api/samples", scan_to=100)["progress"]
+    progress = listed(make(models=[Picky()], dataset=Holes()), scan_to=100)["progress"]
     assert (progress["failed"], progress["unreadable"]) == (2, 1)
 
 

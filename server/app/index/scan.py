@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from functools import partial
 from itertools import groupby
 from threading import Condition, Thread
@@ -116,6 +117,8 @@ class Scanner:
                 if examples is not None:
                     self._take(examples)
                     continue
+            except CancelledError:
+                return  # the device is closed
             except BaseException as error:
                 log.debug("reading the dataset failed", exc_info=True)
                 self._error = describe(as_error(error))

@@ -6,7 +6,8 @@ import base64
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from app.errors import InsightsError
 from app.notebook.snapshot import Seen, as_html, as_png
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 
     from app.web.service import InsightsService
 
-KEPT = 8
+KEPT = 8  # samples in a saved picture: two rows of four
 FIRST_PICTURE = 1.5  # seconds that a person waits at most for the picture of a cell
 UNATTENDED = 60.0  # the same where a notebook is executed and nobody looks: its picture is all there will be
 WAITING = "Attribution Insights: nothing has been looked at yet."
+
+
+class Handle(Protocol):
+    """What IPython gives for a display that may change."""
+
+    def update(self, bundle: dict[str, str], *, raw: bool) -> None:
+        """Show something else there."""
 
 
 class Cell(NamedTuple):
@@ -39,8 +47,8 @@ class NotebookView:
     def __init__(self, app: OpenAPI, service: InsightsService, cell: Cell, height: int) -> None:
         self._service, self._cell = service, cell
         self._picture = uuid.uuid4().hex
-        self._handle: Any = None
-        self._shown: dict[str, Any] = {}
+        self._handle: Handle | None = None
+        self._shown: dict[str, str] = {}
         self.widget = DashboardWidget(app, height=height, snapshot=self._picture)
         self.widget.on_seen = self._seen
 
@@ -56,7 +64,7 @@ class NotebookView:
         """
         from IPython import display as ipython  # noqa: PLC0415  # there only in a notebook
 
-        show: Any = ipython.display
+        show: Callable[..., Handle] = ipython.display
         show(self.widget)
         self._shown = self._bundle([] if self._cell.attended else self._first(UNATTENDED))
         self._handle = show(self._shown, raw=True, display_id=self._picture)
@@ -86,7 +94,7 @@ class NotebookView:
 
     def _show(self, seen: list[Seen]) -> None:
         bundle = self._bundle(seen)
-        if seen and bundle != self._shown:
+        if self._handle is not None and seen and bundle != self._shown:
             self._shown = bundle
             self._handle.update(bundle, raw=True)
 
@@ -119,12 +127,12 @@ class NotebookView:
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed
 
-    def _bundle(self, seen: list[Seen]) -> dict[str, Any]:
+    def _bundle(self, seen: list[Seen]) -> dict[str, str]:
         caption = f"{self._service.setup.title}: {seen[0].method}, as last seen" if seen else WAITING
         inside = as_html(seen, self._service.setup.features, caption)
         # The live widget sets this variable; where there is none, in a saved notebook, the picture shows.
         style = f"display:var(--attribution-insights-{self._picture},block)"
-        bundle: dict[str, Any] = {"text/plain": caption, "text/html": f'<div style="{style}">{inside}</div>'}
+        bundle = {"text/plain": caption, "text/html": f'<div style="{style}">{inside}</div>'}
         png = as_png(seen)
         return bundle | ({"image/png": base64.b64encode(png).decode()} if png else {})
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import anywidget
 import traitlets
@@ -18,7 +17,7 @@ from app.schema import ToKernel, WidgetAbort, WidgetPing, WidgetPong, WidgetRequ
 
 log = logging.getLogger(__name__)
 
-THREADS = 6
+THREADS = 6  # requests of one dashboard answered at once, as a browser would send them
 NOT_BUILT = "export default { render({ el }) { el.textContent = 'The front end has not been built.' } }"
 MODULE = STATIC / "widget.js"
 
@@ -38,7 +37,7 @@ class DashboardWidget(anywidget.AnyWidget):
     snapshot = traitlets.Unicode("").tag(sync=True)
     height = traitlets.Int(720).tag(sync=True)
 
-    def __init__(self, app: OpenAPI, **traits: Any) -> None:
+    def __init__(self, app: OpenAPI, **traits: object) -> None:
         super().__init__(**traits)
         self._wsgi = app
         self.on_seen: Callable[[], None] = lambda: None  # all that is on the screen has been explained
@@ -47,7 +46,7 @@ class DashboardWidget(anywidget.AnyWidget):
         self._stop = weakref.finalize(self, self._threads.shutdown, wait=False, cancel_futures=True)
         self.on_msg(_weakly(self))
 
-    def receive(self, content: dict[str, Any], buffers: list[Any]) -> None:
+    def receive(self, content: object, buffers: Sequence[memoryview]) -> None:
         """Take a request, its abort, or the question whether anybody is there; the calling thread is free at once."""
         match ToKernel.model_validate(content).root:
             case WidgetPing():
@@ -80,11 +79,11 @@ class DashboardWidget(anywidget.AnyWidget):
         super().close()
 
 
-def _weakly(widget: DashboardWidget) -> Callable[[Any, Any, Any], None]:
+def _weakly(widget: DashboardWidget) -> Callable[[object, object, Sequence[memoryview]], None]:
     """A message handler that does not keep its widget alive."""
     reference = weakref.ref(widget)
 
-    def receive(_: Any, content: Any, buffers: Any) -> None:
+    def receive(_: object, content: object, buffers: Sequence[memoryview]) -> None:
         target = reference()
         if target is not None:
             target.receive(content, buffers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask import Response, request, send_from_directory
 from flask_compress import Compress
@@ -188,7 +188,7 @@ def _crashed(error: Exception) -> Response:
 
 
 def _invalid(error: ValidationError) -> Response:
-    first: Any = error.errors()[0]
+    first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return _error(
         422,

@@ -272,9 +272,9 @@ class InsightsService:
     def close(self) -> None:
         """Stop reading and computing; free what is held."""
         self._jobs.close()
-        self._scanner.close()
         for device in self._devices.values():
             device.close()
+        self._scanner.close()
         self._setup.source.close()
         self._gallery.close()
         self._index.close()
