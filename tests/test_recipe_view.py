@@ -112,7 +112,7 @@ for arguments, different in (({"patch": 1}, 9), ({"patch": 3}, 3)):
         job = client.get(f"/api/attributions/{job['id']}").json
     weights = job["attribution"]["inputs"][0]["weights"]
     assert (len(weights), len(set(weights))) == (9, different), job
-seen = NotebookView(visualizer.app, visualizer.service, Cell("", "", displays=False), 400)._first()
+seen = NotebookView(visualizer.app, visualizer.service, Cell("", "", displays=False), 400)._first(60)
 assert "step 8" in as_html(seen, [load], "caption")
 visualizer.close()
 """

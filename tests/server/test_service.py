@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+import attribution_core
 from app import Batch, InsightsError
 from app.data.features import BaseFeature, EmptyFeature, GeneralFeature, ImageFeature, Numbers, Picture, TextFeature
 from app.explain.explanation import explain
@@ -161,7 +162,7 @@ def test_every_method_explains(make: Make, method: str) -> None:
     job = explained(visualizer, method=method)
     assert job["state"] == "done", job["error"]
     found = job["attribution"]["inputs"][0]
-    removing = method in ("Occlusion", "FeatureAblation", "KernelShap", "ShapleyValueSampling", "Lime")
+    removing = issubclass(getattr(attribution_core, method), attribution_core.PerturbationAttribution)
     assert [m["reduction"] for m in found["maps"]] == ["sum", *([] if removing else ["magnitude", "0", "1", "2"])]
     assert {m["unit"] for m in found["maps"]} == {"window" if method == "Occlusion" else "pixel"}
     data = visualizer.app.test_client().get(f"/{found['maps'][0]['url']}").data
