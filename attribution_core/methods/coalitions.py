@@ -7,6 +7,9 @@ import itertools
 import torch
 from torch import Tensor
 
+BLOCK = 1 << 20
+"""Random numbers drawn at a time: their ranks take eight times the memory of a coalition."""
+
 
 def every(players: int) -> Tensor:
     """All coalitions, (2^players, players), from the empty one to the full one, as binary numbers."""
@@ -75,13 +78,19 @@ def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
     """Random coalitions of the given sizes, none twice; those of half the players contain the first player."""
     found = torch.zeros(0, players, dtype=torch.bool)
     while len(sizes):
-        drawn = torch.rand(len(sizes), players, generator=random).argsort(1).argsort(1) < sizes[:, None]
+        step = max(1, BLOCK // players)
+        drawn = torch.cat([_of_sizes(players, some, random) for some in torch.split(sizes, step)])
         drawn ^= (2 * sizes == players)[:, None] & ~drawn[:, :1]
         both = torch.cat([found, drawn])
         new = _first(both)
         sizes = sizes[~new[len(found) :]]
         found = both[new]
     return found[found.sum(1).argsort(stable=True)]
+
+
+def _of_sizes(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
+    """One coalition of each size: the players with the smallest of random numbers."""
+    return torch.rand(len(sizes), players, generator=random).argsort(1).argsort(1) < sizes[:, None]
 
 
 def _first(coalitions: Tensor) -> Tensor:

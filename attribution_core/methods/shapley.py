@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -23,10 +24,21 @@ MOST_OBSERVED = 1024
 """Pairs of coalitions up to which the posterior mean is used: it costs their number cubed."""
 
 MOST_REGRESSED = 1024
-"""Players up to which a regression is solved rather than permutations averaged."""
+"""Players up to which ShapleyValueSampling solves a regression rather than average permutations."""
+
+MOST_SOLVED = 4096
+"""Size of the largest system that is solved: a matrix of 128 MiB. More pairs are taken in groups of this size."""
 
 SPREADS = (1e-4, 0.01, 0.1, 0.3, 1.0, 2.0, 4.0)
-"""How many players interact, on average, beyond pairs: the prior's only parameter, chosen by its likelihood."""
+"""n·ρ: how many players interact beyond pairs, so to say; the prior's only parameter, chosen by its likelihood. From
+games that are all but additive to those that are mostly interactions."""
+
+JITTER = 1e-10
+"""Added to the diagonal of covariances, as a share of it: smooth priors make them singular but for rounding, of about
+1e-13 for a thousand coalitions; what is added is noise of a hundred-thousandth of the scores' deviation."""
+
+BLOCK = 1 << 20
+"""Numbers in one intermediate tensor, where coalitions times players are too many to hold in double precision."""
 
 MOST_JUDGED = 128
 """Pairs that the likelihood looks at, or twice the number of players."""
@@ -43,6 +55,7 @@ def shapley_values(game: Game) -> Tensor:
     coalitions = every(players)
     scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
     cube = scores.double().cpu().reshape(*[2] * players, -1)
+    # φ_i = Σ_{S∌i} |S|! (n − |S| − 1)! / n! · (v(S ∪ i) − v(S)) [shapley1953], the weight being 1 / (n C(n−1, |S|))
     joining = torch.tensor([1 / (players * math.comb(players - 1, size)) for size in range(players)], dtype=cube.dtype)
     weights = joining[every(players - 1).sum(1)]
     rises = [(cube.select(player, 1) - cube.select(player, 0)).reshape(len(weights), -1) for player in range(players)]
@@ -93,8 +106,12 @@ def estimated_values(game: Game, evaluations: int, draws: Draws, tolerance: floa
 
 def _halves(game: Game, chosen: Tensor, reported: bool = True) -> Tensor:
     """Half of v(S) − v(N∖S) for every chosen S, (k, B): all that Shapley values depend on."""
-    both = torch.stack([chosen, ~chosen], 1).flatten(0, 1)
-    scores = game.values(len(both), lambda start, stop: both[start:stop], reported=reported)
+
+    def coalitions(start: int, stop: int) -> Tensor:
+        place = torch.arange(start, stop)
+        return chosen[place // 2] ^ (place % 2 == 1)[:, None]  # S, N∖S, S', N∖S', …
+
+    scores = game.values(2 * len(chosen), coalitions, reported=reported)
     return (scores[::2] - scores[1::2]) / 2
 
 
@@ -122,37 +139,63 @@ def _until_settled(game: Game, chosen: Tensor, tolerance: float) -> Tensor:
 
 def _fitted(chosen: Tensor, odd: Tensor) -> Tensor:
     """Values from halves of the first, full coalition and of others, made to sum to twice the first."""
-    signs, half = chosen.double() * 2 - 1, odd.double().cpu()
-    few = len(chosen) <= max(MOST_OBSERVED, chosen.shape[1])
-    values = _posterior_mean(chosen, signs, half) if few else _least_squares(chosen, signs, half)
+    half, (count, players) = odd.double().cpu(), chosen.shape
+    if count > max(MOST_OBSERVED, players) and players <= MOST_SOLVED:
+        values = _least_squares(chosen, half)
+    else:
+        groups = -(-count // max(MOST_OBSERVED, MOST_SOLVED))
+        parts = [[0, *range(1 + first, count, groups)] for first in range(groups)]
+        values = sum((_posterior_mean(chosen[part], half[part]) for part in parts), torch.zeros(())) / groups
     missing = 2 * half[0] - values.sum(0)
-    return (values + missing / len(values)).to(odd)
+    return (values + missing / players).to(odd)
 
 
-def _posterior_mean(chosen: Tensor, signs: Tensor, half: Tensor) -> Tensor:
+def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     """Expected Shapley values of a random game that passes through what was observed: Bayesian quadrature [ohagan1991].
 
     With s ∈ {−1, 1}^n, the odd part of a game is Σ a_T Π_{i∈T} s_i over sets T of odd size. Independent coefficients
     of variance ρ^|T| give the covariances Π(1 + ρ s_i s'_i), odd part, between two coalitions, and ∫₀^ρ 2 s_i
     Π_{j≠i}(1 + r s_j) dr, even part, between a Shapley value and a coalition. ρ is chosen by likelihood.
     """
-    apart = ((signs.shape[1] - signs @ signs.T) / 2).round().long()
-    others = chosen.sum(1, keepdim=True) - chosen.long()
-    between, reach = _priors(signs.shape[1])
-    some = slice(None, None, -(-len(chosen) // max(MOST_JUDGED, 2 * signs.shape[1])))
+    players, size = chosen.shape[1], chosen.sum(1, keepdim=True)
+    apart = _distances(chosen)
+    between, reach = _priors(players)
+    some = slice(None, None, -(-len(chosen) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
     likeliest = _surprise(between[:, apart[some, some]], half[some]).argmin(0)
-    values = torch.empty(signs.shape[1], half.shape[1], dtype=half.dtype)
+    values = torch.empty(players, half.shape[1], dtype=half.dtype)
     for prior in sorted(set(likeliest.tolist())):
         mine = likeliest == prior
         weights = torch.cholesky_solve(half[:, mine], _factor(between[prior, apart]))
-        values[:, mine] = (signs * reach[prior, others]).T @ weights
+        for some in _blocks(players, len(chosen)):
+            members = chosen[:, some]
+            values[some, mine] = (_signs(members) * reach[prior, size - members.long()]).T @ weights
     return values
 
 
+def _distances(chosen: Tensor) -> Tensor:
+    """In how many players each two coalitions differ, (k, k)."""
+    count, players = chosen.shape
+    alike = torch.zeros(count, count)
+    for some in _blocks(players, count):
+        signs = _signs(chosen[:, some]).float()
+        alike += signs @ signs.T  # whole numbers, exact in float32 up to 2^24 players
+    return ((players - alike) / 2).long()
+
+
+def _blocks(total: int, others: int) -> Iterator[slice]:
+    """Slices of 0…total, so small that each has about `BLOCK` numbers with `others` along the other dimension."""
+    step = max(1, BLOCK // max(1, others))
+    return (slice(start, min(start + step, total)) for start in range(0, total, step))
+
+
+def _signs(coalitions: Tensor) -> Tensor:
+    return coalitions.double() * 2 - 1
+
+
 def _factor(covariance: Tensor) -> Tensor:
-    factor: Tensor = torch.linalg.cholesky(
-        covariance + 1e-10 * covariance[..., :1, :1] * torch.eye(covariance.shape[-1])
-    )
+    """The Cholesky factor of covariances, which are changed in place."""
+    covariance.diagonal(dim1=-2, dim2=-1).add_(JITTER * covariance[..., 0, :1])
+    factor: Tensor = torch.linalg.cholesky(covariance)
     return factor
 
 
@@ -166,7 +209,7 @@ def _surprise(covariances: Tensor, half: Tensor) -> Tensor:
 @lru_cache
 def _priors(players: int) -> tuple[Tensor, Tensor]:
     """For each spread: covariances of coalitions that differ in 0, 1, … players; and of a value with coalitions of
-    0, 1, … other members."""
+    0, 1, … other members. Never handed out of this file, nor changed."""
     rho = torch.tensor([min(spread / players, 0.9) for spread in SPREADS], dtype=torch.float64)[:, None]
     apart = torch.arange(players + 1.0, dtype=torch.float64)
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(16))
@@ -181,15 +224,26 @@ def _product(rho: Tensor, minus: Tensor, plus: Tensor) -> Tensor:
     return (1 - rho) ** minus * (1 + rho) ** plus
 
 
-def _least_squares(chosen: Tensor, signs: Tensor, half: Tensor) -> Tensor:
-    """Weighted by the Shapley kernel, in closed form, the sum of the values being known [lundberg2017]."""
+def _least_squares(chosen: Tensor, half: Tensor) -> Tensor:
+    """Weighted by the Shapley kernel, in closed form, the sum of the values being known [lundberg2017].
+
+    Of eq. 2: the values φ that minimize Σ_S w(S) (Σ_i s_i φ_i − 2 half(S))², s_i = ±1 for members and others, as S and
+    its complement together say it. Their sum is held by a Lagrange multiplier, along the inverse's row sums.
+    """
     players = chosen.shape[1]
     sizes = chosen[1:].sum(1)
     sizes = torch.minimum(sizes, players - sizes)
     mass = torch.tensor([0.0] + [kernel(players, size) for size in range(1, players // 2 + 1)], dtype=torch.float64)
     weights = (mass / sizes.bincount(minlength=len(mass)).clamp(min=1))[sizes]
-    scaled = signs[1:] * weights[:, None]
-    inverse: Tensor = torch.linalg.pinv(scaled.T @ signs[1:], hermitian=True)
-    direction = inverse.sum(1, keepdim=True)
-    free = inverse @ (scaled.T @ (2 * half[1:]))
+    gram, moment = (
+        torch.zeros(players, players, dtype=half.dtype),
+        torch.zeros(players, half.shape[1], dtype=half.dtype),
+    )
+    for some in _blocks(len(chosen) - 1, players):
+        signs = _signs(chosen[1:][some])
+        scaled = signs * weights[some, None]
+        gram += scaled.T @ signs
+        moment += scaled.T @ (2 * half[1:][some])
+    inverse: Tensor = torch.linalg.pinv(gram, hermitian=True)
+    direction, free = inverse.sum(1, keepdim=True), inverse @ moment
     return free + direction * ((2 * half[:1] - free.sum(0)) / direction.sum())

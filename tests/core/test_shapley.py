@@ -12,8 +12,10 @@ import captum.attr
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from attribution_core import AttributionError, KernelShap, ShapleyValues, ShapleyValueSampling, observe
+from attribution_core.methods import shapley
 from attribution_core.methods.coalitions import every, kernel, pairs
 
 METHODS: list[Any] = [ShapleyValues, ShapleyValueSampling, KernelShap]
@@ -201,6 +203,46 @@ def test_seeds(estimator: Any) -> None:
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that is made."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple) else (result,):
+            if isinstance(value, Tensor):
+                self.bytes = max(self.bytes, value.numel() * value.element_size())
+        return result
+
+
+def test_many_features_need_little_memory() -> None:
+    """Coalitions times features in double precision were 2 KB for each byte of the input."""
+    x = torch.rand(1, 10_000)
+    with Largest() as largest:
+        found = KernelShap(lambda x: x.sum(1)).attribute(x, n_samples=400, seed=0)
+    assert largest.bytes < 10 << 20
+    torch.testing.assert_close(found.sum(), x.sum())
+
+
+@pytest.mark.parametrize("count", [25, 60])
+def test_more_coalitions_than_are_solved_at_once_are_taken_in_groups(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each group holds the full coalition, so that all values add up."""
+    x = torch.ones(2, 9)
+    exact = ShapleyValues(interacting).attribute(x)
+    monkeypatch.setattr(shapley, "MOST_OBSERVED", 12)
+    monkeypatch.setattr(shapley, "MOST_SOLVED", 8)
+    found = KernelShap(interacting).attribute(x, n_samples=2 * count, seed=0)
+    torch.testing.assert_close(found.sum(1), exact.sum(1))
+    assert (found - exact).norm() < 0.5 * exact.norm()
+
+
+def interacting(x: Tensor) -> Tensor:
+    return (x @ torch.linspace(-1, 1, 9)).tanh() + x[:, 0] * x[:, 1]
 
 
 @pytest.mark.parametrize(("players", "count"), [(2, 1), (5, 3), (5, 15), (8, 60), (9, 200), (13, 64), (60, 100)])
