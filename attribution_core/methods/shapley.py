@@ -235,10 +235,7 @@ def _least_squares(chosen: Tensor, half: Tensor) -> Tensor:
     sizes = torch.minimum(sizes, players - sizes)
     mass = torch.tensor([0.0] + [kernel(players, size) for size in range(1, players // 2 + 1)], dtype=torch.float64)
     weights = (mass / sizes.bincount(minlength=len(mass)).clamp(min=1))[sizes]
-    gram, moment = (
-        torch.zeros(players, players, dtype=half.dtype),
-        torch.zeros(players, half.shape[1], dtype=half.dtype),
-    )
+    gram, moment = half.new_zeros(players, players), half.new_zeros(players, half.shape[1])
     for some in _blocks(len(chosen) - 1, players):
         signs = _signs(chosen[1:][some])
         scaled = signs * weights[some, None]
