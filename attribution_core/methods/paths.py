@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,30 +15,35 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.types import Tensors
 
+Array = npt.NDArray[np.float64]
 Quadrature = Literal["gausslegendre", "riemann_right", "riemann_left", "riemann_middle", "riemann_trapezoid"]
 
 
-@lru_cache
 def quadrature(method: Quadrature, steps: int) -> tuple[Tensor, Tensor]:
     """Positions in [0, 1] and weights that sum to 1, each (steps,) in float64."""
+    positions, weights = _rule(method, steps)
+    return torch.from_numpy(positions.copy()), torch.from_numpy(weights.copy())
+
+
+@lru_cache
+def _rule(method: Quadrature, steps: int) -> tuple[Array, Array]:
     if method not in get_args(Quadrature):
         raise AttributionError(
             f"method={method!r} is no quadrature.", f"Choose one of {', '.join(get_args(Quadrature))}."
         )
-    positions, weights = _RULES[method](steps)
-    return torch.from_numpy(positions), torch.from_numpy(weights)
+    return _RULES[method](steps)
 
 
-def _gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _gauss_legendre(steps: int) -> tuple[Array, Array]:
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     return (1 + nodes) / 2, weights / 2
 
 
-def _even(offset: float) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+def _even(offset: float) -> Callable[[int], tuple[Array, Array]]:
     return lambda steps: ((np.arange(steps) + offset) / steps, np.full(steps, 1 / steps))
 
 
-def _trapezoid(steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _trapezoid(steps: int) -> tuple[Array, Array]:
     if steps == 1:
         return np.array([0.5]), np.ones(1)
     weights = np.full(steps, 1 / (steps - 1))
@@ -45,7 +51,7 @@ def _trapezoid(steps: int) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(0, 1, steps), weights
 
 
-_RULES: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
+_RULES: dict[str, Callable[[int], tuple[Array, Array]]] = {
     "gausslegendre": _gauss_legendre,
     "riemann_left": _even(0),
     "riemann_middle": _even(0.5),

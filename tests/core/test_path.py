@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from attribution_core import AttributionError, AttributionWarning, IntegratedGradients, observe
+from attribution_core.methods.paths import quadrature
 
 
 class Steep(nn.Module):
@@ -81,3 +82,18 @@ def test_no_change_needs_no_error() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(AttributionError, match=next(iter(arguments))):
         IntegratedGradients(Steep()).attribute(EASY, **arguments)
+
+
+def test_a_quadrature_that_is_changed_stays_changed_with_its_owner_only() -> None:
+    for tensor in quadrature("riemann_left", 3):
+        tensor.zero_()
+    torch.testing.assert_close(quadrature("riemann_left", 3)[0], torch.tensor([0.0, 1 / 3, 2 / 3]).double())
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"), [("riemann_left", 0.0), ("riemann_right", 3.0), ("riemann_middle", 0.75)]
+)
+def test_one_step_takes_the_slope_at_its_end_or_middle(rule: Any, expected: float) -> None:
+    """x³ from 0 to 1: the slope is 3x²."""
+    found = IntegratedGradients(lambda x: x.pow(3).sum(1)).attribute(torch.ones(1, 1), n_steps=1, method=rule)
+    assert float(found) == pytest.approx(expected)
