@@ -44,7 +44,7 @@ def _order(batch: int, place: int, draws: Draws) -> Tensor:
 
 def _own_way(custom: Permute, inputs: Tensors, hidden: Tensors) -> Tensors:
     found = tuple(
-        torch.stack([custom(x, mask) if mask.any() else x for mask in masks])
+        torch.stack([custom(x.clone(), mask) if mask.any() else x for mask in masks])
         for x, masks in zip(inputs, hidden, strict=True)
     )
     for place, (changed, x) in enumerate(zip(found, inputs, strict=True)):

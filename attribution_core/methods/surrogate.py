@@ -18,7 +18,7 @@ from attribution_core.methods.coalitions import every
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import LinearModel
-from attribution_core.question.question import Question
+from attribution_core.question.question import Question, copied
 from attribution_core.types import Tensors
 
 
@@ -61,9 +61,10 @@ def _sampled(players: int, samples: int, draws: Draws) -> Tensor:
 
 
 def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
-    """exp(−(1 − cosine)² / 2) of input and perturbed input, (k, width), from sums over the positions of each feature.
+    """exp(−(1 − cosine)² / 2) of input and perturbed input, (k, width), what is not finite not counting [ribeiro2016].
 
-    What is not finite does not count.
+    This is π_x(z) = exp(−D(x, z)² / σ²) of section 3.3 with the cosine distance and σ² = 2. As z is x at shown features
+    and b at hidden ones, products of x and z are sums over features: no perturbed input is looked at.
     """
     pairs = [
         (x.nan_to_num(0, 0, 0).double(), b.nan_to_num(0, 0, 0).double())
@@ -85,7 +86,10 @@ Transform = Callable[..., Any]
 
 
 class Sampler(NamedTuple):
-    """How samples are drawn near an input, and seen by the model and by the interpretable model."""
+    """How samples are drawn near an input, and seen by the model and by the interpretable model.
+
+    The caller's functions get copies of the input, which they may change in place.
+    """
 
     perturb: Callable[..., Any]
     likeness: Likeness
@@ -98,20 +102,24 @@ class Sampler(NamedTuple):
         for sample in self._samples(given, options):
             point, features = sample, sample
             if self.interpretable and self.to_input is not None:
-                point = self.to_input(sample, given, **options)
+                point = self.to_input(sample, _own(given), **options)
             elif self.to_features is not None:
-                features = self.to_features(sample, given, **options)
-            weight = torch.as_tensor(self.likeness(given, point, features, **options)).detach()
+                features = self.to_features(sample, _own(given), **options)
+            weight = torch.as_tensor(self.likeness(_own(given), point, features, **options)).detach()
             yield point, features.reshape(1, -1), weight.reshape(1)
 
     def _samples(self, given: Any, options: dict[str, Any]) -> Iterator[Any]:
-        first = self.perturb(given, **options)
+        first = self.perturb(_own(given), **options)
         if isinstance(first, Iterator):
             yield from first
             return
         yield first
         while True:
-            yield self.perturb(given, **options)
+            yield self.perturb(_own(given), **options)
+
+
+def _own(given: Any) -> Any:
+    return given.clone() if isinstance(given, Tensor) else copied(given)
 
 
 def surrogate(

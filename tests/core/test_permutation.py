@@ -188,3 +188,9 @@ def test_masks_of_two_inputs_differ() -> None:
 
     RISE(both).attribute((torch.ones(1, 1, 20), torch.ones(1, 1, 20)), n_masks=1, seed=0)
     assert not torch.equal(seen[0], seen[1])
+
+
+def test_an_own_function_that_works_in_place_changes_no_input() -> None:
+    x = X.clone()
+    FeaturePermutation(lambda x: x.sum(1), perm_func=lambda x, mask: x.mul_(0)).attribute(x)
+    assert torch.equal(x, X)

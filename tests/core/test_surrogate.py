@@ -239,3 +239,18 @@ def test_wrong_arguments_are_refused_before_the_model_runs(
 
 def _never(*inputs: Tensor) -> Tensor:
     raise RuntimeError("the model ran")
+
+
+def test_own_functions_that_work_in_place_change_no_input() -> None:
+    def perturb(given: Tensor, **_: Any) -> Tensor:
+        return given.mul_(torch.rand_like(given))
+
+    def weigh(given: Tensor, *_: Any, **__: Any) -> Tensor:
+        return given.mul_(0).sum() + 1
+
+    def flatten(sample: Tensor, given: Tensor, **_: Any) -> Tensor:
+        return sample - given.add_(1)
+
+    x = torch.ones(1, 3)
+    LimeBase(lambda x: x.sum(1), Ridge(), weigh, perturb, False, None, flatten).attribute(x, n_samples=4)
+    assert torch.equal(x, torch.ones(1, 3))
