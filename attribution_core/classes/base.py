@@ -6,6 +6,7 @@ import re
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from attribution_core.question.question import Question
 from attribution_core.question.request import NoBaselines, Request, read
 from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
-from attribution_core.reading.arguments import as_baseline, as_grad_kwargs, is_ids, owned
+from attribution_core.reading.arguments import all_owned, as_baseline, as_grad_kwargs, is_ids, owned
 from attribution_core.reading.help import documented
 from attribution_core.types import Baselines, TargetLike, Tensors
 from attribution_core.types import Inputs as InputsLike
@@ -105,36 +106,33 @@ class Attribution(ABC):
         show_progress: bool = False,
     ) -> Attributions:
         """What the method says of each target, in the caller's form."""
-        options = as_grad_kwargs(grad_kwargs)
-
-        def explain(targets: tuple[Target, ...]) -> Explained:
-            return self._mean(request, targets, method, site, options)
-
+        options = as_grad_kwargs(grad_kwargs) if grad_kwargs else {}
         with progress_bar(True, self.get_name()) if show_progress else nullcontext():
-            answers = self._of_each_target(request.targets, explain)
+            answers = self._of_each_target(request, method, site, options)
         results = [_returned(found, place, pack or request.packed) for found, place in answers]
         return results if request.several else results[0]
 
     def _of_each_target(
-        self, targets: tuple[Target, ...], explain: Callable[[tuple[Target, ...]], Explained]
+        self, request: Request, method: Method, site: Site, options: dict[str, Any]
     ) -> list[tuple[Explained, int]]:
         """What is found of each target, and which of the found ones it is; from one run where they can share it."""
+        targets = request.targets
         if self.shares_targets or len(targets) == 1:
             try:
-                found = explain(targets)
+                found = self._mean(request, targets, method, site, options)
                 return [(found, place) for place in range(len(targets))]
             except NotPerExample:  # some have a score for each example, others one for the whole batch
                 if len(targets) == 1:
                     raise
-        return [(explain((target,)), 0) for target in targets]
+        return [(self._mean(request, (target,), method, site, options), 0) for target in targets]
 
     def _mean(
         self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: dict[str, Any]
     ) -> Explained:
         """The mean over the baselines."""
-        each = [self._run(request, targets, b, method, site, options) for b in request.baselines or ((),)]
-        if len(each) == 1:
-            return each[0]
+        if len(request.baselines) < 2:
+            return self._run(request, targets, request.baselines[0] if request.baselines else (), method, site, options)
+        each = [self._run(request, targets, baselines, method, site, options) for baselines in request.baselines]
         means = tuple(torch.stack(column).mean(0) for column in zip(*(e.attributions for e in each), strict=True))
         return Explained(means, _mean_deltas([e.deltas for e in each]))
 
@@ -150,15 +148,16 @@ class Attribution(ABC):
         """Ask the method in an undisturbed run; token ids that a gradient is asked of become their embeddings."""
         options = options or {}
         with undisturbed(request.modules, request.inputs):
-            forward, bases = request.forward, baselines
+            forward = request.forward
             extra = tree_map(owned, request.extra) if request.extra else ()
-            xs = tuple(owned(x) if options.get("create_graph") else owned(x).detach() for x in request.inputs)
-            if self.differentiates and request.ids:
+            xs = all_owned(request.inputs, detached=not options.get("create_graph"))
+            bases = all_owned(baselines)
+            if request.ids:
                 forward, xs, bases = _with_embeddings(forward, xs, bases, extra)
             if any(isinstance(target, Predicted) for target in targets):
                 targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
             question = Question(forward, targets, site, extra, whole=not is_stacked(), grad_kwargs=options)
-            found = method(question, xs, tuple(map(owned, bases)))
+            found = method(question, xs, bases)
         _warn_of_unused(question, request.names)
         return found
 
@@ -189,7 +188,7 @@ def _mean_deltas(each: list[Tensor | list[Tensor] | None]) -> Tensor | list[Tens
 
 def _returned(found: Explained, place: int, pack: Pack) -> Any:
     """One target's attributions, and its deltas if there are any, as the caller gets them."""
-    attributions = pack(tuple(a[place] for a in found.attributions))
+    attributions = pack(tuple(map(itemgetter(place), found.attributions)))
     if found.deltas is None:
         return attributions
     if isinstance(found.deltas, list):

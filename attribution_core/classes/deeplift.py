@@ -25,7 +25,7 @@ from attribution_core.methods import deeplift
 from attribution_core.methods.delta import total
 from attribution_core.methods.noise import deeplift_shap
 from attribution_core.question.question import Question
-from attribution_core.question.request import baselines_for
+from attribution_core.reading.arguments import baselines_for
 from attribution_core.reading.distribution import as_distribution
 from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Baselines, Distribution, Inputs, Selector, TargetLike, Tensors

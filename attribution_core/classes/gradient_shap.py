@@ -19,8 +19,8 @@ from attribution_core.classes.signatures import (
 from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.noise import Expected, gradient_shap
 from attribution_core.question.question import Question
-from attribution_core.question.request import Request, baselines_for
-from attribution_core.reading.arguments import at_least
+from attribution_core.question.request import Request
+from attribution_core.reading.arguments import at_least, baselines_for
 from attribution_core.reading.distribution import as_deviations, as_distribution
 from attribution_core.types import Distribution, Inputs, Selector, TargetLike, Tensors
 

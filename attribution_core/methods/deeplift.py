@@ -17,7 +17,7 @@ from attribution_core.types import Tensors
 
 
 class Compared(NamedTuple):
-    """Multipliers at the site, and scores and values of inputs and baselines."""
+    """Multipliers at the site (targets, B, …), and scores (B, targets) and values of inputs and baselines."""
 
     multipliers: Tensors
     scores: Tensor
@@ -32,7 +32,7 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 
 
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
-    """The two runs of DeepLIFT."""
+    """The two passes of DeepLIFT."""
     rule, question = Rescale(eps), replace(question, extra=constants(question.extra))
     reference, slopes = rule.reference(), rule.slopes()
     drawing = may_draw(submodules(question.forward))  # both passes must drop out the same

@@ -17,13 +17,13 @@ def gradients(question: Question, inputs: Tensors) -> Gradients:
 
 
 def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tensors:
-    """|d score / d value| [simonyan2014]."""
+    """|d score / d value|, (targets, B, …) [simonyan2014]."""
     slopes = gradients(question, inputs).slopes
     return tuple(s.abs() for s in slopes) if absolute else slopes
 
 
 def input_x_gradient(question: Question, inputs: Tensors) -> Tensors:
-    """value · d score / d value [shrikumar2016]."""
+    """value · d score / d value, (targets, B, …) [shrikumar2016]."""
     found = gradients(question, inputs)
     return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,8 +20,7 @@ Opened = Callable[[], AbstractContextManager[Interception[Any]]]
 
 def intercepted(question: Question, opened: Opened) -> Question:
     """The same question; what the model and its targets compute is answered by a rule."""
-    opening = _Opening(opened)
-    return replace(question, targets=tuple(_Intercepted(target, opening) for target in question.targets))
+    return replace(question, targets=tuple(_Intercepted(target, opened) for target in question.targets))
 
 
 def constants(extra: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -29,34 +28,14 @@ def constants(extra: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, extra))
 
 
-class _Opening:
-    """One interception for each forward pass, shared by all targets that are read in it."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-        self._current: Interception[Any] | None = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[Interception[Any]]:
-        if self._current is not None:
-            yield self._current
-            return
-        with self._opened() as interception:
-            self._current = interception
-            try:
-                yield interception
-            finally:
-                self._current = None
-
-
 @dataclass(frozen=True)
 class _Intercepted(Target):
     target: Target
-    opening: _Opening
+    opened: Opened
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """The same scores, with the gradient that the rule gives them."""
-        with self.opening() as interception:
+        with self.opened() as interception:
             scores = self.target.scores(run, copies)
         return interception.finished(scores)
 

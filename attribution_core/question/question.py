@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -66,7 +66,7 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return torch.cat([question.scores(part) for question, part in parts])
-        return torch.stack(self._columns(inputs), 1)
+        return _side_by_side(self._columns(inputs), 1)
 
     def _columns(self, inputs: Tensors) -> list[Tensor]:
         """The scores of each target, (rows,), from one run of the model."""
@@ -127,7 +127,7 @@ class Question:
             read = [question.read(part) for question, part in parts]
             return Reading(_rows([r.values for r in read]), torch.cat([r.scores for r in read]))
         with torch.no_grad(), self.site.recorded(inputs) as values:
-            scores = torch.stack(self._columns(inputs), 1)
+            scores = _side_by_side(self._columns(inputs), 1)
         return Reading(tuple(value.detach() for value in values()), scores)
 
     def gradients(self, inputs: Tensors) -> Gradients:
@@ -135,7 +135,7 @@ class Question:
         parts = self._parts(inputs)
         if parts:
             return _joined([question.gradients(part) for question, part in parts])
-        leaves = tuple(self._leaf(x) for x in inputs)
+        leaves = self._leaves(inputs)
         with torch.enable_grad(), self.site.recorded(leaves) as values:
             columns = self._columns(leaves)
         return self._differentiated(columns, values(), last=True)
@@ -151,7 +151,7 @@ class Question:
         if parts:
             each = [question.gradients_also_at(site, part, there) for question, part in parts]
             return _joined([first for first, _ in each]), _joined([second for _, second in each])
-        leaves, other = tuple(self._leaf(x) for x in inputs), replace(self, site=site, used={})
+        leaves, other = self._leaves(inputs), replace(self, site=site, used={})
         with torch.enable_grad(), self.site.recorded(leaves) as values, site.recorded(leaves) as values_there:
             columns = other._columns(leaves)
         with there():
@@ -160,32 +160,40 @@ class Question:
 
     def _differentiated(self, columns: list[Tensor], values: Tensors, last: bool) -> Gradients:
         """The gradient of each target's scores; `last`: no other backward pass of these scores follows."""
-        if not all(scores.requires_grad for scores in columns):
-            raise AttributionError(
-                "The score does not depend differentiably on the inputs.",
-                "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
-            )
-        if not all(value.is_floating_point() for value in values):
+        for scores in columns:
+            if not scores.requires_grad:
+                raise AttributionError(
+                    "The score does not depend differentiably on the inputs.",
+                    "Remove torch.no_grad() or detach() from the model, or use a perturbation method.",
+                )
+        if not all(map(Tensor.is_floating_point, values)):
             raise AttributionError(
                 f"The layer passes on {[str(v.dtype) for v in values]}; gradients need floating point.",
                 "Choose the output of an embedding, or another layer.",
             )
         checkpoint()
         each = [self._slopes(c, values, last and n == len(columns)) for n, c in enumerate(columns, 1)]
-        kept = values if self.grad_kwargs.get("create_graph") else tuple(v.detach() for v in values)
-        return Gradients(kept, _targets_first(each), torch.stack([scores.detach() for scores in columns], 1))
+        slopes = tuple([_side_by_side(column, 0) for column in zip(*each, strict=True)])
+        kept = values if self.grad_kwargs.get("create_graph") else tuple(map(Tensor.detach, values))
+        return Gradients(kept, slopes, _side_by_side([*map(Tensor.detach, columns)], 1))
 
-    def _leaf(self, x: Tensor) -> Tensor:
-        kept = x.requires_grad and self.grad_kwargs.get("create_graph")
-        return x if kept else x.detach().requires_grad_(x.is_floating_point())
+    def _leaves(self, inputs: Tensors) -> Tensors:
+        """Tensors of which gradients can be asked; with create_graph those that have a graph keep it."""
+        keeps, leaves = self.grad_kwargs.get("create_graph"), []
+        for x in inputs:
+            kept = keeps and x.requires_grad
+            leaves.append(x if kept else x.detach().requires_grad_(x.is_floating_point()))
+        return tuple(leaves)
 
     def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
         defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
         counting_backward(scores.shape[0])
         slopes = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
-        for place, slope in enumerate(slopes):
+        found = []
+        for place, (value, slope) in enumerate(zip(values, slopes, strict=True)):
             self.used[place] = self.used.get(place, False) or slope is not None
-        return tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True))
+            found.append(torch.zeros_like(value) if slope is None else slope)
+        return tuple(found)
 
     def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
         """Slices of a single batch that is larger than the caller's bound; empty where it fits."""
@@ -263,10 +271,8 @@ def _joined(parts: list[Gradients]) -> Gradients:
     return Gradients(_rows([p.values for p in parts]), slopes, torch.cat([p.scores for p in parts]))
 
 
-def _targets_first(each: list[Tensors]) -> Tensors:
-    if len(each) == 1:
-        return tuple(slope[None] for slope in each[0])
-    return tuple(torch.stack(column) for column in zip(*each, strict=True))
+def _side_by_side(columns: Sequence[Tensor], dim: int) -> Tensor:
+    return columns[0].unsqueeze(dim) if len(columns) == 1 else torch.stack([*columns], dim)
 
 
 def _stand_in(inputs: Tensors) -> Tensor:

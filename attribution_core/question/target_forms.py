@@ -56,8 +56,8 @@ def as_targets(
 
 def as_target(target: TargetLike | Target, batch: int, forward: object = None) -> Target:
     """Read a user's `target` for a batch of examples; what no output of `forward` could satisfy is refused here."""
-    if isinstance(target, int):
-        return Output((_row(target, target),))
+    if type(target) is int and target >= 0:
+        return Output(((target,),))
     if target is None or isinstance(target, Target):
         return target or Output()
     if isinstance(target, str):

@@ -43,13 +43,20 @@ class Named(nn.Module):
         return self.model(*positional, options)
 
 
-def as_forward(forward: Model, names: tuple[str, ...], extra: object) -> tuple[Model, tuple[object, ...]]:
-    """The model as a function of (inputs, further arguments) in order, and those arguments as a tuple."""
+def as_forward(
+    forward: Model, modules: list[nn.Module], names: tuple[str, ...], extra: object
+) -> tuple[torch.device | None, Model, tuple[object, ...]]:
+    """The model's device, the model as a function of (inputs, further arguments) in order, and those arguments there.
+
+    `modules` are those of the model, `names` those of the inputs if they have some.
+    """
+    device = device_of(modules)
+    if not names and extra is None:
+        return device, forward, ()
     further = extra if isinstance(extra, Mapping) else {}
-    if not names and not further:
-        return forward, () if isinstance(extra, Mapping) else as_extra(extra)
-    rest = tuple(further.values()) if further else as_extra(extra)
-    return Named(forward, names, tuple(map(str, further))), rest
+    rest = tuple(further.values()) if isinstance(extra, Mapping) else as_extra(extra)
+    called = Named(forward, names, tuple(map(str, further))) if names or further else forward
+    return device, called, moved(rest, device)
 
 
 def binds(function: Model, *arguments: object, **named: object) -> bool:
@@ -63,12 +70,16 @@ def binds(function: Model, *arguments: object, **named: object) -> bool:
 
 def device_of(modules: Iterable[nn.Module]) -> torch.device | None:
     """The device of the modules' parameters, if they all are on one."""
-    devices = set()
+    found = None
     for module in modules:
-        devices |= {tensor.device for tensor in module._parameters.values() if tensor is not None}
-        if module._buffers:
-            devices |= {tensor.device for tensor in module._buffers.values() if tensor is not None}
-    return devices.pop() if len(devices) == 1 else None
+        for tensors in (module._parameters, module._buffers):
+            for tensor in tensors.values():
+                if tensor is None or tensor.device == found:
+                    continue
+                if found is not None:
+                    return None
+                found = tensor.device
+    return found
 
 
 def moved(value: Value, device: torch.device | None) -> Value:

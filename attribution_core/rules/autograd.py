@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
 import torch
@@ -26,8 +26,9 @@ __all__ = [
     "node_names",
     "nodes_behind",
     "replaced",
+    "saving_hooks",
     "tensors_in",
-    "transformed",
+    "transforms",
     "tree_flatten",
     "tree_unflatten",
     "unseen_nodes",
@@ -39,6 +40,13 @@ Pull = Callable[[Tensor], Tensor | Tensors]
 
 TORCH_NN = torch._C._nn
 """Where torch keeps the operations of nn.functional that it computes in C++."""
+
+saving_hooks: Callable[[bool], tuple[Callable[..., object], ...] | None]
+saving_hooks = torch._C._autograd._top_saved_tensors_default_hooks
+"""Who is asked to save a tensor for the backward pass now; None: nobody but autograd."""
+
+transforms: Callable[[], object] = torch._C._functorch.peek_interpreter_stack
+"""What of torch.func (vmap, grad, …) stands between a model and its tensors now; None: nothing."""
 
 
 class Replaced(torch.autograd.Function):
@@ -117,18 +125,13 @@ def version(value: Tensor) -> int:
 
 def checkpointing() -> bool:
     """Whether torch.utils.checkpoint would compute again, in the backward pass, what is computed now."""
-    hooks: Sequence[Callable[..., object]] | None = torch._C._autograd._top_saved_tensors_default_hooks(False)
+    hooks = saving_hooks(False)
     return hooks is not None and hooks[0].__module__ == "torch.utils.checkpoint"
 
 
 def kept() -> AbstractContextManager[None]:
     """What is computed inside is kept for the backward pass, also in a checkpointed function."""
     return saved_tensors_hooks(_same, _same)
-
-
-def transformed() -> bool:
-    """Whether torch.func (vmap, grad, …) stands between the operations of a model and its tensors."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def followed_inside(value: Tensor) -> bool:

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules
-from attribution_core.rules.autograd import checkpointing, followed_inside, kept, tensors_in, transformed
+from attribution_core.rules.autograd import checkpointing, followed_inside, kept, saving_hooks, tensors_in, transforms
 from attribution_core.rules.parts import Parts, python_body
 from attribution_core.rules.spellings import Function, Spelling, spellings
 
@@ -113,13 +113,13 @@ class Interception(TorchFunctionMode, Generic[State]):
     def __torch_function__(
         self, func: Function, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
-        if not (self.rule.every_call or torch.is_grad_enabled()):
-            return func(*args, **kwargs)
-        if transformed():
+        rule, kwargs = self.rule, kwargs or {}
+        if transforms() is not None:
             _refuse_transformed((args, kwargs))
             return func(*args, **kwargs)
-        if self.rule.keeps_checkpoints and checkpointing():
+        if not (rule.every_call or torch.is_grad_enabled()):
+            return func(*args, **kwargs)
+        if rule.keeps_checkpoints and saving_hooks(False) is not None and checkpointing():
             # A checkpoint computes again in the backward pass, when nothing is intercepted: other tensors than these.
             with kept():
                 return self._answered(func, args, kwargs)

@@ -88,8 +88,8 @@ class Rescale:
 
 def _kept(slope: Slope, passes: Rescale, call: Call) -> object:
     """On the baselines: the result as it is."""
-    parts = slope.parts(call)
-    if parts is not None:
+    parts = slope.parts and slope.parts(call)
+    if parts:
         return call.in_parts(parts)
     places = slope.places(call)
     if not places:
@@ -100,8 +100,8 @@ def _kept(slope: Slope, passes: Rescale, call: Call) -> object:
 
 def _compared(slope: Slope, passes: Rescale, call: Call) -> object:
     """On the inputs: the result, whose gradient is a multiplier."""
-    parts = slope.parts(call)
-    if parts is not None:
+    parts = slope.parts and slope.parts(call)
+    if parts:
         return call.in_parts(parts)
     places = slope.places(call)
     if torch.is_grad_enabled() and _other_dependents(call, places) > (slope.linear and not places):
@@ -117,14 +117,17 @@ def _compared(slope: Slope, passes: Rescale, call: Call) -> object:
 
 def _other_dependents(call: Call, places: tuple[int, ...]) -> int:
     """How many further arguments depend on the input."""
-    others = [arg for place, arg in enumerate(call.args) if place not in places]
-    return sum(map(_dependents, (*others, *call.kwargs.values())))
+    count = sum(map(_dependents, call.kwargs.values())) if call.kwargs else 0
+    for place, arg in enumerate(call.args):
+        if place not in places:
+            count += _dependents(arg)
+    return count
 
 
 def _dependents(arg: object) -> int:
-    if isinstance(arg, (list, tuple)):
-        return sum(map(_dependents, arg))
-    return isinstance(arg, Tensor) and arg.requires_grad and not is_parameter(arg)
+    if isinstance(arg, Tensor):
+        return arg.requires_grad and not is_parameter(arg)
+    return sum(map(_dependents, arg)) if isinstance(arg, (list, tuple)) else 0
 
 
 def _answers(

@@ -56,7 +56,7 @@ class Slope:
     operations: frozenset[str]
     places: Callable[[Call], Places] = nothing
     multiplied: Callable[[Call, Places, Tensors, float], object] = unused
-    parts: Callable[[Call], Parts | None] = never
+    parts: Callable[[Call], Parts | None] | None = None
     linear: bool = False
 
 

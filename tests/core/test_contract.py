@@ -19,7 +19,7 @@ import pytest
 
 import attribution_core
 from attribution_core import classes, metrics, visualization
-from attribution_core.reading.arguments import ARGUMENTS
+from attribution_core.reading.help import ARGUMENTS
 
 from .registry import NAMES
 

@@ -18,7 +18,7 @@ from app.errors import InsightsError
 from app.model.case import Target
 from app.model.copies import Tensors
 from app.schema import Argument, MethodInfo, Parameter
-from attribution_core.reading.arguments import ARGUMENTS
+from attribution_core.reading.help import ARGUMENTS
 from attribution_core.rules.composites import COMPOSITES
 
 OFFERED = (
