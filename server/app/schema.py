@@ -406,6 +406,7 @@ class Completeness(Wire):
     delta: float
     adds_up: bool = Field(description="the difference is small beside the change")
     cancellation: float | None = Field(description="unknown where the attributions sum to zero")
+    cancels: bool = Field(description="magnitudes are so large beside their sum that no single part can be trusted")
 
 
 class Attribution(Wire):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from torch import Tensor, nn
 
 from app import AttributionVisualizer, Batch
@@ -22,15 +21,13 @@ WORDS = ["a", "film", "of", "quiet", "wonder"]
 
 
 class Means(nn.Module):
-    """Scores an image's channels by their mean, slowly if asked."""
+    """Scores an image's channels by their mean."""
 
-    def __init__(self, seconds: float = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.seconds = seconds
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        time.sleep(self.seconds)
         return x.mean((2, 3))
 
 
@@ -124,11 +121,20 @@ def test_a_mistake_found_later_comes_first_but_leaves_the_sample_in_use(page: Pa
 
 
 def test_progress_and_cancel(page: Page, open_page: Open) -> None:
-    open_page(models=[Means(seconds=0.4)], dataset=[images(1)], default_method="FeatureAblation")
+    go_on = threading.Event()
+
+    class Held(Means):
+        def forward(self, x: Tensor) -> Tensor:
+            if torch.is_grad_enabled() or len(x) > 1:  # it explains
+                go_on.wait(30)
+            return super().forward(x)
+
+    open_page(models=[Held()], dataset=[images(1)], default_method="FeatureAblation")
     cancel = page.get_by_role("button", name="Cancel").first
     expect(cancel).to_be_visible()
     axe_is_silent(page)
     cancel.click()
+    go_on.set()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(page.get_by_text("ancelled").first).to_be_visible()
 
@@ -192,6 +198,11 @@ def test_endless_data_is_read_as_far_as_asked(page: Page, open_page: Open) -> No
     expect(further).to_be_visible()
     status = page.get_by_role("status").first
     expect(status).to_contain_text("Scanned 2,0")
+    labels = page.get_by_role("img", name="Histogram").locator("svg text")
+    expect(labels.last).to_be_visible()
+    frame = page.get_by_role("img", name="Histogram").locator("svg").bounding_box()
+    for box in map(Locator.bounding_box, labels.all()):  # none is cut
+        assert frame and box and frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
     further.click()
     expect(status).to_contain_text("Scanned 4,0")
 

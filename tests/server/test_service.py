@@ -187,7 +187,8 @@ def test_an_explanation_that_misses_the_change_says_so(make: Make) -> None:
 
     visualizer = make(models=[Steep().eval()], dataset=[Batch(torch.full((1, 3, 8, 8), 0.9))], classes=["a", "b"])
     answer = explained(visualizer, method="IntegratedGradients", arguments={"n_steps": 2}, target=0)["attribution"]
-    assert any("miss the change of the output" in warning for warning in answer["warnings"])
+    assert answer["completeness"]["adds_up"] is False
+    assert not any("change of the output" in warning for warning in answer["warnings"])  # told once
 
 
 def test_a_gradient_that_is_zero_everywhere_is_said(make: Make) -> None:

@@ -1,3 +1,4 @@
+import { sentence } from '../base/sentence';
 import type { ApiError } from './schema';
 
 /** What the server calls its own refusals: words that tell a person nothing. */
@@ -52,6 +53,11 @@ export function isUnreachable(error: Error): boolean {
 
 function isApiError(body: unknown): body is ApiError {
   return typeof body === 'object' && body !== null && 'type' in body && 'message' in body;
+}
+
+/** What went wrong: our own words as a sentence, those of an exception as they are. */
+export function messageOf(error: ApiError): string {
+  return exceptionName(error) ? error.message : sentence(error.message);
 }
 
 /** The exception that a person may look up; null where it is the server's own refusal, which its message explains. */

@@ -302,6 +302,7 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
   const random = randomOf(request.sample * 31 + target.index);
   const complete = request.method === 'IntegratedGradients';
   const delta = request.sample % 3 === 0 ? 0.41 : 0.012;
+  const cancels = request.sample % 7 === 4;
   return {
     sample: request.sample,
     model: request.model ?? 0,
@@ -311,7 +312,14 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
     seconds: 0.042,
     signed: request.method !== 'Saliency',
     completeness: complete
-      ? { total: 5.12 + delta, change: 5.12, delta, adds_up: delta < 0.05 * 5.12, cancellation: 1.3 }
+      ? {
+          total: 5.12 + delta,
+          change: 5.12,
+          delta,
+          adds_up: delta < 0.05 * 5.12,
+          cancellation: cancels ? 63.2 : 1.3,
+          cancels,
+        }
       : null,
     warnings:
       request.sample % 5 === 0 ? ['The input lies close to the baseline: small numbers, much noise.'] : [],

@@ -303,6 +303,11 @@ export interface components {
              * @description unknown where the attributions sum to zero
              */
             cancellation: number | null;
+            /**
+             * Cancels
+             * @description magnitudes are so large beside their sum that no single part can be trusted
+             */
+            cancels: boolean;
             /** Change */
             change: number;
             /** Delta */

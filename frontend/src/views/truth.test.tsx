@@ -52,7 +52,14 @@ describe('the numbers of an explanation', () => {
   });
 
   it('get no plain tick where they add up by cancelling', async () => {
-    const completeness = { total: -0.36, change: -0.364, delta: 0.004, adds_up: true, cancellation: 60.2 };
+    const completeness = {
+      total: -0.36,
+      change: -0.364,
+      delta: 0.004,
+      adds_up: true,
+      cancellation: 60.2,
+      cancels: true,
+    };
     mount(
       'general',
       '?sample=1&compare=IntegratedGradients',

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.model.case import Finding
 from app.numbers import finite
-from app.schema import Argument, Completeness
+from app.schema import Completeness
 
 DOUBTFUL = 0.05
 """Attributions that miss the change of the output by more than this share of it do not add up."""
@@ -30,18 +30,17 @@ def completeness(total: float, absolute: float, finding: Finding) -> Completenes
         delta=total - change,
         adds_up=abs(total - change) <= DOUBTFUL * abs(change) + NEGLIGIBLE,
         cancellation=finite(absolute / abs(total)) if total else None,
+        cancels=0 < absolute >= CANCELLING * abs(total),
     )
 
 
 def doubts(
     attributions: list[Tensor],
     finding: Finding,
-    complete: Completeness | None,
-    arguments: dict[str, Argument],
     in_training: bool,
 ) -> list[str]:
-    """Sentences of warning, the gravest first."""
-    said = [*_not_finite(attributions, finding), *_of_the_change(finding, complete, arguments)]
+    """Sentences of warning, the gravest first, besides what `completeness` tells."""
+    said = [*_not_finite(attributions, finding), *_unchanged(finding)]
     if in_training:
         said.append("The model is in training mode: dropout and batch norm make its answers change; call eval().")
     return said
@@ -62,18 +61,8 @@ def _not_finite(attributions: list[Tensor], finding: Finding) -> list[str]:
     return said
 
 
-def _of_the_change(finding: Finding, complete: Completeness | None, arguments: dict[str, Argument]) -> list[str]:
+def _unchanged(finding: Finding) -> list[str]:
     output, reference = finding.output, finding.reference
     if reference is not None and abs(output - reference) <= NEGLIGIBLE * max(1.0, abs(output)):
         return ["The baseline gives the same output as the input: nothing to explain against it; try another."]
-    if complete is None:
-        return []
-    said = []
-    if not complete.adds_up:
-        share = abs(complete.delta / complete.change)
-        advice = " Use more steps." if "n_steps" in arguments else ""
-        said.append(f"The attributions miss the change of the output by {share:.0%}.{advice}")
-    if complete.cancellation is not None and complete.cancellation >= CANCELLING:
-        whole = "the change" if complete.adds_up else "their sum"
-        said.append(f"The attributions cancel: their absolute sum is {complete.cancellation:,.0f} times {whole}.")
-    return said
+    return []

@@ -102,7 +102,7 @@ def explain(
     inputs, absolute = _parts(question, example, finding, removed)
     total = sum(float(attribution.sum()) for attribution in attributions)
     complete = completeness(total, absolute, finding) if method.complete(arguments) else None
-    doubted = doubts(attributions, finding, complete, arguments, subject.in_training)
+    doubted = doubts(attributions, finding, subject.in_training)
     return Explanation(
         target=ClassRef(index=question.target, name=subject.outputs.name(question.target)),
         output=finite(finding.output),

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import { exceptionName } from '../../api/failure';
+import { exceptionName, messageOf } from '../../api/failure';
 import type { ApiError } from '../../api/schema';
 import { sentence } from '../../base/sentence';
 import styles from './ErrorNote.module.css';
@@ -13,7 +13,7 @@ export function ErrorNote({ error, retry }: { error: ApiError; retry?: () => voi
       <IconAlertTriangle size={15} aria-hidden />
       <div>
         {name && <b>{name}</b>}
-        <p>{sentence(error.message)}</p>
+        <p>{messageOf(error)}</p>
         {error.hint && <p className={styles.hint}>{sentence(error.hint)}</p>}
         {retry && (
           <Button size="compact-xs" variant="default" onClick={retry}>

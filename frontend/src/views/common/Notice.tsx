@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { exceptionName, Failure } from '../../api/failure';
+import { exceptionName, Failure, messageOf } from '../../api/failure';
 import type { ApiError } from '../../api/schema';
 import { sentence } from '../../base/sentence';
 import { Main } from './Main';
@@ -70,7 +70,7 @@ export function Failed({ error, retry, retrying, alone = false }: Retryable & { 
     </Button>
   );
   return (
-    <Notice alone={alone} title={sentence(failure.message)} actions={action}>
+    <Notice alone={alone} title={messageOf(failure)} actions={action}>
       {sentence(failure.hint) || exceptionName(failure)}
     </Notice>
   );
@@ -89,7 +89,7 @@ export function Banner({
   return (
     <div className={styles.banner} role="alert">
       <span>
-        <b>{sentence(error.message)}</b> {sentence(error.hint)}
+        <b>{messageOf(error)}</b> {sentence(error.hint)}
       </span>
       {retry && (
         <Button size="compact-xs" variant="default" onClick={() => retry()} loading={retrying}>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { completenessError, verdictOf } from './completeness';
 
-const rest = { adds_up: true, cancellation: 1 };
+const rest = { adds_up: true, cancellation: 1, cancels: false };
 
 describe('completenessError', () => {
   it('is the difference as a share of the change', () => {
@@ -15,14 +15,10 @@ describe('completenessError', () => {
   });
 });
 
-describe('verdictOf', () => {
-  const of = (adds_up: boolean, cancellation: number | null) =>
-    verdictOf({ total: -0.36, change: -0.36, delta: 0, adds_up, cancellation });
-
-  it("is the server's, and no plain tick where large parts cancel", () => {
-    expect(of(true, 3.2)).toBe('good');
-    expect(of(true, 60)).toBe('cancels'); // −10.3 + 6.7 + 4.6
-    expect(of(true, null)).toBe('good'); // every attribution is zero, as is the change
-    expect(of(false, 1)).toBe('bad');
-  });
+it('gives no plain tick where large parts cancel', () => {
+  const of = (adds_up: boolean, cancels: boolean) =>
+    verdictOf({ total: -0.36, change: -0.36, delta: 0, adds_up, cancellation: 60, cancels });
+  expect(of(true, false)).toBe('good');
+  expect(of(true, true)).toBe('cancels'); // −10.3 + 6.7 + 4.6
+  expect(of(false, true)).toBe('bad');
 });

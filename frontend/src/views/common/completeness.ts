@@ -1,8 +1,5 @@
 import type { Completeness } from '../../api/schema';
 
-/** Parts that are together so many times as large as their sum explain it by cancelling one another. */
-const CANCELS_FROM = 10;
-
 export type Verdict = 'good' | 'cancels' | 'bad';
 
 export const VERDICTS: Record<Verdict, string> = {
@@ -12,9 +9,9 @@ export const VERDICTS: Record<Verdict, string> = {
 };
 
 /** Whether the attributions add up, and whether that says anything. */
-export function verdictOf({ adds_up, cancellation }: Completeness): Verdict {
+export function verdictOf({ adds_up, cancels }: Completeness): Verdict {
   if (!adds_up) return 'bad';
-  return cancellation !== null && cancellation >= CANCELS_FROM ? 'cancels' : 'good';
+  return cancels ? 'cancels' : 'good';
 }
 
 /** |difference| as a share of |change|; null where the output did not change. */

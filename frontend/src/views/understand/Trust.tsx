@@ -42,7 +42,7 @@ function CompletenessItem({
     return <Item tone="info">{why}</Item>;
   }
   const steps = method?.parameters.some(({ name }) => name === 'n_steps');
-  const { total, change, delta, cancellation } = completeness;
+  const { total, change, delta, cancellation, cancels } = completeness;
   const error = completenessError(completeness);
   const verdict = verdictOf(completeness);
   return (
@@ -53,7 +53,7 @@ function CompletenessItem({
       {cancellation !== null && cancellation >= TOLD_FROM && (
         <>
           The parts for and against come to <b>{times(cancellation)}</b> that sum
-          {verdict === 'cancels' && ': much of each is taken back by others, so read no part on its own'}.
+          {cancels && ': much of each is taken back by others, so read no part on its own'}.
         </>
       )}
       {verdict === 'bad' && steps && ' More steps may help.'}
