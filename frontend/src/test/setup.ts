@@ -41,7 +41,7 @@ Element.prototype.scrollTo = () => Promise.resolve(); // as in newer browsers
 Element.prototype.scrollIntoView = () => undefined;
 HTMLCanvasElement.prototype.getContext = () => null;
 
-configure({ asyncUtilTimeout: 6000 }); // machines that are busy
+configure({ asyncUtilTimeout: 15_000 }); // machines that are busy
 
 beforeEach(() => history.replaceState(null, '', '/'));
 afterEach(cleanup);
