@@ -69,11 +69,11 @@ def _restore(kept: list[_Kept]) -> None:
 
 def may_draw(modules: Iterable[nn.Module]) -> bool:
     """Whether a module in training mode may draw random numbers: dropout, and any class that is not torch's."""
-    return any(
-        module.training
-        and (not _of_torch(module) or isinstance(module, DRAWING) or bool(getattr(module, "dropout", False)))
-        for module in modules
-    )
+    return any(map(_draws, [module for module in modules if module.training]))
+
+
+def _draws(module: nn.Module) -> bool:
+    return not _of_torch(module) or isinstance(module, DRAWING) or bool(getattr(module, "dropout", False))
 
 
 def _of_torch(module: nn.Module) -> bool:
