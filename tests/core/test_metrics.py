@@ -11,11 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from attribution_core import AttributionError, IntegratedGradients, Saliency, metrics, observe
+from attribution_core import AttributionError, IntegratedGradients, Saliency, observe
 from attribution_core.metrics import (
     default_perturb_func,
     infidelity,
     infidelity_perturb_func_decorator,
+    perturbed,
     sensitivity_max,
 )
 
@@ -125,7 +126,7 @@ def test_a_linear_model_is_explained_perfectly():
 @pytest.mark.parametrize("rows", [1, 4, 9, 40, None])
 @pytest.mark.parametrize("drawn", [24, 1 << 24])
 def test_chunks_change_nothing_and_memory_is_bounded(rows, drawn, monkeypatch):
-    monkeypatch.setattr(metrics, "DRAWN", drawn)
+    monkeypatch.setattr(perturbed, "DRAWN", drawn)
     seen, done = [], []
 
     def watched(x):
