@@ -237,6 +237,32 @@ def test_closing_ends_every_thread_also_amid_reading_and_a_long_explanation(make
     wait_until(lambda: not set(threading.enumerate()) - before)
 
 
+def test_reading_goes_on_beside_a_long_explanation(make: Make) -> None:
+    visualizer = make(dataset=endless())
+    target = scanned(visualizer)["scanned"] + 40
+    client = visualizer.app.test_client()
+    long = {"sample": 0, "method": "KernelShap", "arguments": {"n_samples": 20000}}
+    job = client.post("/api/attributions?client=a", json=long).get_json()
+
+    def under_way() -> Any:
+        now = client.get(f"/api/attributions/{job['id']}?client=a").get_json()
+        assert now["state"] in ("queued", "running")
+        return now
+
+    def beside() -> Any:
+        now = under_way()
+        return now if get(visualizer, "/api/summary", scan_to=target)["progress"]["scanned"] >= target else None
+
+    def selected() -> bool:
+        question = {"sample": 1, "method": "Saliency"}
+        done = client.post("/api/attributions?client=b&first=true", json=question).get_json()["state"] == "done"
+        return bool(under_way()) and done
+
+    done = wait_until(beside)["done"]
+    wait_until(selected)
+    assert under_way()["done"] >= done
+
+
 def test_two_tabs_do_not_disturb_each_other(make: Make) -> None:
     visualizer = make()
     one, two = visualizer.app.test_client(), visualizer.app.test_client()

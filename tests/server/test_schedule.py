@@ -170,6 +170,25 @@ def test_a_long_explanation_shares_its_time_with_background_work(device: Device,
     assert clock.order == ["long 0", "long 1", "step", "scan", "long 2"]
 
 
+def test_a_paused_task_waits_for_all_the_background_work_that_time_is_owed_to(
+    device: Device, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.model.schedule.PREPARING", 10.0)
+
+    def scan() -> None:
+        for _ in range(4):
+            device.background(lambda: clock.busy("scan", 1.0)).result(5)
+
+    def long_step() -> None:
+        wait_until(lambda: waiting(device, Priority.BACKGROUND))
+        clock.busy("step", 3.0)
+
+    long = Steps(device, clock.order, "long", {1: long_step})
+    put(device, lambda: threading.Thread(target=scan).start() or device.put(long.task))
+    assert long.ended.wait(5)
+    assert clock.order[:6] == ["long 0", "step", "scan", "scan", "scan", "long 1"]
+
+
 def test_what_is_selected_is_not_paused(device: Device) -> None:
     order: list[str] = []
 

@@ -18,6 +18,7 @@ from attribution_core.evaluation.observe import Cancelled
 log = logging.getLogger(__name__)
 
 FORGOTTEN = 30.0  # seconds without a word from a client, who asks every second: its tab is closed
+GLANCE = 0.01  # seconds between looks at what else waits: a step may be much shorter
 SOON = 1.0  # seconds to go in which a job is not worth a pause
 KEPT = 256 * 2**20  # bytes of results: hundreds of explanations of photos
 BESIDES = 1024  # bytes of a job besides its result
@@ -48,7 +49,7 @@ class Job(Generic[Found]):
         self.finished = Event()
         self.task = Task(lambda: None)
         self._work: Callable[[Job[Found]], Found] | None = work
-        self._started = self._ended = self._paused = 0.0
+        self._started = self._ended = self._paused = self._glanced = 0.0
         self._waiting: dict[str, float] = {}
         self._abandoned = False
         self._lock = Lock()
@@ -81,8 +82,9 @@ class Job(Generic[Found]):
 
     def stops(self) -> bool:
         """Asked by the work at each of its steps: whether to stop; what is more urgent is done before it answers."""
-        if self.remaining is None or self.remaining > SOON:
+        if time.monotonic() - self._glanced >= GLANCE and (self.remaining is None or self.remaining > SOON):
             self._paused += self.device.pause(self.task)
+            self._glanced = time.monotonic()
         return self.unwanted
 
     def report(self, done: int, total: int) -> None:

@@ -107,18 +107,21 @@ class Device:
     def _wait(self) -> bool:
         """Wait for something to do; False once closed."""
         with self._changed:
-            if self._owed > 0:
-                self._wait_for_background()
+            self._wait_for_background()
             self._changed.wait_for(lambda: self._closed or self._queue)
             return not self._closed
 
     def _wait_for_background(self) -> None:
+        """Wait a moment for its next portion, where time is owed to it: reading that one is a part of its work."""
+        if self._owed <= 0:
+            return
         started = monotonic()
         came = self._changed.wait_for(
             lambda: self._closed or any(task.priority is not Priority.ASKED for task in self._queue),
             min(self._owed, PREPARING),
         )
-        self._owed = max(0.0, self._owed - (monotonic() - started)) if came else 0.0
+        self._since = monotonic()
+        self._owed = max(0.0, self._owed - (self._since - started)) if came else 0.0
 
     def _run(self, task: Task | None, above: Task | None) -> None:
         """Run a task or else the most urgent one; then, where a task is paused, all that are more urgent than it."""
@@ -130,8 +133,10 @@ class Device:
             with self._changed:
                 self._charge()
                 self._running.remove(task)
-            if above is None:
-                return
+                if above is None:
+                    return
+                if task.priority is Priority.BACKGROUND:
+                    self._wait_for_background()
             task = None
 
     def _take(self, above: Task | None = None) -> Task | None:
