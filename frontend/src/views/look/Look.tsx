@@ -6,10 +6,11 @@ import { sentences } from '../../base/sentence';
 import { type Counts, type SampleList, useReconnect } from '../../state/data';
 import { useQuestion } from '../../state/question';
 import { Banner, Failed } from '../common/Notice';
+import { UnknownNote } from '../common/UnknownNote';
 import { Cards } from './Cards';
+import { ChangedNote } from './ChangedNote';
 import { Filters } from './Filters';
 import styles from './Look.module.css';
-import { ChangedNote, UnknownNote } from './Notes';
 import { NothingFound } from './NothingFound';
 import { ScanLine } from './ScanLine';
 

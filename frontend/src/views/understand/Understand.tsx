@@ -1,6 +1,7 @@
 import type { SampleList } from '../../state/data';
 import type { Selected } from '../../state/selection';
 import { Notice } from '../common/Notice';
+import { UnknownNote } from '../common/UnknownNote';
 import { Detail } from './Detail';
 import { Missing } from './Missing';
 import { Outside } from './Outside';
@@ -25,6 +26,7 @@ export function Understand({ selected, list, onStep, onClose }: UnderstandProps)
   return (
     <>
       <PanelHead index={index} sample={sample} onStep={onStep} onClose={onClose} />
+      {onClose && <UnknownNote />}
       {sample && !listed && settled && <Outside sample={sample} />}
       {sample ? <Detail sample={sample} /> : <Missing index={index} single={single} />}
     </>
