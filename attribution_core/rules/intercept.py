@@ -21,7 +21,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules
 from attribution_core.rules.autograd import checkpointing, followed_inside, kept, saving_hooks, tensors_in, transforms
 from attribution_core.rules.parts import Parts, python_body
-from attribution_core.rules.spellings import Function, Spelling, spellings
+from attribution_core.rules.spellings import Arguments, Function, Options, Spelling, spellings
 
 State = TypeVar("State")
 
@@ -31,8 +31,8 @@ class Call(NamedTuple):
 
     name: str
     function: Function
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    args: Arguments
+    kwargs: Options
     in_place: bool
     interception: Interception[Any]
 
@@ -67,7 +67,7 @@ class Rule(Generic[State]):
     keeps what checkpointed functions compute, `finished` sees the scores and may return them with another gradient.
     """
 
-    answers: Mapping[str, Callable[[State, Call], Any]]
+    answers: Mapping[str, Callable[[State, Call], object]]
     linear: frozenset[Function] = frozenset()
     parts: Mapping[Function, Parts] = field(default_factory=dict)
     unknown: Callable[[State, str], None] | None = None
@@ -111,7 +111,7 @@ class Interception(TorchFunctionMode, Generic[State]):
             super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
 
     def __torch_function__(
-        self, func: Function, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
     ) -> Any:
         rule, kwargs = self.rule, kwargs or {}
         if transforms() is not None:
@@ -125,7 +125,7 @@ class Interception(TorchFunctionMode, Generic[State]):
                 return self._answered(func, args, kwargs)
         return self._answered(func, args, kwargs)
 
-    def _answered(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _answered(self, func: Function, args: Arguments, kwargs: Options) -> Any:
         rule = self.rule
         if func in rule.linear:
             return func(*_constants(args), **kwargs)
@@ -138,7 +138,7 @@ class Interception(TorchFunctionMode, Generic[State]):
             return func(*_constants(args), **_named_constants(kwargs))
         return call.args[0].copy_(result) if call.in_place and result is not call.args[0] else result
 
-    def _unlisted(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _unlisted(self, func: Function, args: Arguments, kwargs: Options) -> Any:
         rule, args, kwargs = self.rule, _constants(args), _named_constants(kwargs)
         if not (rule.every_call or _followed((args, kwargs))):
             return func(*args, **kwargs)
@@ -151,7 +151,7 @@ class Interception(TorchFunctionMode, Generic[State]):
             rule.unknown(self.state, getattr(func, "__name__", str(func)))
         return result
 
-    def in_parts(self, parts: Parts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def in_parts(self, parts: Parts, args: Arguments, kwargs: Options) -> Any:
         """What the parts return, each of them intercepted in turn."""
         with self._reentered():
             return parts(*args, **kwargs)
@@ -170,9 +170,7 @@ class Interception(TorchFunctionMode, Generic[State]):
         return self.rule.finished(self.state, scores)
 
 
-def read(
-    spelling: Spelling, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], interception: Interception[Any]
-) -> Call:
+def read(spelling: Spelling, func: Function, args: Arguments, kwargs: Options, interception: Interception[Any]) -> Call:
     """A call in one form: out of place, and what may depend on the input by position."""
     function, in_place = spelling.out_of_place or func, spelling.out_of_place is not None
     if kwargs:
@@ -187,9 +185,7 @@ def read(
     return Call(spelling.name, function, args, kwargs, in_place, interception)
 
 
-def _by_position(
-    names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _by_position(names: tuple[str, ...], args: Arguments, kwargs: Options) -> tuple[Arguments, Options]:
     kwargs = dict(kwargs)
     for name in names[len(args) :]:
         if name not in kwargs:
@@ -236,18 +232,18 @@ def is_parameter(value: object) -> bool:
     return kind is not Tensor and issubclass(kind, Tensor) and isinstance(value, nn.Parameter)
 
 
-def constant(value: Any) -> Any:
+def constant(value: object) -> object:
     """A parameter without gradients, as what is followed is only what depends on the input; all else as it is."""
     if isinstance(value, Tensor):
         return value.detach() if is_parameter(value) else value
     return [constant(part) for part in value] if isinstance(value, list) else value
 
 
-def _constants(args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _constants(args: Arguments) -> Arguments:
     return tuple([constant(arg) for arg in args])
 
 
-def _named_constants(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _named_constants(kwargs: Options) -> Options:
     return {name: constant(value) for name, value in kwargs.items()} if kwargs else kwargs
 
 

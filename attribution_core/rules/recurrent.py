@@ -11,18 +11,21 @@ from torch import Tensor
 
 State = tuple[Tensor, ...]
 Weights = Sequence[Tensor | None]
-Cell = Callable[[Tensor, State, Sequence[Any]], State]
+Recurrent = Sequence[Any]
+"""Weight, bias or None, and the weight of a projection if there is one."""
+
+Cell = Callable[[Tensor, State, Recurrent], State]
 """From what the input says, the state and the recurrent weights to the next state, whose first part is the output."""
 
 
-def _lstm(inward: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _lstm(inward: Tensor, state: State, weights: Recurrent) -> State:
     i, f, g, o = (inward + F.linear(state[0], weights[0], weights[1])).chunk(4, 1)
     cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
     hidden = o.sigmoid() * cell.tanh()
     return (hidden if len(weights) < 3 else F.linear(hidden, weights[2])), cell
 
 
-def _gru(inward: Tensor, state: State, weights: Sequence[Any]) -> State:
+def _gru(inward: Tensor, state: State, weights: Recurrent) -> State:
     reset, keep, new = inward.chunk(3, 1)
     old_reset, old_keep, old_new = F.linear(state[0], weights[0], weights[1]).chunk(3, 1)
     kept = (keep + old_keep).sigmoid()
@@ -89,15 +92,15 @@ def _ordered(weights: Sequence[Tensor], biases: bool) -> Weights:
     return [inward, None, recurrent, None, *projection]
 
 
-def _parts(cell: Cell) -> Callable[..., Any]:
-    def network(*args: Any) -> Any:
+def _parts(cell: Cell) -> Callable[..., object]:
+    def network(*args: Any) -> object:
         packed = isinstance(args[1], Tensor) and not args[1].is_floating_point()  # sizes of batches, no state
         return NotImplemented if packed else Network(*args).run(cell)
 
     return network
 
 
-RECURRENT: dict[Callable[..., Any], Callable[..., Any]] = {
+RECURRENT: dict[Callable[..., object], Callable[..., object]] = {
     torch.lstm: _parts(_lstm),
     torch.gru: _parts(_gru),
     torch.rnn_tanh: _parts(_simple(torch.tanh)),

@@ -55,7 +55,7 @@ class Propagation:
 
     def rule(self, linear: LinearMap, first: bool) -> PropagationRule:
         """The module's own rule, the composite's, or epsilon."""
-        rule = self.scope.attribute("rule", PropagationRule)
+        rule = self.scope.attribute("rule", PropagationRule)  # type: ignore[type-abstract]
         if rule is None and self.composite is not None:
             weighted = linear.weights is not None and linear.name != "batch_norm"
             rule = self.composite.rule(linear.name, first) if weighted else self.composite.others

@@ -1,15 +1,18 @@
-"""Which modules of a model are running."""
+"""Which modules of a model are running, told by forward hooks that neither read nor change values."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from attribution_core.errors import AttributionError
+
+Kind = TypeVar("Kind")
 
 
 class Scope:
@@ -25,7 +28,6 @@ class Scope:
         for name, module in self.model.named_modules() if isinstance(self.model, nn.Module) else ():
             self._handles.append(module.register_forward_pre_hook(self._entering(name)))
             self._handles.append(module.register_forward_hook(self._leaving, always_call=True))
-
         return self
 
     def __exit__(
@@ -34,7 +36,7 @@ class Scope:
         for handle in self._handles:
             handle.remove()
 
-    def attribute(self, name: str, kind: type[Any]) -> Any:
+    def attribute(self, name: str, kind: type[Kind]) -> Kind | None:
         """The attribute of this name of the innermost running module that has one; never written, only read."""
         for path, module in reversed(self.running):
             value = vars(module).get(name)
@@ -51,13 +53,13 @@ class Scope:
         path, module = self.running[-1] if self.running else ("", self.model)
         return f"{path or 'model'!r} ({type(module).__name__})"
 
-    def _entering(self, name: str) -> Any:
-        def entered(module: nn.Module, _: Any) -> None:
+    def _entering(self, name: str) -> Callable[[nn.Module, object], None]:
+        def entered(module: nn.Module, _: object) -> None:
             if threading.get_ident() == self._thread:
                 self.running.append((name, module))
 
         return entered
 
-    def _leaving(self, *_: Any) -> None:
+    def _leaving(self, *_: object) -> None:
         if threading.get_ident() == self._thread and self.running:
             self.running.pop()

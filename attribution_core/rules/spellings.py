@@ -18,6 +18,9 @@ from attribution_core.rules.autograd import TORCH_NN
 Function = Callable[..., Any]
 """A function of torch, or one that stands in for it."""
 
+Arguments = tuple[Any, ...]
+Options = dict[str, Any]
+
 HOMES = (torch, Tensor, F, torch.special, TORCH_NN)
 
 
