@@ -32,7 +32,10 @@ def pairs(players: int, count: int, random: torch.Generator) -> Tensor:
 
 
 def kernel(players: int, size: int) -> float:
-    """The Shapley kernel's weight of all coalitions of a size and of their complements, up to a factor."""
+    """The Shapley kernel's weight of all coalitions of a size and of their complements, up to a factor [lundberg2017].
+
+    One coalition of size s weighs (n − 1) / (C(n, s) s (n − s)), theorem 2; there are C(n, s), as many as complements.
+    """
     return (1 if 2 * size == players else 2) / (size * (players - size))
 
 
