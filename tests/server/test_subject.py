@@ -306,6 +306,25 @@ def test_a_picture_whose_attribution_is_no_map_is_refused_in_words(make: Make) -
     assert job["error"]["message"] == "feature 'x' is shown as an image, but its attribution has shape (4,)"
 
 
+def test_a_series_in_a_row_of_its_own_keeps_its_steps(make: Make) -> None:
+    class Series(BaseFeature):
+        def show(self, data: Tensor) -> Numbers:
+            return Numbers([f"step {i}" for i in range(60)], data.reshape(-1).tolist())
+
+    class Rising(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            score = (x[:, 0] * torch.arange(60.0)).sum(1)
+            return torch.stack([score, -score], 1)
+
+    visualizer = make(
+        models=Rising().eval(), features=Series("ECG"), dataset=[Batch(torch.ones(1, 1, 60))], score_func=None
+    )
+    for method in ("FeatureAblation", "Occlusion", "InputXGradient"):
+        assert visualizer.attributions(0, method=method, target=0)[0].tolist() == pytest.approx(list(range(60)))
+    fives = visualizer.attributions(0, method="Occlusion", target=0, arguments={"window": 5, "stride": 5})[0]
+    assert fives.tolist() == pytest.approx([5 * (i // 5) + 2 for i in range(60)])
+
+
 def test_what_cannot_be_shown_is_said(make: Make) -> None:
     class Mine(BaseFeature):
         def show(self, data: Tensor) -> Any:

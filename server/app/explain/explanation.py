@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from app.data.features import BaseFeature, kind_of
+from app.data.features import BaseFeature, Numbers, Words, kind_of
 from app.data.source import Example
 from app.errors import InsightsError
 from app.explain.doubts import completeness, doubts
@@ -148,29 +148,32 @@ class _Drawn:
 
 def _drawn(feature: BaseFeature, data: Tensor, attribution: Tensor) -> _Drawn:
     """Numbers of one pixel, or of one token, are summed before they are compared with others."""
-    kind = _kind(feature, data)
-    values = _reduced(feature, attribution, kind)
+    kind, count = _kind_and_count(feature, data)
+    values = _reduced(feature, attribution, kind, count)
     summed = values.sum(axis=0, dtype=np.float64) if kind == "image" else values
     if kind == "empty" and attribution.dim() > data.dim():  # a token's embedding
         summed = values.sum(axis=-1, dtype=np.float64)
     return _Drawn(kind, values, float(np.abs(summed.astype(np.float64)).sum()))
 
 
-def _kind(feature: BaseFeature, data: Tensor) -> FeatureKind:
-    """What `show` gives decides; where it fails, which is said on the sample, what the feature declares."""
+def _kind_and_count(feature: BaseFeature, data: Tensor) -> tuple[FeatureKind, int]:
+    """How it is drawn, and of how many names, as `show` gives it; where that fails, as declared: its sample says so."""
     try:
-        return kind_of(show_one(feature, data))
+        shown = show_one(feature, data)
     except Exception:
-        return feature.kind
+        return feature.kind, 0
+    return kind_of(shown), len(shown.names) if isinstance(shown, Words | Numbers) else 0
 
 
-def _reduced(feature: BaseFeature, attribution: Tensor, kind: FeatureKind) -> Floats:
-    """The feature's own reduction, in the shape of the view: (C, H, W) of an image, a row of words or numbers."""
+def _reduced(feature: BaseFeature, attribution: Tensor, kind: FeatureKind, count: int = 0) -> Floats:
+    """The feature's own reduction, in the shape of the view: (C, H, W) of an image, a row for `count` names."""
     values = np.asarray(feature.reduce(attribution.clone()), dtype=np.float32)
     if kind == "image" and values.ndim == 2:
         return values[None]
     if values.ndim == {"image": 3, "text": 1, "general": 1}.get(kind, values.ndim):
         return values
+    if values.size == count:
+        return values.reshape(-1)
     if kind in ("text", "general"):  # the first dimension counts them
         return np.asarray(values.reshape(len(values), -1).sum(axis=1), dtype=np.float32)
     raise InsightsError(
