@@ -39,16 +39,14 @@ describe('the numbers of an explanation', () => {
   });
 
   it('are one number where score_func changes nothing', async () => {
-    mount(
-      'regression',
-      '?sample=0',
-      altered(
-        'regression',
-        explained((it) => Object.assign(it, { output: null })),
-      ),
-    );
-    const sentence = await (await panel()).findByText(/^Integrated Gradients of the output/);
-    expect(sentence).toHaveTextContent('Output not finite');
+    const same = altered('text', (answer) => {
+      if (answer.attribution) answer.attribution.output = 0.25;
+      const listed = answer.samples ?? (answer.predictions ? [answer] : []);
+      for (const { predictions } of listed) for (const each of predictions[0].classes) each.score = 0.250001;
+    });
+    mount('text', '?sample=0', same);
+    const sentence = await (await panel()).findByText(/^Integrated Gradients of the output for class/);
+    expect(sentence).toHaveTextContent(/Output 0\.25$/);
   });
 
   it('get no plain tick where they add up by cancelling', async () => {

@@ -45,20 +45,24 @@ export function Answer({ sample, explanation, method }: AnswerProps) {
 
 /** The number that is explained, and beside it what samples are ranked by, where that is another. */
 function Numbers({ output, score }: { output: number | null; score: number | null | undefined }) {
-  const [raw, ranked] = [number(output), score === undefined ? undefined : scoreText(score)];
-  const same = ranked === undefined || (output !== null && score === output) || ranked === raw;
   return (
     <span className={styles.numbers}>
       <span title="What the model returns, before score_func: this number is explained.">
-        Output <b>{raw}</b>
+        Output <b>{number(output)}</b>
       </span>
-      {!same && (
+      {score !== undefined && !isSame(output, score) && (
         <span title="What score_func makes of the outputs: samples are ranked and classes compared by it.">
-          Score <b>{ranked}</b>
+          Score <b>{scoreText(score)}</b>
         </span>
       )}
     </span>
   );
+}
+
+/** Whether score_func left the output as it is, but for rounding. */
+function isSame(output: number | null, score: number | null): boolean {
+  if (output === null || score === null) return output === score;
+  return Math.abs(output - score) <= 1e-4 * Math.max(1, Math.abs(output));
 }
 
 /** The score of the class explained, where it is among those listed. */
