@@ -213,7 +213,7 @@ def _with_embeddings(
 def _without_prediction(targets: tuple[Target, ...], predicting: Question, inputs: Tensors) -> tuple[Target, ...]:
     """The targets, with "pred" replaced by the class that is predicted for each of the inputs."""
     with torch.no_grad():
-        classes = predicting.scores(tuple(x.clone() for x in inputs))[:, 0].tolist()
+        classes = predicting.scores(inputs)[:, 0].tolist()
     top = Output(tuple((int(place),) for place in classes))
     return tuple(top if isinstance(target, Predicted) else target for target in targets)
 

@@ -218,7 +218,7 @@ def _relative(found: Fitted) -> Tensor:
 def _single_scores(game: Game) -> list[Game]:
     """A game for each example, or one where the whole batch has one score."""
     batch = len(game.inputs[0])
-    if batch == 1 or len(plain_scores(game.question, tuple(x.clone() for x in game.inputs))) != batch:
+    if batch == 1 or len(plain_scores(game.question, game.inputs)) != batch:
         return [game]
     return [game.of(row) for row in range(batch)]
 

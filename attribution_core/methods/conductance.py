@@ -40,7 +40,11 @@ def internal_influence(
 def conductance(
     question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor, rows: int | None = None
 ) -> Tensors:
-    """Σ d score / d value · (next value − value) over the points of the path, (targets, B, …) [dhamdhere2019]."""
+    """Σ d score / d value · (next value − value) over the points of the path, (targets, B, …) [dhamdhere2019].
+
+    The definition is Σ_i (x_i − b_i) ∫ ∂F/∂y · ∂y/∂x_i dα. Its sum over inputs i is ∫ ∂F/∂y · dy/dα dα, by the chain
+    rule: an integral along the layer's values y, whose steps need no second derivative.
+    """
     total: list[Tensor] = []
     last: list[tuple[Tensor, Tensor]] = []
 

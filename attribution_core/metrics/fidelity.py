@@ -137,7 +137,7 @@ def _dot(disturbances: Tensor, attribution: Tensor) -> Tensor:
 
 
 def _scores(question: Question, xs: Tensors) -> Tensor:
-    scores = question.scores(tuple(x.clone() for x in xs))[:, 0]
+    scores = question.scores(xs)[:, 0]
     if scores.numel() != len(xs[0]):
         raise AttributionError(
             f"infidelity: the model gave {scores.numel()} scores for {len(xs[0])} examples.",

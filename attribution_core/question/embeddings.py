@@ -153,11 +153,12 @@ class EmbeddedModel(nn.Module):
         return batches.clone()
 
     def vectors(self, lookup: _Lookup, values: Tensors) -> Tensor:
-        """The part of the embeddings that stands for one table's vectors."""
+        """The part of the embeddings that stands for one table's vectors, new for each lookup, as the model expects."""
         place = lookup.source or 0
         tables = [other.table for other in self.tables[place]]
         position = next(n for n, table in enumerate(tables) if table is lookup.table)
-        return torch.split(values[place], [table.shape[1] for table in tables], -1)[position].contiguous()
+        own = torch.split(values[place], [table.shape[1] for table in tables], -1)[position]
+        return own.clone(memory_format=torch.contiguous_format)
 
 
 def _tables(place: int, lookups: list[_Lookup]) -> list[_Lookup]:

@@ -171,3 +171,23 @@ def test_a_model_that_refuses_other_ids_keeps_the_tables_that_were_seen() -> Non
         return torch.cat([place(torch.cumsum(torch.ones_like(x), 1) - 1), table(x)], -1).sum((1, 2))
 
     assert embedded(model, ids).inputs[0].shape == (1, 4, 5)
+
+
+class Twice(nn.Module):
+    """Looks the same ids up twice, and changes the first vectors, in place or not."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.inplace = nn.Embedding(5, 3), inplace
+
+    def forward(self, ids: Tensor) -> Tensor:
+        first = self.table(ids)
+        first = first.mul_(2) if self.inplace else first * 2
+        return (first * self.table(ids)).sum((1, 2))
+
+
+def test_vectors_that_are_changed_in_place_are_new_in_the_next_lookup() -> None:
+    ids = torch.tensor([[1, 2]])
+    found = [attribution_core.Saliency(Twice(inplace)).attribute(ids) for inplace in (False, True)]
+    assert torch.equal(*found)
