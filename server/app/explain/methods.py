@@ -158,7 +158,7 @@ class Method:
         return MethodInfo(
             name=self.name,
             title=_words(self.name),
-            summary=(inspect.getdoc(self.engine) or "").split("\n\n")[0].replace("\n", " "),
+            summary=_of_output((inspect.getdoc(self.engine) or "").split("\n\n")[0].replace("\n", " ")),
             caveat=CAVEATS.get(self.name, ""),
             complete=self.complete({}),
             uses_baseline=self.uses_baseline,
@@ -166,6 +166,11 @@ class Method:
             if self.form.model_fields
             else [],
         )
+
+
+def _of_output(text: str) -> str:
+    """The engine's words, where a score is what is explained; in the app that is an output, and a score ranks."""
+    return text.replace("the score", "the output")
 
 
 def offered() -> dict[str, Method]:
@@ -202,7 +207,7 @@ def _parameter(name: str, schema: dict[str, Any]) -> Parameter:
     return Parameter(
         name=name,
         title=schema["title"],
-        help=schema.get("description", ""),
+        help=_of_output(schema.get("description", "")),
         kind=kind,
         default=schema.get("default"),
         minimum=plain.get("minimum"),
