@@ -307,3 +307,18 @@ def test_wrong_arguments_are_refused_before_the_model_runs(method: Any, argument
 
 def _never(*inputs: Tensor) -> Tensor:
     raise RuntimeError("the model ran")
+
+
+def test_the_regression_over_all_pairs_gives_the_values_of_any_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    """[lundberg2017], theorem 2; used where the posterior mean would cost too much."""
+    monkeypatch.setattr(shapley, "MOST_OBSERVED", 1)
+    worth = torch.randn(2, 2, 2, 2, dtype=torch.float64)
+    one_of_each = [members for members in itertools.product((0, 1), repeat=4) if 0 < sum(members) < 4 and members[0]]
+    chosen = torch.tensor([(1, 1, 1, 1), *one_of_each])
+    half = torch.stack([(worth[tuple(row)] - worth[tuple(1 - row)])[None] / 2 for row in chosen])
+
+    def score(x: Tensor) -> Tensor:
+        return torch.stack([worth[tuple(row.long().tolist())] for row in x])
+
+    expected = by_definition(score, torch.ones(1, 4).double(), torch.zeros(1, 4).double())
+    torch.testing.assert_close(shapley._fitted(chosen, half)[:, 0], expected[0], rtol=1e-6, atol=1e-6)

@@ -139,6 +139,16 @@ def test_lime_base_is_captums(interpretable: bool) -> None:
     assert results[0].shape == results[1].shape == (1, 5)
 
 
+def test_a_transform_for_the_other_way_is_not_asked() -> None:
+    def never(*_: Any, **__: Any) -> Tensor:
+        raise AssertionError("samples are inputs already")
+
+    method = LimeBase(lambda x: x.sum(1), Ridge(1e-6), lambda *a, **k: 1.0, gaussian, False, never, flat)
+    torch.testing.assert_close(
+        method.attribute(torch.randn(1, 3), n_samples=40, width=0.1, seed=1), torch.ones(1, 3), rtol=1e-3, atol=1e-3
+    )
+
+
 def test_lime_base_of_a_batch_needs_one_number() -> None:
     x = torch.randn(3, 2)
     method = LimeBase(lambda x: x.square().sum(), Ridge(1e-6), lambda *a, **k: 1.0, gaussian, False, None, flat)
