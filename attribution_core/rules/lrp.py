@@ -42,6 +42,7 @@ def divided(linear: LinearMap, parts: Sequence[tuple[Tensors, Tensor]], relevanc
     whole = sum((z.detach() for _, z in parts[1:]), parts[0][1].detach())
     share = relevance.to(whole.dtype) / stabilised(whole, epsilon)
     total: Tensors | None = None
+    # z is linear in each value alone: x · ∂z/∂x is what x adds to z. Of n factors each adds all of z, and gets an n-th.
     for leaves, z in parts:
         slopes = torch.autograd.grad(z, leaves, share)
         found = tuple(
@@ -53,7 +54,7 @@ def divided(linear: LinearMap, parts: Sequence[tuple[Tensors, Tensor]], relevanc
 
 @dataclass(frozen=True)
 class EpsilonRule(PropagationRule):
-    """In proportion to the contributions to z = Σ x·w + b; epsilon takes relevance from weak results [bach2015]."""
+    """In proportion to the contributions to z = Σ x·w + b; epsilon absorbs that of weak results [bach2015, eq. 58]."""
 
     without_weights: ClassVar[bool] = True
     as_computed: ClassVar[bool] = True
@@ -109,7 +110,7 @@ class IdentityRule(PropagationRule):
 
 @dataclass(frozen=True)
 class AlphaBetaRule(PropagationRule):
-    """Positive contributions α times, negative ones β times, α − β = 1; values of either sign [bach2015]."""
+    """Positive contributions α times, negative ones β times, α − β = 1; values of either sign [bach2015, eq. 60]."""
 
     alpha: float = 2.0
     beta: float = 1.0
@@ -193,6 +194,7 @@ class FlatRule(PropagationRule):
 
 
 EPSILON = EpsilonRule().epsilon
+"""Against 0/0 alone: next to results of the size of one, 1e-9 is below what float32 resolves."""
 
 
 def _positive(value: Tensor) -> Tensor:

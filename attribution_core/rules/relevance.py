@@ -91,13 +91,13 @@ class Flow:
 
 
 def _constant(_: Propagation, operation: Operation) -> object:
-    """What a value is normalised by gets no relevance [achtibat2024, section 3.3.2]."""
+    """What a value is normalised by gets no relevance [achtibat2024]."""
     result: Tensor = operation.result()
     return result.detach()
 
 
 def _passed(propagation: Propagation, operation: Operation) -> object:
-    """Functions of each value by itself pass on what they get [bach2015, section 3]."""
+    """Functions of each value by itself pass on what they get [bach2015]."""
     if operation.places != [0]:
         return _refused(propagation, operation)
     return replaced(lambda x: (operation.of_values(x), lambda relevance: relevance), *operation.values)
@@ -107,6 +107,7 @@ def _gate(propagation: Propagation, operation: Operation) -> object:
     """Remembered, since it counts as constant beside a signal."""
     result = _passed(propagation, operation)
     if isinstance(result, Tensor):
+        # By identity, as autograd hands the same tensor on; held, so that no later tensor takes its id.
         propagation.gates[id(result)] = result
     return result
 
@@ -153,7 +154,7 @@ def _linear(propagation: Propagation, operation: Operation) -> object:
 
 
 def _without_gates(propagation: Propagation, operation: Operation) -> Operation:
-    """The signal takes all the relevance of gate · signal [arras2017, section 2.2, LRP-all]."""
+    """The signal takes all the relevance of gate · signal [arras2017]."""
     gates = [place for place in operation.places if id(operation.leaves[place]) in propagation.gates]
     gated = operation.name in ops.PRODUCTS and 0 < len(gates) < len(operation.places)
     return operation.without(gates) if gated else operation
