@@ -102,19 +102,22 @@ def foreign_nodes(nodes: Iterable[Node]) -> list[str]:
 
 def unseen_nodes(nodes: Iterable[Node]) -> list[str]:
     """Activations among them with a backward pass of torch's, although a rule replaces each that it sees."""
-    return [f"{name} in another thread" for name in node_names(nodes) if name in ACTIVATIONS]
+    return [f"{ACTIVATIONS[name]} in another thread" for name in node_names(nodes) if name in ACTIVATIONS]
 
 
-ACTIVATIONS = frozenset({"Elu", "Gelu", "LeakyRelu", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh"})
+ACTIVATIONS = {
+    f"{name}Backward0": name
+    for name in ("Elu", "Gelu", "LeakyRelu", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh")
+}
 """Names that torch gives the backward passes of what nets compute between their layers."""
 
 
 def node_names(nodes: Iterable[Node]) -> Counter[str]:
     """How often each operation is among them, by the name that torch gives its backward pass."""
-    return Counter(node.name().partition("Backward")[0] for node in nodes)
+    return Counter([node.name() for node in nodes])
 
 
-CHECKPOINT = CheckpointFunction.__name__
+CHECKPOINT = f"{CheckpointFunction.__name__}Backward"
 """The foreign node that a reentrant checkpoint leaves behind."""
 
 

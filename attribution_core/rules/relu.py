@@ -13,7 +13,7 @@ from torch.autograd.graph import Node
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn
-from attribution_core.rules.autograd import CHECKPOINT, foreign_nodes, node_names, nodes_behind
+from attribution_core.rules.autograd import CHECKPOINT, node_names, nodes_behind
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.spellings import Function, Spelling
 from attribution_core.types import Tensors
@@ -87,13 +87,13 @@ def _deconvolved(signals: Signals, call: Call) -> object:
 
 def _checked(method: str, signals: Signals, scores: Tensor) -> Tensor:
     """Say so where the scores depend on rectifiers that the rule has not seen."""
-    nodes = nodes_behind(scores)
-    if CHECKPOINT in foreign_nodes(nodes):
+    names = node_names(nodes_behind(scores))
+    relus = names["ReluBackward0"]
+    if CHECKPOINT in names:
         raise AttributionError(f"{method} cannot see into {CHECKPOINT}.", "Use checkpoint(…, use_reentrant=False).")
-    found = node_names(nodes)
-    if found["Relu"] > signals.met:
-        warn(f"{method} saw {signals.met} of {found['Relu']} ReLUs behind the score, none of another thread.")
-    elif not signals.met and (found["Maximum"] or found["Where"]):
+    if relus > signals.met:
+        warn(f"{method} saw {signals.met} of {relus} ReLUs behind the score, none of another thread.")
+    elif not signals.met and (names["MaximumBackward0"] or names["WhereBackward0"]):
         warn(f"{method} met no ReLU: this is the usual gradient. Rectifiers written by maximum or where are not seen.")
     return scores
 
