@@ -63,6 +63,12 @@ class NoiseTunnel(Attribution):
         rows = None if nt_samples_batch_size is None else at_least("nt_samples_batch_size", nt_samples_batch_size, 1)
         explains = _named_arguments(type(self.attribution_method))
         asked = {"target", "targets"} & explains
+        if "targets" in kwargs and "targets" not in asked:
+            raise AttributionError(
+                f"{type(self.attribution_method).__name__} explains no outputs: NoiseTunnel passes targets in place of "
+                "`target` only.",
+                "Leave targets out.",
+            )
         target, targets = (kwargs.get(name) if name in asked else None for name in ("target", "targets"))
         request = self._read(inputs, target, targets, kwargs.get("additional_forward_args"))
         xs, stochastic = request.inputs, "seed" in explains

@@ -38,10 +38,11 @@ class Output(Target):
     """An element of the model's output: one row of indices for all examples, or a row for each; None: the only one."""
 
     index: tuple[tuple[int, ...], ...] | None = None
+    batches: int = 1
 
     def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
         """Select the element of each row; an output that is one number stays one number."""
-        outputs = as_tensor(run())
+        outputs, copies = as_tensor(run()), copies * self.batches
         rows = outputs.shape[0] if outputs.dim() else 1
         chosen = self._chosen(outputs, copies)
         if chosen.numel() != rows:
@@ -50,7 +51,11 @@ class Output(Target):
 
     def examples(self, start: int, stop: int) -> Target:
         """The rows of these examples, if each has its own."""
-        return self if self.index is None or len(self.index) == 1 else Output(self.index[start:stop])
+        return self if self.index is None or len(self.index) == 1 else replace(self, index=self.index[start:stop])
+
+    def repeated(self, copies: int) -> Target:
+        """The same element of each of the stacked batches."""
+        return replace(self, batches=self.batches * copies)
 
     def _chosen(self, outputs: Tensor, copies: int) -> Tensor:
         if self.index is None or (outputs.dim() == 1 and set(self.index) == {(0,)}):
