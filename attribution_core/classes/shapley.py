@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, final
 
 import torch
@@ -15,13 +16,37 @@ from attribution_core.methods.ablation import for_each_target
 from attribution_core.methods.game import Game
 from attribution_core.methods.shapley import MOST_REGRESSED, estimated_values, permutation_values, shapley_values
 from attribution_core.question.question import Question
+from attribution_core.question.request import Request
 from attribution_core.reading.arguments import as_copies, as_tolerance, at_least
 from attribution_core.reading.masks import as_groups
 from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
 
 
+class OfCoalitions(PerturbationAttribution):
+    """A method that looks at the scores of coalitions of features."""
+
+    def _play(
+        self,
+        request: Request,
+        values: Callable[[Game], list[Tensor]],
+        feature_mask: Mask,
+        perturbations_per_eval: int,
+        show_progress: bool,
+        whole: bool = True,
+    ) -> Attributions:
+        """Values (players, columns) of the games, as attributions shaped like the inputs, or else (B, features)."""
+        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+            found = values(game)
+            return Explained(spread(game, found) if whole else (by_feature(game, found),))
+
+        return self._answer(request, explain, pack=None if whole else alone, show_progress=show_progress)
+
+
 @final
-class ShapleyValues(PerturbationAttribution):
+class ShapleyValues(OfCoalitions):
     """Each feature's fair share of the score's change: its mean effect over all orders in which features appear."""
 
     citation = "shapley1953"
@@ -42,17 +67,15 @@ class ShapleyValues(PerturbationAttribution):
     ) -> Attributions:
         """Exact values, adding up to the score's change; shapes as in FeatureAblation. 2^features evaluations."""
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            game = Game(question, xs, bases, as_groups(mask, xs), rows)
-            return Explained(spread(game, [shapley_values(part) for part in game.each()]))
+        def values(game: Game) -> list[Tensor]:
+            return [shapley_values(part) for part in game.each()]
 
-        return self._answer(request, explain, show_progress=show_progress)
+        return self._play(request, values, feature_mask, perturbations_per_eval, show_progress)
 
 
 @final
-class ShapleyValueSampling(PerturbationAttribution):
+class ShapleyValueSampling(OfCoalitions):
     """Shapley values estimated from some of the orders, or sets, in which features appear."""
 
     citation = "castro2009"
@@ -84,23 +107,21 @@ class ShapleyValueSampling(PerturbationAttribution):
                 "Choose 'sets' or 'orders'; tolerance needs 'sets'.",
             )
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
 
-        def values(game: Game, draws: Draws) -> Tensor:
+        def estimated(game: Game, draws: Draws) -> Tensor:
             if estimator == "orders" or game.players > MOST_REGRESSED:
                 return permutation_values(game, orders, draws, antithetic=estimator == "sets")
             return estimated_values(game, orders * game.players, draws, share)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            game = Game(question, xs, bases, as_groups(mask, xs), rows)
-            draws = Draws(seed, xs[0].device)
-            return Explained(spread(game, [values(part, draws) for part in game.each()]))
+        def values(game: Game) -> list[Tensor]:
+            draws = Draws(seed, game.inputs[0].device)
+            return [estimated(part, draws) for part in game.each()]
 
-        return self._answer(request, explain, show_progress=show_progress)
+        return self._play(request, values, feature_mask, perturbations_per_eval, show_progress)
 
 
 @final
-class KernelShap(PerturbationAttribution):
+class KernelShap(OfCoalitions):
     """Shapley values, estimated from a number of evaluations that does not grow with the number of features."""
 
     citation = "lundberg2017"
@@ -126,16 +147,12 @@ class KernelShap(PerturbationAttribution):
         `return_input_shape` is false; exact where `n_samples` reaches 2^features."""
         count, share = at_least("n_samples", n_samples, 1), as_tolerance(tolerance)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            game = Game(question, xs, bases, as_groups(mask, xs), rows)
-            draws = Draws(seed, xs[0].device)
-            values = [estimated_values(part, count, draws, share) for part in game.each()]
-            return Explained(spread(game, values) if return_input_shape else (by_feature(game, values),))
+        def values(game: Game) -> list[Tensor]:
+            draws = Draws(seed, game.inputs[0].device)
+            return [estimated_values(part, count, draws, share) for part in game.each()]
 
-        pack = None if return_input_shape else alone
-        return self._answer(request, explain, pack=pack, show_progress=show_progress)
+        return self._play(request, values, feature_mask, perturbations_per_eval, show_progress, return_input_shape)
 
 
 def spread(game: Game, values: list[Tensor]) -> Tensors:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.classes.base import Explained, PerturbationAttribution, alone
-from attribution_core.classes.shapley import by_feature, spread
+from attribution_core.classes.shapley import OfCoalitions
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
@@ -31,7 +31,6 @@ from attribution_core.methods.surrogate import (
 )
 from attribution_core.question.question import Question
 from attribution_core.reading.arguments import as_copies, at_least
-from attribution_core.reading.masks import as_groups
 from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
 
 ALPHA = 0.01
@@ -104,7 +103,7 @@ class LimeBase(PerturbationAttribution):
 
 
 @final
-class Lime(PerturbationAttribution):
+class Lime(OfCoalitions):
     """How a sparse linear model, fitted to what the model says of changed copies of the input, weighs each feature."""
 
     citation = "ribeiro2016"
@@ -142,22 +141,17 @@ class Lime(PerturbationAttribution):
         """Coefficients, shaped as in FeatureAblation, or (B, features) where `return_input_shape` is false."""
         count = at_least("n_samples", n_samples, 1)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
         model = self.interpretable_model
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+        def values(game: Game) -> list[Tensor]:
             if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
-                draws = Draws(seed, xs[0].device)
-                values = self._nonzero([lime(part, count, model, draws) for part in game.each()])
-            else:
-                draws = Draws(seed, torch.device("cpu"))
-                with seeded(seed, xs):
-                    values = self._own_way(game, count, draws, request.single)
-            return Explained(spread(game, values) if return_input_shape else (by_feature(game, values),))
+                draws = Draws(seed, game.inputs[0].device)
+                return self._nonzero([lime(part, count, model, draws) for part in game.each()])
+            draws = Draws(seed, torch.device("cpu"))
+            with seeded(seed, game.inputs):
+                return self._own_way(game, count, draws, request.single)
 
-        pack = None if return_input_shape else alone
-        return self._answer(request, explain, pack=pack, show_progress=show_progress)
+        return self._play(request, values, feature_mask, perturbations_per_eval, show_progress, return_input_shape)
 
     def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
         """The coefficients; where the default penalty left none though the scores differ, it is taken relative to

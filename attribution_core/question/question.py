@@ -262,6 +262,8 @@ def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[An
         several = copies > 1 and leaf.dim() > 0 and leaf.shape[0] == batch
         return leaf.repeat(copies, *[1] * (leaf.dim() - 1)) if several else leaf.clone()
 
+    if not values:
+        return ()
     flat = all(isinstance(value, Tensor) for value in values)  # tree_map takes longer than a small model
     return tuple([one(value) for value in values]) if flat else tree_map(one, values)
 

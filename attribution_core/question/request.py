@@ -71,9 +71,10 @@ def read(
     Raises AttributionError before the model runs.
     """
     modules = submodules(model)
-    names = tuple(inputs) if isinstance(inputs, Mapping) else ()
+    single = isinstance(inputs, Tensor)
+    names, given = (tuple(inputs), tuple(inputs.values())) if isinstance(inputs, Mapping) else ((), inputs)
     device, forward, further = as_forward(model, modules, names, extra)
-    tensors = as_inputs(tuple(inputs.values()) if isinstance(inputs, Mapping) else inputs, differentiable, device)
+    tensors = as_inputs(given, differentiable, device)
     ids = differentiable and not all(map(Tensor.is_floating_point, tensors))
     bases = () if isinstance(baselines, NoBaselines) else as_each_baseline(baselines, inputs, names, tensors, ids)
     return Request(
@@ -82,7 +83,7 @@ def read(
         tensors,
         ids,
         names,
-        isinstance(inputs, Tensor),
+        single,
         as_targets(target, targets, len(tensors[0]), model),
         targets is not None,
         bases,
