@@ -47,3 +47,9 @@ Selector = int | tuple[int | slice, ...] | Callable[..., Tensor]
 
 LayerValues = Tensor | Any
 """Shaped like a layer's values: a tensor; a tuple where it passes on several; for a list of layers a list of those."""
+
+Model = Callable[..., object]
+"""A module, or any function of the inputs."""
+
+GradKwargs = Mapping[str, Any] | None
+"""Further options of torch.autograd.grad."""

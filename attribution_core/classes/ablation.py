@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, final
 
 from torch import Tensor
@@ -24,7 +23,7 @@ from attribution_core.methods.permutation import Permute, permutation
 from attribution_core.question.question import Question
 from attribution_core.reading.arguments import as_baselines, as_copies
 from attribution_core.reading.masks import as_groups, as_windows
-from attribution_core.types import Baseline, Baselines, Inputs, Mask, Selector, TargetLike, Tensors
+from attribution_core.types import Baseline, Baselines, Inputs, Mask, Model, Selector, TargetLike, Tensors
 
 Window = tuple[int, ...] | tuple[tuple[int, ...], ...]
 Strides = int | tuple[int, ...] | tuple[int | tuple[int, ...], ...] | None
@@ -43,13 +42,13 @@ class FeatureAblation(PerturbationAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
         *,
         targets: Targets | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Attributions:
         """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
         refuse_unknown("FeatureAblation", kwargs)
@@ -77,7 +76,7 @@ class Occlusion(PerturbationAttribution):
         strides: Strides | dict[str, int | tuple[int, ...]] = None,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
         *,
@@ -102,7 +101,7 @@ class FeaturePermutation(PerturbationAttribution):
     citation = "fisher2019"
     _multiplies = True
 
-    def __init__(self, forward_func: Callable[..., Any], perm_func: Permute | None = None) -> None:
+    def __init__(self, forward_func: Model, perm_func: Permute | None = None) -> None:
         super().__init__(forward_func)
         self.perm_func = perm_func
 
@@ -111,14 +110,14 @@ class FeaturePermutation(PerturbationAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
         *,
         seed: int | None = None,
         targets: Targets | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Attributions:
         """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
         refuse_unknown("FeaturePermutation", kwargs)
@@ -151,7 +150,7 @@ class NeuronFeatureAblation(NeuronAttribution, PerturbationAttribution):
         inputs: Inputs,
         neuron_selector: Selector,
         baselines: Baselines = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         attribute_to_neuron_input: bool = False,
         perturbations_per_eval: int = 1,
@@ -180,7 +179,7 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
         inputs: Inputs,
         layer_baselines: Baseline | list[Baseline] = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
         attribute_to_layer_input: bool = False,
         perturbations_per_eval: int = 1,
@@ -215,7 +214,7 @@ class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
         perturbations_per_eval: int = 1,
         *,

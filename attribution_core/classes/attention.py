@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast, final
+from typing import ClassVar, cast, final
 
 from torch import Tensor
 
@@ -23,7 +23,7 @@ class AttentionRollout(Attribution):
     differentiates: ClassVar[bool] = False
     of_inputs: ClassVar[bool] = False
 
-    def attribute(self, inputs: Inputs, additional_forward_args: Any = None, token: int | None = 0) -> Tensor:
+    def attribute(self, inputs: Inputs, additional_forward_args: object = None, token: int | None = 0) -> Tensor:
         """(B, tokens), rows summing to 1; for images (B, 1, h, w) over the patches, without the class token."""
         request = self._read(inputs, extra=additional_forward_args)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
@@ -25,7 +25,7 @@ from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
 from attribution_core.reading.arguments import all_owned, as_baseline, as_grad_kwargs, is_ids, owned
 from attribution_core.reading.help import documented
-from attribution_core.types import Baselines, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Model, TargetLike, Tensors
 from attribution_core.types import Inputs as InputsLike
 
 INPUTS = Inputs()
@@ -66,7 +66,7 @@ class Attribution(ABC):
     def __init_subclass__(cls) -> None:
         documented(cls)
 
-    def __init__(self, forward_func: Callable[..., Any]) -> None:
+    def __init__(self, forward_func: Model) -> None:
         if not callable(forward_func):
             raise AttributionError(f"{type(self).__name__}: {type(forward_func).__name__} is not callable.")
         self.forward_func = forward_func
@@ -90,7 +90,7 @@ class Attribution(ABC):
         inputs: InputsLike,
         target: TargetLike | Target = None,
         targets: Sequence[TargetLike | Target] | None = None,
-        extra: Any = None,
+        extra: object = None,
         baselines: Baselines | NoBaselines = NONE,
     ) -> Request:
         return read(self.forward_func, inputs, target, targets, extra, baselines, self.differentiates)
@@ -102,7 +102,7 @@ class Attribution(ABC):
         *,
         site: Site = INPUTS,
         pack: Pack | None = None,
-        grad_kwargs: Mapping[str, Any] | None = None,
+        grad_kwargs: GradKwargs = None,
         show_progress: bool = False,
     ) -> Attributions:
         """What the method says of each target, in the caller's form."""
@@ -143,7 +143,7 @@ class Attribution(ABC):
         baselines: tuple[Any, ...],
         method: Method,
         site: Site = INPUTS,
-        options: Mapping[str, Any] | None = None,
+        options: GradKwargs = None,
     ) -> Explained:
         """Ask the method in an undisturbed run; token ids that a gradient is asked of become their embeddings."""
         options = options or {}
@@ -227,7 +227,7 @@ class GradientAttribution(Attribution):
         start_point: Baselines,
         end_point: Tensor | Tensors,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
     ) -> Tensor:
         """Sum of an example's attributions − (score at end_point − score at start_point), shape (B,)."""
         request = self._read(end_point, target, None, additional_forward_args, start_point)

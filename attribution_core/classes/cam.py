@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attribution_core.classes.base import Explained, GradientAttribution, Method, PerturbationAttribution
-from attribution_core.classes.layer import GradKwargs, LayerAttribution, LayerLike, as_layer, check_devices
+from attribution_core.classes.layer import LayerAttribution, LayerLike, as_layer, check_devices
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute, layer_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, layer_cam, score_cam, spread_over
@@ -18,7 +18,7 @@ from attribution_core.methods.gradient import gradients, with_guided
 from attribution_core.question.question import Gradients, Question
 from attribution_core.reading.arguments import as_copies
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.types import Baselines, Inputs, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Inputs, Model, TargetLike, Tensors
 
 Map = Callable[[Tensor, Tensor], Tensor]
 """From a layer's maps and their gradients, both (B, C, …), to a class activation map (B, 1, …)."""
@@ -56,7 +56,7 @@ class LayerGradCam(GradientCam):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_layer_input: bool = False,
         relu_attributions: bool = False,
         attr_dim_summation: bool = True,
@@ -84,7 +84,7 @@ class PositiveCam(GradientCam):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_layer_input: bool = False,
         *,
         targets: Targets | None = None,
@@ -122,7 +122,7 @@ class LayerScoreCam(LayerAttribution, PerturbationAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_layer_input: bool = False,
         perturbations_per_eval: int = 1,
         *,
@@ -150,9 +150,7 @@ class GuidedGradCam(GradientAttribution):
 
     citation = "selvaraju2017"
 
-    def __init__(
-        self, model: nn.Module | Callable[..., Any], layer: LayerLike, device_ids: list[int] | None = None
-    ) -> None:
+    def __init__(self, model: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(model)
         check_devices(device_ids)
         self.model = model
@@ -164,7 +162,7 @@ class GuidedGradCam(GradientAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         interpolate_mode: str = "nearest",
         attribute_to_layer_input: bool = False,
         *,

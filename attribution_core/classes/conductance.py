@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, final
+from typing import final
 
 from attribution_core.classes.base import Explained, GradientAttribution
-from attribution_core.classes.layer import GradKwargs, LayerAttribution
+from attribution_core.classes.layer import LayerAttribution
 from attribution_core.classes.neuron import MultiplyingNeuron
 from attribution_core.classes.signatures import (
     Attributions,
@@ -21,7 +21,7 @@ from attribution_core.methods.delta import change
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question
 from attribution_core.reading.arguments import as_rows, at_least
-from attribution_core.types import Baselines, Inputs, Selector, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Inputs, Selector, TargetLike, Tensors
 
 
 @final
@@ -38,7 +38,7 @@ class LayerConductance(LayerAttribution, GradientAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,
@@ -74,7 +74,7 @@ class InternalInfluence(LayerAttribution, GradientAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,
@@ -106,7 +106,7 @@ class NeuronConductance(MultiplyingNeuron):
         neuron_selector: Selector,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int = 50,
         method: Quadrature = "riemann_trapezoid",
         internal_batch_size: int | None = None,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import final
 
 import torch
-from torch import nn
 
 from attribution_core.classes.base import Explained, GradientAttribution
 from attribution_core.classes.gradient_shap import of_all_draws
-from attribution_core.classes.layer import GradKwargs, LayerAttribution, LayerLike
+from attribution_core.classes.layer import LayerAttribution, LayerLike
 from attribution_core.classes.neuron import NeuronAttribution
 from attribution_core.classes.signatures import (
     Attributions,
@@ -28,7 +27,7 @@ from attribution_core.question.question import Question
 from attribution_core.reading.arguments import baselines_for
 from attribution_core.reading.distribution import as_distribution
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.types import Baselines, Distribution, Inputs, Selector, TargetLike, Tensors
+from attribution_core.types import Baselines, Distribution, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 Combine = Callable[[Tensors, Tensors, Tensors], Tensors]
 """From multipliers (targets, B, …), values and baselines (B, …) to attributions (targets, B, …)."""
@@ -69,9 +68,7 @@ class DeepLift(GradientAttribution):
     citation = "shrikumar2017"
     complete = True
 
-    def __init__(
-        self, model: nn.Module | Callable[..., Any], multiply_by_inputs: bool = True, eps: float = 1e-10
-    ) -> None:
+    def __init__(self, model: Model, multiply_by_inputs: bool = True, eps: float = 1e-10) -> None:
         super().__init__(model)
         if not eps >= 0:
             raise AttributionError(f"DeepLift(eps={eps!r}): expected a number ≥ 0.")
@@ -85,7 +82,7 @@ class DeepLift(GradientAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         custom_attribution_func: Custom = None,
         *,
@@ -113,7 +110,7 @@ class DeepLiftShap(GradientAttribution):
     citation = "lundberg2017"
     complete = True
 
-    def __init__(self, model: nn.Module | Callable[..., Any], multiply_by_inputs: bool = True) -> None:
+    def __init__(self, model: Model, multiply_by_inputs: bool = True) -> None:
         super().__init__(model)
         self.model = model
         self._multiplies = multiply_by_inputs
@@ -124,7 +121,7 @@ class DeepLiftShap(GradientAttribution):
         inputs: Inputs,
         baselines: Distribution,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         custom_attribution_func: Custom = None,
         *,
@@ -153,7 +150,7 @@ class LayerOfModel(LayerAttribution, GradientAttribution):
 
     def __init__(
         self,
-        model: nn.Module | Callable[..., Any],
+        model: Model,
         layer: LayerLike | Sequence[LayerLike],
         multiply_by_inputs: bool = True,
     ) -> None:
@@ -174,7 +171,7 @@ class LayerDeepLift(LayerOfModel):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         attribute_to_layer_input: bool = False,
         custom_attribution_func: Custom = None,
@@ -216,7 +213,7 @@ class LayerDeepLiftShap(LayerOfModel):
         inputs: Inputs,
         baselines: Distribution,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         attribute_to_layer_input: bool = False,
         custom_attribution_func: Custom = None,
@@ -247,9 +244,7 @@ class NeuronOfModel(NeuronAttribution, GradientAttribution):
 
     citation = "shrikumar2017"
 
-    def __init__(
-        self, model: nn.Module | Callable[..., Any], layer: LayerLike, multiply_by_inputs: bool = True
-    ) -> None:
+    def __init__(self, model: Model, layer: LayerLike, multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
         self.model = model
         self._multiplies = multiply_by_inputs
@@ -265,7 +260,7 @@ class NeuronDeepLift(NeuronOfModel):
         inputs: Inputs,
         neuron_selector: Selector,
         baselines: Baselines = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_neuron_input: bool = False,
         custom_attribution_func: Custom = None,
     ) -> Attributions:
@@ -293,7 +288,7 @@ class NeuronDeepLiftShap(NeuronOfModel):
         inputs: Inputs,
         neuron_selector: Selector,
         baselines: Distribution,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_neuron_input: bool = False,
         custom_attribution_func: Custom = None,
     ) -> Attributions:

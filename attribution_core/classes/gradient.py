@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, final
+from typing import final
 
-from torch import nn
 from torch.autograd.graph import save_on_cpu
 
 from attribution_core.classes.base import Explained, GradientAttribution
-from attribution_core.classes.layer import GradKwargs, LayerAttribution, LayerLike, MultiplyingLayer
+from attribution_core.classes.layer import LayerAttribution, LayerLike, MultiplyingLayer
 from attribution_core.classes.neuron import NeuronAttribution
 from attribution_core.classes.signatures import (
     Attributions,
@@ -25,7 +24,7 @@ from attribution_core.question.question import Question
 from attribution_core.rules import deconvolution, guided
 from attribution_core.rules.intercept import Interception, refuse_compiled
 from attribution_core.rules.relu import Signals
-from attribution_core.types import Inputs, Selector, TargetLike, Tensors
+from attribution_core.types import GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 Rule = Callable[[], Interception[Signals]]
 
@@ -42,7 +41,7 @@ class Saliency(GradientAttribution):
         inputs: Inputs,
         target: TargetLike = None,
         abs: bool = True,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         *,
         targets: Targets | None = None,
     ) -> Attributions:
@@ -63,7 +62,7 @@ class InputXGradient(GradientAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         *,
         targets: Targets | None = None,
     ) -> Attributions:
@@ -77,7 +76,7 @@ class UnderRule(GradientAttribution):
 
     rule: Rule
 
-    def __init__(self, model: nn.Module | Callable[..., Any]) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.model = model
 
@@ -86,7 +85,7 @@ class UnderRule(GradientAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         *,
         targets: Targets | None = None,
     ) -> Attributions:
@@ -128,7 +127,7 @@ class NeuronGradient(NeuronAttribution, GradientAttribution):
         self,
         inputs: Inputs,
         neuron_selector: Selector,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_neuron_input: bool = False,
     ) -> Attributions:
         """d neuron / d input; shapes of the inputs."""
@@ -142,9 +141,7 @@ class NeuronUnderRule(NeuronAttribution, GradientAttribution):
 
     rule: Rule
 
-    def __init__(
-        self, model: nn.Module | Callable[..., Any], layer: LayerLike, device_ids: list[int] | None = None
-    ) -> None:
+    def __init__(self, model: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(model, layer, device_ids)
         self.model = model
 
@@ -153,7 +150,7 @@ class NeuronUnderRule(NeuronAttribution, GradientAttribution):
         self,
         inputs: Inputs,
         neuron_selector: Selector,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_neuron_input: bool = False,
     ) -> Attributions:
         """The neuron's gradient under the rule; shapes of the inputs."""
@@ -188,7 +185,7 @@ class LayerActivation(LayerAttribution):
 
     @layer_attribute
     def attribute(
-        self, inputs: Inputs, additional_forward_args: Any = None, attribute_to_layer_input: bool = False
+        self, inputs: Inputs, additional_forward_args: object = None, attribute_to_layer_input: bool = False
     ) -> Attributions:
         """The layer's values."""
         request = self._read(inputs, extra=additional_forward_args)
@@ -208,7 +205,7 @@ class LayerGradientXActivation(MultiplyingLayer):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         layer: LayerLike | Sequence[LayerLike],
         device_ids: list[int] | None = None,
         multiply_by_inputs: bool = True,
@@ -222,7 +219,7 @@ class LayerGradientXActivation(MultiplyingLayer):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_layer_input: bool = False,
         grad_kwargs: GradKwargs = None,
         *,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Mapping
+from typing import final
 
 from attribution_core.classes.base import Explained, GradientAttribution
 from attribution_core.classes.base import Method as Explain
@@ -22,7 +22,7 @@ from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.reading.arguments import at_least, baselines_for
 from attribution_core.reading.distribution import as_deviations, as_distribution
-from attribution_core.types import Distribution, Inputs, Selector, TargetLike, Tensors
+from attribution_core.types import Distribution, Inputs, Model, Selector, TargetLike, Tensors
 
 Deviations = float | tuple[float, ...] | Mapping[str, float]
 
@@ -64,7 +64,7 @@ class GradientShap(GradientAttribution):
     citation = "erion2021"
     complete = True
 
-    def __init__(self, forward_func: Callable[..., Any], multiply_by_inputs: bool = True) -> None:
+    def __init__(self, forward_func: Model, multiply_by_inputs: bool = True) -> None:
         super().__init__(forward_func)
         self._multiplies = multiply_by_inputs
 
@@ -76,7 +76,7 @@ class GradientShap(GradientAttribution):
         n_samples: int = 5,
         stdevs: Deviations = 0.0,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         *,
         seed: int | None = None,
@@ -105,7 +105,7 @@ class LayerGradientShap(MultiplyingLayer):
         n_samples: int = 5,
         stdevs: Deviations = 0.0,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         attribute_to_layer_input: bool = False,
         *,
@@ -134,7 +134,7 @@ class NeuronGradientShap(MultiplyingNeuron):
         baselines: Distribution,
         n_samples: int = 5,
         stdevs: Deviations = 0.0,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         attribute_to_neuron_input: bool = False,
         *,
         seed: int | None = None,

@@ -7,7 +7,7 @@ layer passes on several.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -22,12 +22,10 @@ from attribution_core.methods.delta import total
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.question.site import Layer, Layers
-from attribution_core.types import LayerValues, Tensors
+from attribution_core.types import GradKwargs, LayerValues, Model, Tensors
 
 LayerLike = nn.Module | Layer
 """A module, or Layer(module, call=…) for one that runs several times in one pass."""
-
-GradKwargs = Mapping[str, Any] | None
 
 
 class LayerAttribution(Attribution):
@@ -37,7 +35,7 @@ class LayerAttribution(Attribution):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         layer: LayerLike | Sequence[LayerLike],
         device_ids: list[int] | None = None,
     ) -> None:
@@ -101,7 +99,7 @@ class MultiplyingLayer(LayerAttribution, GradientAttribution):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         layer: LayerLike | Sequence[LayerLike],
         device_ids: list[int] | None = None,
         multiply_by_inputs: bool = True,

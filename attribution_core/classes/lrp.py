@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import final
 
 from torch import Tensor, nn
 
@@ -57,7 +57,7 @@ class LRP(Relevance):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         verbose: bool = False,
         *,
@@ -91,7 +91,7 @@ class LayerLRP(Relevance, LayerAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         return_convergence_delta: bool = False,
         attribute_to_layer_input: bool = False,
         verbose: bool = False,

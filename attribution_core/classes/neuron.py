@@ -6,13 +6,12 @@ select is added up), or a function of the layer's values that returns one number
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from attribution_core.classes.base import Attribution, GradientAttribution
 from attribution_core.classes.layer import LayerLike, as_layer, check_devices
 from attribution_core.question.target import Neuron
-from attribution_core.types import Selector
+from attribution_core.types import Model, Selector
 
 
 class NeuronAttribution(Attribution):
@@ -20,7 +19,7 @@ class NeuronAttribution(Attribution):
 
     shares_targets: ClassVar[bool] = False
 
-    def __init__(self, forward_func: Callable[..., Any], layer: LayerLike, device_ids: list[int] | None = None) -> None:
+    def __init__(self, forward_func: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(forward_func)
         check_devices(device_ids)
         self.layer = layer
@@ -37,7 +36,7 @@ class MultiplyingNeuron(NeuronAttribution, GradientAttribution):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         layer: LayerLike,
         device_ids: list[int] | None = None,
         multiply_by_inputs: bool = True,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, final
+from typing import Literal, final
 
 from attribution_core.classes.base import Explained, GradientAttribution
-from attribution_core.classes.layer import GradKwargs, MultiplyingLayer, each_layer, for_each_example
+from attribution_core.classes.layer import MultiplyingLayer, each_layer, for_each_example
 from attribution_core.classes.neuron import MultiplyingNeuron
 from attribution_core.classes.signatures import (
     Attributions,
@@ -21,7 +20,7 @@ from attribution_core.methods.path import to_tolerance
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question
 from attribution_core.reading.arguments import as_rows, as_tolerance, at_least
-from attribution_core.types import Baselines, Inputs, Selector, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 
 @final
@@ -31,7 +30,7 @@ class IntegratedGradients(GradientAttribution):
     citation = "sundararajan2017"
     complete = True
 
-    def __init__(self, forward_func: Callable[..., Any], multiply_by_inputs: bool = True) -> None:
+    def __init__(self, forward_func: Model, multiply_by_inputs: bool = True) -> None:
         super().__init__(forward_func)
         self._multiplies = multiply_by_inputs
 
@@ -41,7 +40,7 @@ class IntegratedGradients(GradientAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int | Literal["auto"] = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,
@@ -82,7 +81,7 @@ class NeuronIntegratedGradients(MultiplyingNeuron):
         inputs: Inputs,
         neuron_selector: Selector,
         baselines: Baselines = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,
@@ -113,7 +112,7 @@ class LayerIntegratedGradients(MultiplyingLayer):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_steps: int = 50,
         method: Quadrature = "gausslegendre",
         internal_batch_size: int | None = None,

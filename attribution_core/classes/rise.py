@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 from attribution_core.classes.base import Explained, PerturbationAttribution
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
@@ -26,7 +26,7 @@ class RISE(PerturbationAttribution):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_masks: int = 1000,
         grid_size: int = 7,
         probability: float = 0.5,

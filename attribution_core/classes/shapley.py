@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ class ShapleyValues(OfCoalitions):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
@@ -87,7 +87,7 @@ class ShapleyValueSampling(OfCoalitions):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         n_samples: int = 25,
         perturbations_per_eval: int = 1,
@@ -132,7 +132,7 @@ class KernelShap(OfCoalitions):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         n_samples: int = 25,
         perturbations_per_eval: int = 1,

@@ -31,7 +31,7 @@ from attribution_core.methods.surrogate import (
 )
 from attribution_core.question.question import Question
 from attribution_core.reading.arguments import as_copies, at_least
-from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
+from attribution_core.types import Baselines, Inputs, Mask, Model, TargetLike, Tensors
 
 ALPHA = 0.01
 """The penalty of Lime's default model."""
@@ -47,7 +47,7 @@ class LimeBase(PerturbationAttribution):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         interpretable_model: InterpretableModel,
         similarity_func: Likeness,
         perturb_func: Callable[..., Any],
@@ -78,14 +78,14 @@ class LimeBase(PerturbationAttribution):
         self,
         inputs: Inputs,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         n_samples: int = 50,
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
         *,
         seed: int | None = None,
         targets: Targets | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Attributions:
         """What the interpretable model says of itself, for one example or a batch with one score; further keywords go
         to all functions given to the constructor."""
@@ -111,7 +111,7 @@ class Lime(OfCoalitions):
 
     def __init__(
         self,
-        forward_func: Callable[..., Any],
+        forward_func: Model,
         interpretable_model: InterpretableModel | None = None,
         similarity_func: Likeness | None = None,
         perturb_func: Callable[..., Any] | None = None,
@@ -128,7 +128,7 @@ class Lime(OfCoalitions):
         inputs: Inputs,
         baselines: Baselines = None,
         target: TargetLike = None,
-        additional_forward_args: Any = None,
+        additional_forward_args: object = None,
         feature_mask: Mask = None,
         n_samples: int = 25,
         perturbations_per_eval: int = 1,

@@ -15,7 +15,7 @@ from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluation.observe import checkpoint, counting_backward, counting_forward, max_batch
 from attribution_core.question.site import Inputs, Layer, Layers, Site
 from attribution_core.question.target import Output, Target
-from attribution_core.types import Tensors
+from attribution_core.types import Model, Tensors
 
 
 class Gradients(NamedTuple):
@@ -47,10 +47,10 @@ class Question:
     score depended on it.
     """
 
-    forward: Callable[..., Any]
+    forward: Model
     targets: tuple[Target, ...] = (Output(),)
     site: Site = field(default_factory=Inputs)
-    extra: tuple[Any, ...] = ()
+    extra: tuple[object, ...] = ()
     copies: int = 1
     disposable: bool = False
     whole: bool = True

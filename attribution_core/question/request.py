@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from attribution_core.question.target import Target
 from attribution_core.question.target_forms import as_targets
 from attribution_core.reading.arguments import as_each_baseline, as_inputs, in_order
 from attribution_core.reading.forward import as_forward
-from attribution_core.types import Baselines, Inputs, TargetLike, Tensors
+from attribution_core.types import Baselines, Inputs, Model, TargetLike, Tensors
 
 
 class NoBaselines:
@@ -30,7 +30,7 @@ class Request:
     has none. For floating point inputs the entries are tensors of the inputs' shapes.
     """
 
-    forward: Callable[..., Any]
+    forward: Model
     modules: list[nn.Module]
     inputs: Tensors
     ids: bool
@@ -39,7 +39,7 @@ class Request:
     targets: tuple[Target, ...]
     several: bool
     baselines: tuple[tuple[Any, ...], ...]
-    extra: tuple[Any, ...]
+    extra: tuple[object, ...]
 
     @property
     def batch(self) -> int:
@@ -58,11 +58,11 @@ class Request:
 
 
 def read(
-    model: Callable[..., Any],
+    model: Model,
     inputs: Inputs,
     target: TargetLike | Target,
     targets: Sequence[TargetLike | Target] | None,
-    extra: Any,
+    extra: object,
     baselines: Baselines | NoBaselines,
     differentiable: bool,
 ) -> Request:

@@ -6,7 +6,6 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ class Target(ABC):
     """Turns a run of the model into one score per row."""
 
     @abstractmethod
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Run the model once over `copies` stacked batches and return the scores of all rows, shape (rows,)."""
 
     def examples(self, start: int, stop: int) -> Target:  # noqa: ARG002 - most targets are the same for all
@@ -40,7 +39,7 @@ class Output(Target):
     index: tuple[tuple[int, ...], ...] | None = None
     batches: int = 1
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Select the element of each row; an output that is one number stays one number."""
         outputs, copies = as_tensor(run()), copies * self.batches
         rows = outputs.shape[0] if outputs.dim() else 1
@@ -86,7 +85,7 @@ class Score(Target):
     function: Callable[..., Tensor]
     batches: int = 1
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Apply the function to each stacked batch by itself, so that it may rely on the order of the examples."""
         outputs = run()
         parts = [self._one(part) for part in _batches(outputs, copies * self.batches)]
@@ -96,7 +95,7 @@ class Score(Target):
         """The function of each of the stacked batches."""
         return replace(self, batches=self.batches * copies)
 
-    def _one(self, outputs: Any) -> Tensor:
+    def _one(self, outputs: object) -> Tensor:
         scores = self.function(outputs)
         if not isinstance(scores, Tensor) or scores.dim() > 2 or (scores.dim() == 2 and scores.shape[1] != 1):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
@@ -108,7 +107,7 @@ class Score(Target):
 class Predicted(Target):
     """The class with the highest score, as a number: what "pred" stands for on the original inputs."""
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """The index of the largest output of each row."""
         outputs = as_tensor(run())
         if outputs.dim() != 2:
@@ -136,7 +135,7 @@ class Neuron(Target):
                 "Or a function of the layer's values that returns one number per example.",
             )
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Run the model and read the neuron of every row; a slice of neurons, or of calls, is summed."""
         with Tap(self.layer, self.of_input, self.call) as tap:
             run()
@@ -154,13 +153,12 @@ class Neuron(Target):
         inside = all(isinstance(i, slice) or i < n for i, n in zip(index, sizes, strict=False))
         if len(values) > 1 or len(index) != len(sizes) or not inside:
             raise self._not_there(values)
-        every: list[Any] = [slice(None), *index]
-        found = value[tuple(every)]
+        found = value[(slice(None), *index)]
         return found if found.dim() == 1 else found.reshape(len(found), -1).sum(1)
 
     def _not_there(self, values: tuple[Tensor, ...]) -> AttributionError:
         shapes = [tuple(value.shape) for value in values]
-        last: Any = tuple(n - 1 for n in shapes[0][1:])
+        last = tuple(n - 1 for n in shapes[0][1:])
         examples = [] if len(values) > 1 else [f"{last[0] if len(last) == 1 else last}"]
         examples += ["a function of the layer's values, returning one number per example"]
         return AttributionError(
@@ -170,7 +168,7 @@ class Neuron(Target):
         )
 
 
-def as_tensor(outputs: Any) -> Tensor:
+def as_tensor(outputs: object) -> Tensor:
     """The tensor that an index selects from: the output itself, or of several named ones the logits or the only one."""
     if isinstance(outputs, Tensor):
         return outputs
@@ -187,7 +185,7 @@ def as_tensor(outputs: Any) -> Tensor:
     )
 
 
-def _named(outputs: Any) -> dict[Any, Tensor]:
+def _named(outputs: object) -> dict[object, Tensor]:
     if isinstance(outputs, (tuple, list)):
         return {place: value for place, value in enumerate(outputs) if isinstance(value, Tensor)}
     if not isinstance(outputs, Mapping):
@@ -195,25 +193,26 @@ def _named(outputs: Any) -> dict[Any, Tensor]:
     return {name: value for name, value in outputs.items() if isinstance(value, Tensor)}
 
 
-def _listed(named: dict[Any, Tensor]) -> str:
+def _listed(named: dict[object, Tensor]) -> str:
     return ", ".join(f"{name} {tuple(value.shape)}" for name, value in named.items())
 
 
-def _batches(outputs: Any, copies: int) -> list[Any]:
+def _batches(outputs: object, copies: int) -> list[object]:
     """What the model would have returned for each of the stacked batches."""
     leaves, form = tree_flatten(outputs)
     rows = {len(leaf) for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()}
     if copies == 1 or not rows or max(rows) % copies:
         return [outputs]
 
-    def part(leaf: Any, copy: int) -> Any:
-        grows = isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == max(rows)
-        return leaf.chunk(copies)[copy] if grows else leaf
+    def part(leaf: object, copy: int) -> object:
+        if isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == max(rows):
+            return leaf.chunk(copies)[copy]
+        return leaf
 
     return [tree_unflatten([part(leaf, copy) for leaf in leaves], form) for copy in range(copies)]
 
 
-def wrong_target(what: str, outputs: Any, copies: int = 1) -> AttributionError:
+def wrong_target(what: str, outputs: object, copies: int = 1) -> AttributionError:
     """Say what the output of one batch looks like, and three targets that would work."""
     if not isinstance(outputs, Tensor):
         shapes = _listed(_named(outputs))

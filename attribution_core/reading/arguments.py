@@ -126,7 +126,7 @@ def as_grad_kwargs(options: Mapping[str, Any] | None) -> dict[str, Any]:
     return given
 
 
-def as_extra(extra: Any) -> tuple[Any, ...]:
+def as_extra(extra: object) -> tuple[object, ...]:
     """Additional forward arguments as a tuple."""
     if extra is None:
         return ()
