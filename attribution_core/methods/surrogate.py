@@ -146,7 +146,7 @@ def surrogate(
         each, features, weights = zip(*chosen, strict=True)
         columns = zip(*((p,) if isinstance(p, Tensor) else p for p in each), strict=True)
         points = tuple(torch.cat(column) for column in columns)
-        scores = plain_scores(question.repeated(len(chosen), disposable=True), points)
+        scores = plain_scores(question.repeated(len(chosen), disposable=True), points)[:, 0]
         return torch.cat(features), scores.to(accumulator(scores.dtype)), torch.cat(weights)
 
     parts = list(in_chunks(samples, part, len(inputs[0]), rows_that_fit(inputs, rows)))

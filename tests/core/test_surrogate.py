@@ -264,3 +264,18 @@ def test_own_functions_that_work_in_place_change_no_input() -> None:
     x = torch.ones(1, 3)
     LimeBase(lambda x: x.sum(1), Ridge(), weigh, perturb, False, None, flatten).attribute(x, n_samples=4)
     assert torch.equal(x, torch.ones(1, 3))
+
+
+def test_a_model_of_ones_own_gets_one_score_for_each_sample() -> None:
+    """As scikit-learn's models take them: (samples,), not (samples, 1)."""
+    shapes = []
+
+    class Noted:
+        def fit(self, train_data: Any) -> None:
+            shapes.extend([[tuple(part.shape) for part in batch] for batch in train_data])
+
+        def representation(self) -> Tensor:
+            return torch.zeros(3)
+
+    Lime(nn.Linear(3, 2), Noted()).attribute(torch.rand(1, 3), target=1, n_samples=7)
+    assert shapes == [[(7, 3), (7,), (7,)]]
