@@ -86,15 +86,16 @@ class Question:
         return columns
 
     def _asked(self, inputs: Tensors) -> list[Tensor]:
+        model = self._prepared(inputs)
         if len(self.targets) == 1:
-            return [self.targets[0].scores(lambda: self._run(inputs), self.copies)]
+            return [self.targets[0].scores(model, self.copies)]
         columns: dict[int, Tensor] = {}
         outputs: list[Any] = []
 
         def run(place: int) -> Any:
             """Any target may look into the model while it runs: the last runs it, inside of all others."""
             if place == len(self.targets):
-                outputs.append(self._run(inputs))
+                outputs.append(model())
             else:
                 columns[place] = self.targets[place].scores(lambda: run(place + 1), self.copies)
             return outputs[0]
@@ -102,12 +103,19 @@ class Question:
         run(0)
         return [columns[place] for place in range(len(self.targets))]
 
-    def _run(self, inputs: Tensors) -> Any:
-        checkpoint()
-        counting_forward(inputs[0].shape[0])
+    def _prepared(self, inputs: Tensors) -> Callable[[], Any]:
+        """A run of the model, on copies that are made before any rule or layer is looked at."""
+        rows = inputs[0].shape[0]
         kept = self.disposable and not any(x.requires_grad for x in inputs)  # a leaf cannot be changed in place
         given = inputs if kept else copied(inputs)
-        return self.forward(*given, *copied(self.extra, inputs[0].shape[0] // self.copies, self.copies))
+        further = copied(self.extra, rows // self.copies, self.copies) if self.extra else ()
+
+        def run() -> Any:
+            checkpoint()
+            counting_forward(rows)
+            return self.forward(*given, *further)
+
+        return run
 
     def values(self, inputs: Tensors) -> Tensors:
         """The tensors at the site, whatever the target."""
@@ -117,7 +125,7 @@ class Question:
         if parts:
             return _rows([question.values(part) for question, part in parts])
         with torch.no_grad(), self.site.recorded(inputs) as values:
-            self._run(inputs)
+            self._prepared(inputs)()
         return tuple(value.detach() for value in values())
 
     def read(self, inputs: Tensors) -> Reading:

@@ -42,11 +42,12 @@ class Output(Target):
     def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Select the element of each row; an output that is one number stays one number."""
         outputs, copies = as_tensor(run()), copies * self.batches
-        rows = outputs.shape[0] if outputs.dim() else 1
-        chosen = self._chosen(outputs, copies)
-        if chosen.numel() != rows:
-            raise wrong_target(f"{self} leaves {chosen.numel() // max(1, rows)} numbers per example", outputs, copies)
-        return chosen if chosen.dim() == 1 else chosen.reshape(rows)
+        shape = outputs.shape  # asked once: where a rule is applied, it sees every such question
+        rows, chosen = shape[0] if shape else 1, self._chosen(outputs, shape, copies)
+        left = chosen.shape
+        if left.numel() != rows:
+            raise wrong_target(f"{self} leaves {left.numel() // max(1, rows)} numbers per example", outputs, copies)
+        return chosen if len(left) == 1 else chosen.reshape(rows)
 
     def examples(self, start: int, stop: int) -> Target:
         """The rows of these examples, if each has its own."""
@@ -56,19 +57,19 @@ class Output(Target):
         """The same element of each of the stacked batches."""
         return replace(self, batches=self.batches * copies)
 
-    def _chosen(self, outputs: Tensor, copies: int) -> Tensor:
-        if self.index is None or (outputs.dim() == 1 and set(self.index) == {(0,)}):
+    def _chosen(self, outputs: Tensor, shape: torch.Size, copies: int) -> Tensor:
+        if self.index is None or (len(shape) == 1 and set(self.index) == {(0,)}):
             return outputs
-        sizes = outputs.shape[1:]
+        sizes = shape[1:]
         inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
-        if not inside or outputs.shape[0] % len(self.index):
+        if not inside or shape[0] % len(self.index):
             raise wrong_target(f"{self} does not select from it", outputs, copies)
         if len(self.index) == 1:
             for place in self.index[0]:
                 outputs = outputs.select(1, place)
             return outputs
-        columns = torch.tensor(self.index, device=outputs.device).repeat(len(outputs) // len(self.index), 1)
-        return outputs[(torch.arange(len(outputs), device=outputs.device), *columns.unbind(1))]
+        columns = torch.tensor(self.index, device=outputs.device).repeat(shape[0] // len(self.index), 1)
+        return outputs[(torch.arange(shape[0], device=outputs.device), *columns.unbind(1))]
 
     def __str__(self) -> str:
         rows = [row[0] if len(row) == 1 else row for row in self.index or ()]

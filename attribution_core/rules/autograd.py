@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node, saved_tensors_hooks
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from torch.utils.checkpoint import CheckpointFunction
@@ -23,7 +24,6 @@ __all__ = [
     "followed_inside",
     "foreign_nodes",
     "kept",
-    "node_names",
     "nodes_behind",
     "replaced",
     "saving_hooks",
@@ -81,8 +81,8 @@ def tensors_in(value: object) -> list[Tensor]:
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
 
 
-def nodes_behind(scores: Tensor) -> list[Node]:
-    """Everything that autograd would pass through in a backward pass."""
+def nodes_behind(scores: Tensor) -> Counter[type[Node]]:
+    """How often each kind of node is met by a backward pass."""
     seen: dict[Node, None] = {}
     rest: list[Node | None] = [scores.grad_fn]
     while rest:
@@ -90,19 +90,19 @@ def nodes_behind(scores: Tensor) -> list[Node]:
         if node is not None and node not in seen:
             seen[node] = None
             rest += [following for following, _ in node.next_functions]
-    return list(seen)
+    return Counter([type(node) for node in seen])
 
 
-def foreign_nodes(nodes: Iterable[Node]) -> list[str]:
+def foreign_nodes(kinds: Iterable[type[Node]]) -> list[str]:
     """Autograd functions among them that are not ours: nobody sees what they compute."""
     ours = Replaced._backward_cls
-    foreign = (n for n in nodes if isinstance(n, torch.autograd.function.BackwardCFunction) and type(n) is not ours)
-    return list(dict.fromkeys(type(node).__name__.removesuffix("Backward") for node in foreign))
+    foreign = [kind for kind in kinds if issubclass(kind, BackwardCFunction) and kind is not ours]
+    return [kind.__name__.removesuffix("Backward") for kind in foreign]
 
 
-def unseen_nodes(nodes: Iterable[Node]) -> list[str]:
+def unseen_nodes(kinds: Iterable[type[Node]]) -> list[str]:
     """Activations among them with a backward pass of torch's, although a rule replaces each that it sees."""
-    return [f"{ACTIVATIONS[name]} in another thread" for name in node_names(nodes) if name in ACTIVATIONS]
+    return [f"{ACTIVATIONS[kind.__name__]} in another thread" for kind in kinds if kind.__name__ in ACTIVATIONS]
 
 
 ACTIVATIONS = {
@@ -110,11 +110,6 @@ ACTIVATIONS = {
     for name in ("Elu", "Gelu", "LeakyRelu", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh")
 }
 """Names that torch gives the backward passes of what nets compute between their layers."""
-
-
-def node_names(nodes: Iterable[Node]) -> Counter[str]:
-    """How often each operation is among them, by the name that torch gives its backward pass."""
-    return Counter([node.name() for node in nodes])
 
 
 CHECKPOINT = f"{CheckpointFunction.__name__}Backward"

@@ -13,7 +13,7 @@ from torch.autograd.graph import Node
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn
-from attribution_core.rules.autograd import CHECKPOINT, node_names, nodes_behind
+from attribution_core.rules.autograd import CHECKPOINT, nodes_behind
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.spellings import Function, Spelling
 from attribution_core.types import Tensors
@@ -87,13 +87,13 @@ def _deconvolved(signals: Signals, call: Call) -> object:
 
 def _checked(method: str, signals: Signals, scores: Tensor) -> Tensor:
     """Say so where the scores depend on rectifiers that the rule has not seen."""
-    names = node_names(nodes_behind(scores))
-    relus = names["ReluBackward0"]
-    if CHECKPOINT in names:
+    met = {kind.__name__: times for kind, times in nodes_behind(scores).items()}
+    relus = met.get("ReluBackward0", 0)
+    if CHECKPOINT in met:
         raise AttributionError(f"{method} cannot see into {CHECKPOINT}.", "Use checkpoint(…, use_reentrant=False).")
     if relus > signals.met:
         warn(f"{method} saw {signals.met} of {relus} ReLUs behind the score, none of another thread.")
-    elif not signals.met and (names["MaximumBackward0"] or names["WhereBackward0"]):
+    elif not signals.met and ("MaximumBackward0" in met or "WhereBackward0" in met):
         warn(f"{method} met no ReLU: this is the usual gradient. Rectifiers written by maximum or where are not seen.")
     return scores
 
