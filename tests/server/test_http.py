@@ -1,15 +1,18 @@
 """The contract as others see it: its document, its pages, its errors."""
 
 import json
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import app.web.http
 from app.schema import Selection
 from app.web.openapi import openapi_document
+from app.web.server import THREADS, Server
 
 from .conftest import Make
 
@@ -102,3 +105,15 @@ def test_a_taken_port_is_one_sentence(make: Make) -> None:
     port = int(make().serve().rstrip("/").rsplit(":", 1)[1])
     with pytest.raises(app.InsightsError, match=f"port {port} on 127.0.0.1 is taken"):
         make().serve(port=port)
+
+
+def test_requests_that_wait_for_a_thread_say_nothing_on_the_terminal(
+    make: Make, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(make().app, "127.0.0.1", 0)
+    dispatcher, gate = server._waitress.task_dispatcher, threading.Event()
+    for _ in range(2 * THREADS):
+        dispatcher.add_task(SimpleNamespace(service=lambda: gate.wait(5), cancel=lambda: None))
+    gate.set()
+    server.close()
+    assert (caplog.text, capfd.readouterr().err) == ("", "")

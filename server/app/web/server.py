@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from threading import Thread
@@ -14,6 +15,8 @@ from waitress.wasyncore import close_all
 from app.errors import InsightsError
 
 THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
+QUIET = logging.Logger("attribution-insights http", logging.ERROR)
+"""Requests that wait for a thread are no news: waitress would warn of each on a user's terminal or in a cell."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -40,6 +43,7 @@ class Server:
         self.host = host
         listening = listen(host, port)
         self._waitress = create_server(app, sockets=[listening], threads=THREADS, ident="attribution-insights")
+        self._waitress.task_dispatcher.queue_logger = QUIET
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         shown = f"[{shown}]" if ":" in shown else shown
         self.port = int(listening.getsockname()[1])
