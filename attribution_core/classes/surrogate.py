@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor
@@ -23,6 +22,8 @@ from attribution_core.methods.surrogate import (
     Fitted,
     InterpretableModel,
     Likeness,
+    Perturbation,
+    Sample,
     Sampler,
     Transform,
     exponential_likeness,
@@ -50,7 +51,7 @@ class LimeBase(PerturbationAttribution):
         forward_func: Model,
         interpretable_model: InterpretableModel,
         similarity_func: Likeness,
-        perturb_func: Callable[..., Any],
+        perturb_func: Perturbation,
         perturb_interpretable_space: bool,
         from_interp_rep_transform: Transform | None,
         to_interp_rep_transform: Transform | None,
@@ -65,13 +66,7 @@ class LimeBase(PerturbationAttribution):
                 "Say how samples turn into inputs, or inputs into interpretable features.",
             )
         self.interpretable_model = _fittable(interpretable_model)
-        self._sampler = Sampler(
-            perturb_func,
-            similarity_func,
-            perturb_interpretable_space,
-            from_interp_rep_transform,
-            to_interp_rep_transform,
-        )
+        self._sampler = Sampler(perturb_func, similarity_func, perturb_interpretable_space, needed)
 
     @input_attribute  # type: ignore[arg-type]  # **kwargs, as in Captum
     def attribute(
@@ -94,9 +89,9 @@ class LimeBase(PerturbationAttribution):
         rows = as_copies(perturbations_per_eval, request.batch)
 
         def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            given = xs[0] if request.single else xs
+            original = xs[0] if request.single else xs
             with seeded(seed, xs):
-                said = surrogate(question, given, count, self.interpretable_model, self._sampler, kwargs, rows)
+                said = surrogate(question, original, count, self.interpretable_model, self._sampler, kwargs, rows)
             return Explained(cast("Tensors", ([said],)))
 
         return self._answer(request, explain, pack=alone, show_progress=show_progress)
@@ -114,7 +109,7 @@ class Lime(OfCoalitions):
         forward_func: Model,
         interpretable_model: InterpretableModel | None = None,
         similarity_func: Likeness | None = None,
-        perturb_func: Callable[..., Any] | None = None,
+        perturb_func: Perturbation | None = None,
     ) -> None:
         super().__init__(forward_func)
         self.interpretable_model = Lasso(ALPHA) if interpretable_model is None else _fittable(interpretable_model)
@@ -176,37 +171,36 @@ class Lime(OfCoalitions):
         return found if game.features.per_example else [torch.cat(found, 1)]
 
     def _one(self, game: Game, count: int, random: torch.Generator, single: bool) -> Tensor:
-        def to_input(sample: Tensor, *_: Any, **__: Any) -> Any:
+        def to_input(sample: Tensor, *_: object, **__: object) -> Sample:
             points = game.points(sample.reshape(1, -1).bool())
             return points[0] if single else points
 
-        def perturbed(_: Any, **options: Any) -> Tensor:
-            return torch.bernoulli(torch.full((1, options["num_interp_features"]), 0.5), generator=random).long()
+        def perturbed(*_: object, **__: object) -> Tensor:
+            return torch.bernoulli(torch.full((1, game.players), 0.5), generator=random).long()
 
-        given, bases, masks = game.inputs, game.baselines, game.features.places
+        inputs, bases, masks = game.inputs, game.baselines, game.features.places
         options = {
             "baselines": bases[0] if single else bases,
             "feature_mask": masks[0] if single else masks,
             "num_interp_features": game.players,
         }
         sampler = Sampler(
-            self.perturb_func or perturbed, self.similarity_func or exponential_likeness(), True, to_input, None
+            self.perturb_func or perturbed, self.similarity_func or exponential_likeness(), True, to_input
         )
-        asked = given[0] if single else given
+        original = inputs[0] if single else inputs
         model = self.interpretable_model
-        return torch.as_tensor(surrogate(game.question, asked, count, model, sampler, options, game.rows)).reshape(
-            1, -1
-        )
+        said = surrogate(game.question, original, count, model, sampler, options, game.rows)
+        return torch.as_tensor(said).reshape(1, -1)
 
 
-def _emptied(found: Fitted) -> Tensor:
-    return (found.coefficients == 0).all(0) & (found.scores != found.scores[:1]).any(0)
+def _emptied(fitted: Fitted) -> Tensor:
+    return (fitted.coefficients == 0).all(0) & (fitted.scores != fitted.scores[:1]).any(0)
 
 
-def _relative(found: Fitted) -> Tensor:
-    deviation = found.scores.std(0, correction=0).clamp(min=torch.finfo(found.scores.dtype).tiny)
-    again = Lasso(ALPHA).coefficients(found.features, found.scores / deviation, found.weights)
-    return again.to(deviation) * deviation
+def _relative(fitted: Fitted) -> Tensor:
+    deviation = fitted.scores.std(0, correction=0).clamp(min=torch.finfo(fitted.scores.dtype).tiny)
+    coefficients = Lasso(ALPHA).coefficients(fitted.features, fitted.scores / deviation, fitted.weights)
+    return coefficients.to(deviation) * deviation
 
 
 def _single_scores(game: Game) -> list[Game]:
@@ -217,10 +211,10 @@ def _single_scores(game: Game) -> list[Game]:
     return [game.of(row) for row in range(batch)]
 
 
-def _fittable(model: Any) -> InterpretableModel:
+def _fittable(model: InterpretableModel) -> InterpretableModel:
     if not (callable(getattr(model, "fit", None)) and callable(getattr(model, "representation", None))):
         raise AttributionError(
             f"interpretable_model is a {type(model).__name__} without fit and representation.",
             "Pass Lasso(alpha), Ridge(alpha), LinearRegression() of attribution_core.methods.linear, or an own class.",
         )
-    return model  # type: ignore[no-any-return]
+    return model

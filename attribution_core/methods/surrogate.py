@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -21,15 +21,21 @@ from attribution_core.methods.linear import LinearModel
 from attribution_core.question.question import Question, copied
 from attribution_core.types import Tensors
 
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+Sample = Tensor | Tensors
+"""A changed input, or interpretable features: one tensor, or one for each input."""
+
 
 class InterpretableModel(Protocol):
     """Anything that is fitted to batches of (features, scores, weights) and then describes itself."""
 
-    def fit(self, train_data: Any) -> Any:
+    def fit(self, train_data: DataLoader[Tensors]) -> object:
         """Forget earlier data and fit to these."""
 
-    def representation(self) -> Any:
-        """What was found, for example coefficients."""
+    def representation(self) -> object:
+        """What describes it, for example its coefficients."""
 
 
 class Fitted(NamedTuple):
@@ -49,8 +55,8 @@ def lime(game: Game, samples: int, model: LinearModel, draws: Draws) -> Fitted:
     coalitions = _sampled(game.players, samples, draws)
     scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
     weights = _likeness(game, coalitions, scores.shape[1])
-    found = model.coefficients(coalitions, scores, weights)
-    return Fitted(found.to(scores), coalitions, scores, weights)
+    coefficients = model.coefficients(coalitions, scores, weights)
+    return Fitted(coefficients.to(scores), coalitions, scores, weights)
 
 
 def _sampled(players: int, samples: int, draws: Draws) -> Tensor:
@@ -82,7 +88,8 @@ def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
 
 
 Likeness = Callable[..., float | Tensor]
-Transform = Callable[..., Any]
+Transform = Callable[..., Sample]
+Perturbation = Callable[..., Sample | Iterator[Sample]]
 
 
 class Sampler(NamedTuple):
@@ -91,50 +98,46 @@ class Sampler(NamedTuple):
     The caller's functions get copies of the input, which they may change in place.
     """
 
-    perturb: Callable[..., Any]
+    perturb: Perturbation
     likeness: Likeness
     interpretable: bool
-    to_input: Transform | None
-    to_features: Transform | None
+    transform: Transform
+    """To an input where samples are `interpretable` features, else to features."""
 
-    def drawn(self, given: Any, options: dict[str, Any]) -> Iterator[tuple[Any, Tensor, Tensor]]:
+    def drawn(self, original: Sample, options: Mapping[str, object]) -> Iterator[tuple[Sample, Tensor, Tensor]]:
         """Without end: (perturbed input, features (1, n), weight)."""
-        for sample in self._samples(given, options):
-            point, features = sample, sample
-            if self.interpretable and self.to_input is not None:
-                point = self.to_input(sample, _own(given), **options)
-            elif self.to_features is not None:
-                features = self.to_features(sample, _own(given), **options)
-            weight = torch.as_tensor(self.likeness(_own(given), point, features, **options)).detach()
-            yield point, features.reshape(1, -1), weight.reshape(1)
+        for sample in self._samples(original, options):
+            transformed = self.transform(sample, _copy(original), **options)
+            point, features = (transformed, sample) if self.interpretable else (sample, transformed)
+            weight = torch.as_tensor(self.likeness(_copy(original), point, features, **options)).detach()
+            yield point, torch.as_tensor(features).reshape(1, -1), weight.reshape(1)
 
-    def _samples(self, given: Any, options: dict[str, Any]) -> Iterator[Any]:
-        first = self.perturb(_own(given), **options)
-        if isinstance(first, Iterator):
-            yield from first
-            return
-        yield first
+    def _samples(self, original: Sample, options: Mapping[str, object]) -> Iterator[Sample]:
         while True:
-            yield self.perturb(_own(given), **options)
+            made = self.perturb(_copy(original), **options)
+            if isinstance(made, Iterator):
+                yield from made
+                return
+            yield made
 
 
-def _own(given: Any) -> Any:
-    return given.clone() if isinstance(given, Tensor) else copied(given)
+def _copy(sample: Sample) -> Sample:
+    return sample.clone() if isinstance(sample, Tensor) else copied(sample)
 
 
 def surrogate(
     question: Question,
-    given: Tensor | Tensors,
+    original: Sample,
     samples: int,
     model: InterpretableModel,
     sampler: Sampler,
-    options: dict[str, Any],
+    options: Mapping[str, object],
     rows: int | None,
-) -> Any:
+) -> object:
     """Fit any model to any samples of one example, or of a batch that has one score [ribeiro2016]."""
-    inputs = (given,) if isinstance(given, Tensor) else given
-    source = islice(sampler.drawn(given, options), samples)
-    waiting: dict[int, tuple[Any, Tensor, Tensor]] = {}
+    inputs = (original,) if isinstance(original, Tensor) else original
+    source = islice(sampler.drawn(original, options), samples)
+    waiting: dict[int, tuple[Sample, Tensor, Tensor]] = {}
 
     def part(start: int, stop: int) -> tuple[Tensor, Tensor, Tensor]:
         for place in [place for place in waiting if place < start]:
@@ -160,7 +163,7 @@ def surrogate(
     return model.representation()
 
 
-def _batches(features: Tensor, scores: Tensor, weights: Tensor) -> Any:
+def _batches(features: Tensor, scores: Tensor, weights: Tensor) -> DataLoader[Tensors]:
     from torch.utils.data import DataLoader, TensorDataset  # noqa: PLC0415 - slow to import, and seldom needed
 
     data = TensorDataset(features.detach().to(scores.dtype), scores, weights.to(scores.dtype))
@@ -177,8 +180,8 @@ def exponential_likeness(
             "Choose 'cosine' or 'euclidean', and a width > 0.",
         )
 
-    def likeness(given: Any, perturbed: Any, features: Any, **options: Any) -> float:  # noqa: ARG001
-        a, b = (_flat(value) for value in (given, perturbed))
+    def likeness(original: Sample, perturbed: Sample, features: Sample, **options: object) -> float:  # noqa: ARG001
+        a, b = _flat(original), _flat(perturbed)
         euclidean = distance_mode == "euclidean"
         distance = (a - b).norm() if euclidean else 1 - torch.cosine_similarity(a, b, dim=0)
         return math.exp(-(float(distance) ** 2) / (2 * kernel_width**2))
@@ -186,6 +189,6 @@ def exponential_likeness(
     return likeness
 
 
-def _flat(value: Any) -> Tensor:
+def _flat(value: Sample) -> Tensor:
     parts = (value,) if isinstance(value, Tensor) else value
     return torch.cat([part.reshape(-1).double() for part in parts]).nan_to_num(0, 0, 0)
