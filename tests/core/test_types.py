@@ -41,7 +41,6 @@ def test_mypy_finds_the_types_of_every_documented_call(mypy: list[str]) -> None:
 
 
 def test_pyright_finds_the_types_of_every_documented_call() -> None:
-    pytest.importorskip("pyright")
     assert not checked(["pyright", "--pythonpath", sys.executable], CALLS)
 
 
