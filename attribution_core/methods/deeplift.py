@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import may_draw, same_randomness, submodules
-from attribution_core.methods.intercepted import constants, intercepted
+from attribution_core.methods.intercepted import intercepted, of_inputs_alone
 from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
 from attribution_core.types import Tensors
@@ -33,7 +32,7 @@ def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float
 
 def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float) -> Compared:
     """The two passes of DeepLIFT."""
-    rule, question = Rescale(eps), replace(question, extra=constants(question.extra))
+    rule, question = Rescale(eps), of_inputs_alone(question)
     reference, slopes = rule.reference(), rule.slopes()
     drawing = may_draw(submodules(question.forward))  # both passes must drop out the same
     with same_randomness(inputs) if drawing else nullcontext():

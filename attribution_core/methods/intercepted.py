@@ -23,9 +23,12 @@ def intercepted(question: Question, opened: Opened) -> Question:
     return replace(question, targets=tuple(_Intercepted(target, opened) for target in question.targets))
 
 
-def constants(extra: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Further arguments without a history: rules look for what depends on the inputs alone."""
-    return tuple(tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, extra))
+def of_inputs_alone(question: Question) -> Question:
+    """The same question, its further arguments without a history: rules look for what depends on the inputs."""
+    if not question.extra:
+        return question
+    detached = tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, question.extra)
+    return replace(question, extra=tuple(detached))
 
 
 @dataclass(frozen=True)

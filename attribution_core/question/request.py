@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -20,8 +19,7 @@ class NoBaselines:
     """The baselines of a method that has none."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A model, checked inputs on its device, targets and baselines.
 
     `ids`: some inputs are integers, such as token ids, in place of which their embeddings are explained.

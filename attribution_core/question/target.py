@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -43,10 +44,10 @@ class Output(Target):
         """Select the element of each row; an output that is one number stays one number."""
         outputs, copies = as_tensor(run()), copies * self.batches
         shape = outputs.shape  # asked once: where a rule is applied, it sees every such question
-        rows, chosen = shape[0] if shape else 1, self._chosen(outputs, shape, copies)
-        left = chosen.shape
-        if left.numel() != rows:
-            raise wrong_target(f"{self} leaves {left.numel() // max(1, rows)} numbers per example", outputs, copies)
+        rows = shape[0] if shape else 1
+        chosen, left = self._chosen(outputs, shape, copies)
+        if math.prod(left) != rows:
+            raise wrong_target(f"{self} leaves {math.prod(left) // max(1, rows)} numbers per example", outputs, copies)
         return chosen if len(left) == 1 else chosen.reshape(rows)
 
     def examples(self, start: int, stop: int) -> Target:
@@ -57,19 +58,21 @@ class Output(Target):
         """The same element of each of the stacked batches."""
         return replace(self, batches=self.batches * copies)
 
-    def _chosen(self, outputs: Tensor, shape: torch.Size, copies: int) -> Tensor:
+    def _chosen(self, outputs: Tensor, shape: torch.Size, copies: int) -> tuple[Tensor, tuple[int, ...]]:
+        """The elements of outputs of a shape, and the shape of what is chosen."""
         if self.index is None or (len(shape) == 1 and set(self.index) == {(0,)}):
-            return outputs
+            return outputs, shape
         sizes = shape[1:]
         inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
         if not inside or shape[0] % len(self.index):
             raise wrong_target(f"{self} does not select from it", outputs, copies)
+        left = (shape[0], *sizes[len(self.index[0]) :])
         if len(self.index) == 1:
             for place in self.index[0]:
                 outputs = outputs.select(1, place)
-            return outputs
+            return outputs, left
         columns = torch.tensor(self.index, device=outputs.device).repeat(shape[0] // len(self.index), 1)
-        return outputs[(torch.arange(shape[0], device=outputs.device), *columns.unbind(1))]
+        return outputs[(torch.arange(shape[0], device=outputs.device), *columns.unbind(1))], left
 
     def __str__(self) -> str:
         rows = [row[0] if len(row) == 1 else row for row in self.index or ()]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar, final
 
 import torch
@@ -240,7 +240,11 @@ def constant(value: object) -> object:
 
 
 def _constants(args: Arguments) -> Arguments:
-    return tuple([constant(arg) for arg in args])
+    return tuple([arg if type(arg) in CONSTANT else constant(arg) for arg in args])
+
+
+CONSTANT = frozenset({Tensor, int, float, bool, NoneType, str, torch.dtype})
+"""Types of values that are returned as they are."""
 
 
 def _named_constants(kwargs: Options) -> Options:

@@ -77,10 +77,11 @@ def _rectified(call: Call, places: Places, references: Tensors, eps: float) -> T
 
     def rule(x: Tensor) -> tuple[Tensor, Pull]:
         (reference,), result, precise = references, x.clamp(min=0), accumulator(x.dtype)
+        after = result
         if x.dtype != precise:
-            x, reference = x.to(precise), reference.to(precise)
+            x, reference, after = x.to(precise), reference.to(precise), result.to(precise)
         change = x - reference
-        rise = x.clamp(min=0) - reference.clamp(min=0)
+        rise = after - reference.clamp(min=0)
         slope = torch.where(change.abs() > eps, rise / change, x > 0)
         return result, lambda g: (g * slope).to(g.dtype)
 
