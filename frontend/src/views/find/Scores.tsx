@@ -42,16 +42,17 @@ export default function Scores({ histogram }: { histogram: Histogram }) {
 }
 
 function draw(bins: Bin[]) {
+  const most = tallest(bins);
   return Plot.plot({
     width: 240,
     height: 110,
-    marginLeft: 12 + 7 * widest(bins),
+    marginLeft: 12 + 7 * brief(most).length,
     marginRight: 14,
     marginTop: 8,
     marginBottom: 22,
     style: { background: 'transparent', fontSize: '11px', fontFamily: 'inherit', color: 'var(--muted)' },
     x: { label: null, ticks: 4, tickSize: 3 },
-    y: { label: null, ticks: 3, tickSize: 0, grid: true, tickFormat: brief },
+    y: { label: null, ticks: Math.min(3, most), tickSize: 0, grid: true, tickFormat: brief },
     color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
     marks: [
       Plot.rectY(
@@ -63,11 +64,11 @@ function draw(bins: Bin[]) {
   });
 }
 
-/** How many letters the longest label of the counts has. */
-function widest(bins: Bin[]): number {
+/** How many samples the fullest bin has. */
+function tallest(bins: Bin[]): number {
   const columns = new Map<number, number>();
   for (const { low, count } of bins) columns.set(low, (columns.get(low) ?? 0) + count);
-  return Math.max(...[...columns.values(), 0].map((total) => brief(total).length));
+  return Math.max(0, ...columns.values());
 }
 
 /** 950, "1.2K", "70K": room for an axis. */
