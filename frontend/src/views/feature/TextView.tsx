@@ -39,7 +39,9 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
     );
   }
   const note = unnamed(input.tokens.length, weights);
-  const top = byStrength(weights).slice(0, TOP);
+  const top = byStrength(weights)
+    .filter((i) => weights[i] !== 0) // padding has none
+    .slice(0, TOP);
   const shown = active === null || top.includes(active) ? top : [...top.slice(0, TOP - 1), active];
   return (
     <div className={styles.panel}>
