@@ -1,7 +1,7 @@
-import { useCallback, useEffect, useMemo } from 'react';
+import { useCallback, useEffect, useMemo, useRef } from 'react';
 import type { Sample } from '../api/schema';
 import { type SampleList, useSample } from './data';
-import { useQuestion } from './question';
+import { passes, useQuestion } from './question';
 import { useServices } from './services';
 
 /** The sample that is looked into, and what changes it. */
@@ -36,4 +36,17 @@ export function useSelected(samples: Sample[], first: boolean): Selected {
   );
   const hold = () => question.sample === null && change({ sample: index }, { replace: true });
   return { index, sample: listed ?? single.data, listed: listed !== undefined, single, select, hold };
+}
+
+const FAR = 40; // pages; beyond, a linked sample is not worth the reading
+
+/** Whether to load further for a linked sample: until it is listed once, or too far down; not while all is in motion. */
+export function useSought(list: SampleList, { index, sample, listed }: Selected, scanning: boolean): boolean {
+  const { question } = useQuestion();
+  const found = useRef<number | null>(null);
+  useEffect(() => {
+    if (listed) found.current = index;
+  }, [listed, index]);
+  if (!sample || listed || scanning || found.current === index) return false;
+  return passes(question, sample) && (list.data?.pages.length ?? 0) < FAR;
 }

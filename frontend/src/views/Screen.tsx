@@ -3,7 +3,7 @@ import { useRef, useState } from 'react';
 import { countsOf, useFreshWorkspace, useSamples, useSummary } from '../state/data';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
-import { useListed, useSelected } from '../state/selection';
+import { useListed, useSelected, useSought } from '../state/selection';
 import { Main } from './common/Main';
 import { FindZone } from './FindZone';
 import { Find } from './find/Find';
@@ -24,6 +24,8 @@ export function Screen() {
   useFreshWorkspace(summary.data?.progress);
   const samples = useListed(list);
   const selected = useSelected(samples, layout !== 'narrow');
+  const counts = countsOf(summary.data, list);
+  const sought = useSought(list, selected, counts.progress?.scanning ?? true);
   const over = layout === 'narrow' && selected.index !== null;
   const cards = useRef<HTMLElement>(null);
   const columns = useRef(1);
@@ -40,9 +42,10 @@ export function Screen() {
             <Main ref={cards} className={styles.look} aria-label="Samples" inert={over}>
               <Look
                 list={list}
-                counts={countsOf(summary.data, list)}
+                counts={counts}
                 samples={samples}
                 selected={selected.index}
+                sought={sought}
                 columns={columns}
                 onSelect={selected.select}
                 onFind={layout === 'wide' ? undefined : () => setFinding(true)}

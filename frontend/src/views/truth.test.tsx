@@ -201,9 +201,23 @@ describe('refusals', () => {
 });
 
 describe('links', () => {
-  it('to a sample that the list has not reached say so', async () => {
+  it('to a sample further down load the list as far as it', async () => {
     mount('images', '?sample=391&order=index');
+    const region = await panel();
+    expect(await region.findByText(/^Further down the list/)).toBeVisible();
+    await waitFor(() => expect(region.queryByText(/^Further down the list/)).toBeNull());
+  });
+
+  it('to a sample further down say so while the data is being read', async () => {
+    let pages = 0;
+    const reading = altered('images', (answer, path) => {
+      pages += Number(path.endsWith('/samples'));
+      if (answer.progress) answer.progress.scanning = true;
+    });
+    mount('images', '?sample=391&order=index', reading);
     expect(await (await panel()).findByText(/^Further down the list/)).toBeVisible();
+    await waitFor(() => expect(pages).toBeGreaterThan(1)); // asked again, and only the first page
+    expect((await panel()).getByText(/^Further down the list/)).toBeVisible();
   });
 
   it('to a sample that the filters leave out say so, and offer to clear them', async () => {

@@ -16,13 +16,15 @@ interface CardsProps {
   list: SampleList;
   samples: Sample[];
   selected: number | null;
+  /** Whether the selected sample is still to be loaded. */
+  sought: boolean;
   /** Told how many cards are in a row. */
   inRow: RefObject<number>;
   onSelect: (index: number) => void;
 }
 
 /** A grid of cards of which only those near the screen exist. */
-export function Cards({ list, samples, selected, inRow, onSelect }: CardsProps) {
+export function Cards({ list, samples, selected, sought, inRow, onSelect }: CardsProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const size = useElementSize();
   const { model, outcome, predicted, actual, order } = useQuestion().question;
@@ -42,7 +44,7 @@ export function Cards({ list, samples, selected, inRow, onSelect }: CardsProps) 
     getItemKey: (row) => samples[row * columns]?.index ?? row,
   });
   const items = virtual.getVirtualItems();
-  useMore(list, (items.at(-1)?.index ?? 0) >= rows - 2);
+  useMore(list, sought || (items.at(-1)?.index ?? 0) >= rows - 2);
   useReveal(virtual, samples, size.width > 0 ? columns : null, selected);
   const { startIndex, endIndex } = virtual.range ?? { startIndex: 0, endIndex: -1 };
   const inView = samples.slice(startIndex * columns, (endIndex + 1) * columns);

@@ -20,6 +20,8 @@ interface LookProps {
   counts: Counts;
   samples: Sample[];
   selected: number | null;
+  /** Whether the selected sample is still to be loaded into the list. */
+  sought: boolean;
   /** Told how many cards are in a row. */
   columns: RefObject<number>;
   onSelect: (index: number) => void;
@@ -27,7 +29,7 @@ interface LookProps {
 }
 
 /** The samples that match, and how far the data has been read. */
-export function Look({ list, counts, samples, selected, columns, onSelect, onFind }: LookProps) {
+export function Look({ list, counts, samples, selected, sought, columns, onSelect, onFind }: LookProps) {
   const { question } = useQuestion();
   const { progress, matched } = counts;
   const { error, refetch, isRefetching } = list;
@@ -50,7 +52,14 @@ export function Look({ list, counts, samples, selected, columns, onSelect, onFin
       {list.data && progress && samples.length === 0 ? (
         <NothingFound progress={progress} />
       ) : (
-        <Cards list={list} samples={samples} selected={selected} inRow={columns} onSelect={onSelect} />
+        <Cards
+          list={list}
+          samples={samples}
+          selected={selected}
+          sought={sought}
+          inRow={columns}
+          onSelect={onSelect}
+        />
       )}
     </>
   );
