@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -91,12 +92,22 @@ def serving(host: str, home: Path, settings: dict[str, dict[str, Any]]) -> Itera
 
 
 def _address(process: subprocess.Popen[bytes], home: Path) -> str:
-    def written() -> str:
+    """Where the server listens, once it does: its file is written a moment earlier."""
+
+    def listening() -> str:
         if process.poll() is not None:
             raise RuntimeError(f"the server did not start:\n{(home / 'log').read_text()}")
-        return "".join(file.read_text() for file in (home / "runtime").glob("jpserver-*.json"))
+        written = "".join(file.read_text() for file in (home / "runtime").glob("jpserver-*.json"))
+        if not written:
+            return ""
+        address = f"http://127.0.0.1:{json.loads(written)['port']}/"
+        try:
+            urlopen(f"{address}api", timeout=5).close()
+        except OSError:
+            return ""
+        return address
 
-    return f"http://127.0.0.1:{json.loads(wait_until(written, STARTING))['port']}/"
+    return wait_until(listening, STARTING)
 
 
 class Notebook:
