@@ -92,10 +92,10 @@ def listed(visualizer: AttributionVisualizer, **query: Any) -> Any:
 
 
 def scanned(visualizer: AttributionVisualizer) -> Any:
-    """How far the data is read, once no more of it is; a page of samples is asked for."""
+    """How far the data is read, once no more of it is."""
 
     def progress() -> Any:
-        found = get(visualizer, "/api/samples")["progress"]
+        found = get(visualizer, "/api/summary")["progress"]
         return None if found["scanning"] else found
 
     return wait_until(progress)

@@ -420,8 +420,10 @@ def test_an_explanation_that_is_paused_gives_the_same_bits(make: Make, method: s
     model = Net()
     torch.manual_seed(0)
     plain, visualizer = make(models=[model]), make(models=[model])
+    get(plain, "/api/samples")
     scanned(plain)
     expected = [plain.attributions(n, method=method)[0] for n in (0, 1)]
+    get(visualizer, "/api/samples")
     scanned(visualizer)
     service = visualizer.service
     within: list[Tensor] = []
