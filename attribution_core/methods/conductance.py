@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
@@ -87,7 +88,7 @@ class Through(Target):
     neuron: Neuron
     grad_kwargs: Mapping[str, Any]
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """Run the model once; the gradient at the neuron weighs the neuron and is not differentiated with it."""
         neuron = self.neuron
         with Tap(neuron.layer, neuron.of_input, neuron.call) as tap:
@@ -110,15 +111,15 @@ class _Weighed(torch.autograd.Function):
     """v · w with slope w by v and none by w; the slope itself can be differentiated by all that w is made of."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, weights: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, values: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(weights)
         return values * weights
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: BackwardCFunction, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0] * ctx.saved_tensors[0], None
 
 
 def _weighed(values: Tensor, weights: Tensor) -> Tensor:
-    found: Tensor = _Weighed.apply(values, weights)
-    return found
+    weighed: Tensor = _Weighed.apply(values, weights)
+    return weighed

@@ -1,4 +1,4 @@
-"""The game that a model becomes when features can be removed: players are features, a coalition is worth its score."""
+"""The game of a model whose features can be removed: players are features, the value of a coalition is its score."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class _Intercepted(Target):
     target: Target
     opened: Opened
 
-    def scores(self, run: Callable[[], Any], copies: int) -> Tensor:
+    def scores(self, run: Callable[[], object], copies: int) -> Tensor:
         """The same scores, with the gradient that the rule gives them."""
         with self.opened() as interception:
             scores = self.target.scores(run, copies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -198,8 +198,8 @@ def _product(slope: Tensor, end: Tensor, start: Tensor) -> Tensor:
     return slope.to(precise) * (end.to(precise) - start.to(precise))
 
 
-def as_kind(kind: Any) -> Kind:
+def as_kind(kind: Kind) -> Kind:
     """Read `nt_type`."""
     if kind not in get_args(Kind):
         raise AttributionError(f"nt_type={kind!r}.", f"Choose one of {', '.join(get_args(Kind))}.")
-    return kind  # type: ignore[no-any-return]
+    return kind

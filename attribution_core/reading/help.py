@@ -76,7 +76,7 @@ ARGUMENTS: dict[str, Argument] = {
         "module, Layer, or list of them",
         "The module whose values are explained, Layer(module, call=…) for one of its calls, or a list of those.",
     ),
-    "device_ids": Argument("list of ints", "Taken for Captum's sake; a model spread over devices is refused."),
+    "device_ids": Argument("list of ints", "Accepted as in Captum; a model spread over several devices is refused."),
     "token": Argument(
         "int",
         "The token of the last layer that is explained: 0 the class token, -1 the last, None the mean of all.",

@@ -25,7 +25,7 @@ export interface Api {
   samples(query: SampleQuery, signal?: AbortSignal): Promise<SamplePage>;
   sample(index: number, signal?: AbortSignal): Promise<Sample>;
   summary(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
-  /** `first`: before all that waits, for it is looked at. */
+  /** `first`: ahead of all that waits, as the user is looking at it. */
   explain(request: AttributionRequest, first: boolean): Promise<Job>;
   job(id: string, signal?: AbortSignal): Promise<Job>;
   cancel(id: string): Promise<Job>;

@@ -37,7 +37,7 @@ Found = TypeVar("Found", bound=Result)
 
 
 class Job(Generic[Found]):
-    """One explanation under way: who waits for it, how far it is, what came of it."""
+    """One explanation under way: who waits for it, how far it is, its result or its error."""
 
     def __init__(self, id: str, about: Hashable, work: Callable[[Job[Found]], Found], device: Device) -> None:
         self.id, self.about, self.device = id, about, device
@@ -104,7 +104,7 @@ class Job(Generic[Found]):
         return self.elapsed / self.done * (self.total - self.done)
 
     def attempt(self) -> Found | Exception | None:
-        """Do the work: what came of it, or why not; None where nobody wants it.
+        """Do the work: its result, or its error; None where nobody wants it.
 
         It starts again if somebody came back while it was being cancelled.
         """
@@ -121,7 +121,7 @@ class Job(Generic[Found]):
         return None
 
     def end(self, found: Found | Exception | None) -> None:
-        """Note what came of it, and let go of the example and of the frames of an error."""
+        """Keep the result or the error, and let go of the example and of the error's frames."""
         self._ended, self._work = time.monotonic(), None
         if isinstance(found, Exception):
             self.error, self.state = without_frames(found), "failed"
