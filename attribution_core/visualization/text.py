@@ -28,7 +28,7 @@ HEAD = (
     "padding: 6px 18px 6px 0"
 )
 CELL = "text-align: left; vertical-align: top; padding: 9px 18px 7px 0; font-variant-numeric: tabular-nums"
-WORDS = "text-align: left; vertical-align: top; padding: 8px 0; width: 100%; min-width: 260px; line-height: 1.75"
+WORDS = "text-align: left; vertical-align: top; padding: 8px 0; width: 100%; min-width: 260px; line-height: 1.9"
 WORD = "display: inline-block; border-radius: 4px; padding: 1px 5px; margin: 1px 0; white-space: pre-wrap"
 
 
