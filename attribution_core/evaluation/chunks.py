@@ -73,14 +73,14 @@ def in_chunks(
     while done < total:
         stop = min(done + size, total)
         smaller = 0 if is_stacked() else min(batch, bound or batch, max_batch() or batch) // 2
-        found = _attempted(compute, done, stop, bound, last=stop - done == 1 and not smaller)
-        if found is _Failure.NOT_PER_EXAMPLE:
+        result = _attempted(compute, done, stop, bound, last=stop - done == 1 and not smaller)
+        if result is _Failure.NOT_PER_EXAMPLE:
             size = 1
-        elif found is _Failure.OUT_OF_MEMORY:
+        elif result is _Failure.OUT_OF_MEMORY:
             _free()
             size, bound = (size, smaller) if stop - done == 1 else ((stop - done) // 2, bound)
         else:
-            yield found
+            yield result
             done = stop
             if reported:
                 report(done, total)

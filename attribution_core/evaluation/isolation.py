@@ -27,10 +27,10 @@ DRAWING = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 def undisturbed(modules: Iterable[nn.Module], inputs: tuple[Tensor, ...]) -> Iterator[None]:
     """Leave inference mode; afterwards, also after an error, buffers are what they were, and so is the global random
     state where a module in training mode may draw from it."""
-    found = list(modules)
+    everything = list(modules)
     usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-    with usual, same_randomness(inputs) if may_draw(found) else nullcontext():
-        kept = [buffer for module in found if module._buffers for buffer in _kept(module)]
+    with usual, same_randomness(inputs) if may_draw(everything) else nullcontext():
+        kept = [buffer for module in everything if module._buffers for buffer in _kept(module)]
         try:
             yield
         finally:
@@ -133,29 +133,29 @@ def _next_seed() -> int:
 def submodules(forward: object) -> list[nn.Module]:
     """A model and all modules below it, or those that a function is bound to or refers to; quicker than `modules()`,
     which also names them."""
-    found: dict[nn.Module, None] = dict.fromkeys(_models(forward))
-    waiting = list(found)
+    reached: dict[nn.Module, None] = dict.fromkeys(_models(forward))
+    waiting = list(reached)
     while waiting:
         for below in waiting.pop()._modules.values():
-            if below is not None and below not in found:
-                found[below] = None
+            if below is not None and below not in reached:
+                reached[below] = None
                 waiting.append(below)
-    return list(found)
+    return list(reached)
 
 
 def _models(forward: object) -> list[nn.Module]:
     """The modules that a function reaches by its names, and through methods, partials and functions of its file."""
-    found: list[nn.Module] = []
+    models: list[nn.Module] = []
     waiting, seen = [forward], {id(forward)}
     while waiting:
         value = waiting.pop()
         if isinstance(value, nn.Module):
-            found.append(value)
+            models.append(value)
             continue
         fresh = [other for other in _referred(value) if id(other) not in seen]
         seen.update(map(id, fresh))
         waiting += fresh
-    return found
+    return models
 
 
 def _referred(value: object) -> list[object]:

@@ -61,12 +61,12 @@ def _shares(players: int, count: int) -> dict[int, int]:
 
 def _capacity(players: int, size: int, limit: int) -> int:
     """How many coalitions of a size there are, half of them where complements have the same size; at most `limit`."""
-    found = 1
+    count = 1
     for taken in range(size):
-        found = found * (players - taken) // (taken + 1)
-        if found > 2 * limit:
+        count = count * (players - taken) // (taken + 1)
+        if count > 2 * limit:
             return limit
-    return min(limit, found // 2 if 2 * size == players else found)
+    return min(limit, count // 2 if 2 * size == players else count)
 
 
 def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Tensor:
@@ -79,16 +79,16 @@ def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Te
 
 def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
     """Random coalitions of the given sizes, none twice; those of half the players contain the first player."""
-    found = torch.zeros(0, players, dtype=torch.bool)
+    kept = torch.zeros(0, players, dtype=torch.bool)
     while len(sizes):
         step = max(1, BLOCK // players)
         drawn = torch.cat([_of_sizes(players, some, random) for some in torch.split(sizes, step)])
         drawn ^= (2 * sizes == players)[:, None] & ~drawn[:, :1]
-        both = torch.cat([found, drawn])
+        both = torch.cat([kept, drawn])
         new = _first(both)
-        sizes = sizes[~new[len(found) :]]
-        found = both[new]
-    return found[found.sum(1).argsort(stable=True)]
+        sizes = sizes[~new[len(kept) :]]
+        kept = both[new]
+    return kept[kept.sum(1).argsort(stable=True)]
 
 
 def _of_sizes(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:

@@ -31,8 +31,8 @@ def internal_influence(
     positions, weights = quadrature
 
     def part(start: int, stop: int) -> Tensors:
-        found = _along(question, inputs, baselines, positions[start:stop])
-        return tuple(torch.tensordot(weights[start:stop].to(s), s, 1) for s in found.slopes)
+        gradients = _along(question, inputs, baselines, positions[start:stop])
+        return tuple(torch.tensordot(weights[start:stop].to(s), s, 1) for s in gradients.slopes)
 
     parts = in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows))
     return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
@@ -52,8 +52,8 @@ def conductance(
     def part(start: int, stop: int) -> Gradients:
         return _along(question, inputs, baselines, positions[start:stop])
 
-    for found in in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
-        pairs = list(zip(found.values, found.slopes, strict=True))
+    for gradients in in_chunks(len(positions), part, len(inputs[0]), rows_that_fit(inputs, rows)):
+        pairs = list(zip(gradients.values, gradients.slopes, strict=True))
         steps = [(s[:-1] * (v[1:] - v[:-1])[:, None]).sum(0) for v, s in pairs]
         if last:
             joints = (s * (v[0] - before) for (before, s), (v, _) in zip(last, pairs, strict=True))
@@ -65,15 +65,15 @@ def conductance(
 def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: Tensor) -> Gradients:
     """Gradients at points of the path, steps first: values (steps, B, …), slopes (steps, targets, B, …)."""
     points = straight(inputs, baselines, positions)
-    found = question.repeated(len(positions)).gradients(points)
-    check_rows(found.values, len(points[0]))
+    gradients = question.repeated(len(positions)).gradients(points)
+    check_rows(gradients.values, len(points[0]))
 
     def by_step(value: Tensor, dim: int) -> Tensor:
         precise = value.to(accumulator(value.dtype))
         return precise.reshape(*value.shape[:dim], len(positions), -1, *value.shape[dim + 1 :]).movedim(dim, 0)
 
-    values, slopes = (tuple(by_step(v, d) for v in vs) for d, vs in enumerate((found.values, found.slopes)))
-    return Gradients(values, slopes, found.scores)
+    values, slopes = (tuple(by_step(v, d) for v in vs) for d, vs in enumerate((gradients.values, gradients.slopes)))
+    return Gradients(values, slopes, gradients.scores)
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Through(Target):
             scores = self.target.scores(run, copies)
         values = tap.kept()
         defaults = {"grad_outputs": torch.ones_like(scores), "retain_graph": True, "allow_unused": True}
-        found = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
-        slopes = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, found, strict=True))
+        gradients = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
+        slopes = tuple(torch.zeros_like(v) if s is None else s for v, s in zip(values, gradients, strict=True))
         if callable(neuron.selector):
             return _weighed(neuron.chosen(values, copies), neuron.chosen(slopes, copies))
         each = [neuron.chosen((_weighed(v, s),), copies) for v, s in zip(values, slopes, strict=True)]

@@ -51,8 +51,8 @@ class Game:
             return plain_scores(self.question.repeated(stop - start, disposable=True), points).reshape(stop - start, -1)
 
         fit = rows_that_fit(self.inputs, self.rows)
-        found = torch.cat(list(in_chunks(count, part, len(self.inputs[0]), fit, reported=reported)))
-        return found.to(accumulator(found.dtype))
+        result = torch.cat(list(in_chunks(count, part, len(self.inputs[0]), fit, reported=reported)))
+        return result.to(accumulator(result.dtype))
 
     def each(self) -> list[Game]:
         """The games of single examples where each has its own features; else this one, of all examples at once."""

@@ -24,8 +24,8 @@ def saliency(question: Question, inputs: Tensors, absolute: bool = True) -> Tens
 
 def input_x_gradient(question: Question, inputs: Tensors) -> Tensors:
     """value · d score / d value, (targets, B, …) [shrikumar2016]."""
-    found = gradients(question, inputs)
-    return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
+    result = gradients(question, inputs)
+    return tuple(v * s for v, s in zip(result.values, result.slopes, strict=True))
 
 
 def with_guided(question: Question, site: Site, inputs: Tensors) -> tuple[Gradients, Tensors]:

@@ -79,8 +79,8 @@ def smoothed(
             for place, (x, stdev) in enumerate(zip(inputs, stdevs, strict=True))
         )
         with nested(stacked=stop - start > 1):
-            found, delta = explain(points, start, stop)
-        each = (a.reshape(stop - start, -1, *a.shape[1:]) for a in found)
+            result, delta = explain(points, start, stop)
+        each = (a.reshape(stop - start, -1, *a.shape[1:]) for a in result)
         moments = tuple(Moments.of(a, spread=kind != "smoothgrad") for a in each)
         return moments, None if delta is None else delta.reshape(stop - start, -1)
 
@@ -133,8 +133,8 @@ def gradient_shap(
         values, before = asked.values(ends), asked.values(starts)
         check_rows(values, len(ends[0]))
         whole = tuple(_product(s, x, b) for s, x, b in zip(slopes, values, before, strict=True))
-        found = whole if multiply_by_inputs else tuple(s.to(accumulator(s.dtype)) for s in slopes)
-        sums = tuple(_over_copies(f, stop - start) for f in found)
+        result = whole if multiply_by_inputs else tuple(s.to(accumulator(s.dtype)) for s in slopes)
+        sums = tuple(_over_copies(f, stop - start) for f in result)
         if not with_deltas:
             return sums, None
         return sums, _by_copy(total(whole) - change(asked, starts, ends), stop - start)
@@ -151,12 +151,12 @@ def deeplift_shap(
     def part(start: int, stop: int) -> tuple[Tensors, Tensor]:
         ends = tuple(stacked(x, batch, stop - start) for x in inputs)
         starts = tuple(b[start:stop].repeat_interleave(batch, 0) for b in distribution)
-        found = compared(question.repeated(stop - start), ends, starts, eps)
-        check_rows(found.values, len(ends[0]))
+        result = compared(question.repeated(stop - start), ends, starts, eps)
+        check_rows(result.values, len(ends[0]))
         each = tuple(
-            a.to(accumulator(a.dtype)) for a in combine(found.multipliers, found.values, found.baseline_values)
+            a.to(accumulator(a.dtype)) for a in combine(result.multipliers, result.values, result.baseline_values)
         )
-        deltas = total(each) - (found.scores - found.baseline_scores)
+        deltas = total(each) - (result.scores - result.baseline_scores)
         return tuple(_over_copies(a, stop - start) for a in each), _by_copy(deltas, stop - start)
 
     return _expected(in_chunks(count, part, batch, rows_that_fit(inputs)), count)

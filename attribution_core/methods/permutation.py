@@ -43,14 +43,14 @@ def _order(batch: int, place: int, draws: Draws) -> Tensor:
 
 
 def _own_way(custom: Permute, inputs: Tensors, hidden: Tensors) -> Tensors:
-    found = tuple(
+    permuted = tuple(
         torch.stack([custom(x.clone(), mask) if mask.any() else x for mask in masks])
         for x, masks in zip(inputs, hidden, strict=True)
     )
-    for place, (changed, x) in enumerate(zip(found, inputs, strict=True)):
+    for place, (changed, x) in enumerate(zip(permuted, inputs, strict=True)):
         if changed.shape[1:] != x.shape:
             raise AttributionError(
                 f"perm_func returned shape {tuple(changed.shape[1:])} for inputs[{place}] of {tuple(x.shape)}.",
                 "It must keep the shape.",
             )
-    return found
+    return permuted

@@ -126,10 +126,10 @@ class PredictionIndex:
         rows = self._rows(
             f"select {columns} from prediction where sample in (select unnest(?::integer[])) order by model", [samples]
         )
-        found: dict[int, list[Row]] = {sample: [] for sample in samples}
+        result: dict[int, list[Row]] = {sample: [] for sample in samples}
         for row in rows:
-            found[row[0]].append(Row(*row))
-        return found
+            result[row[0]].append(Row(*row))
+        return result
 
     def counts(self, query: SampleFilter, scanned: int) -> Counts:
         """How many match, and over all samples of the model: outcomes, classes, confusion, histogram of scores."""
@@ -178,10 +178,10 @@ class PredictionIndex:
 
 
 def _sums(counts: Iterable[tuple[Key, int]]) -> dict[Key, int]:
-    found: dict[Key, int] = {}
+    result: dict[Key, int] = {}
     for key, count in counts:
-        found[key] = found.get(key, 0) + count
-    return found
+        result[key] = result.get(key, 0) + count
+    return result
 
 
 def _where(query: SampleFilter, scanned: int) -> tuple[str, list[Value]]:

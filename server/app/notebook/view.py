@@ -83,7 +83,7 @@ class NotebookView:
     def _seen(self) -> None:
         if self._handle is not None:
             seen = [
-                found for sample in self.selection.samples[:KEPT] if (found := self._look(sample, self.selection, 0))
+                result for sample in self.selection.samples[:KEPT] if (result := self._look(sample, self.selection, 0))
             ]
             self._show(seen)
 
@@ -109,8 +109,8 @@ class NotebookView:
                 page = self._service.samples(query)
         except Exception:
             return []  # as below
-        found = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
-        return [seen for seen in found if seen is not None]
+        result = (self._look(sample.index, Selection(), deadline - time.monotonic()) for sample in page.samples)
+        return [seen for seen in result if seen is not None]
 
     @staticmethod
     def _may_change(page: SamplePage, query: SampleQuery) -> bool:

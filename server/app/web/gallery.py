@@ -34,13 +34,13 @@ class Gallery:
         if known is not None:
             return known
         try:
-            found = show(self._features, self._source.example(sample))
+            result = show(self._features, self._source.example(sample))
         except BaseException as error:
             raise as_error(error) from None
         with self._lock:
-            if _bytes(found) <= RENDERED:
-                self._rendered[sample] = found
-        return found
+            if _bytes(result) <= RENDERED:
+                self._rendered[sample] = result
+        return result
 
     def inputs(self, sample: int) -> list[SampleInput]:
         """The same as it travels: a picture by its address and size."""
@@ -49,13 +49,13 @@ class Gallery:
         if known is not None:
             return known
         shown = zip(self._features, self.shown(sample), strict=True)
-        found = [
+        result = [
             present.sample_input(feature.name, each, f"api/samples/{sample}/media/{i}?v={self._salt}")
             for i, (feature, each) in enumerate(shown)
         ]
         with self._lock:
-            self._described[sample] = found
-        return found
+            self._described[sample] = result
+        return result
 
     def close(self) -> None:
         """Free what is held."""
