@@ -75,14 +75,15 @@ class Question:
             counting_forward(rows)
             return [_stand_in(inputs)] * len(self.targets)
         columns = self._asked(inputs)
-        for scores in columns:
-            if scores.shape[0] != rows and (self.copies > 1 or not self.whole or len(scores) != 1):
-                raise NotPerExample(
-                    f"The model gave {len(scores)} scores for {rows} rows.",
-                    "It must return one row for each example, or one number for the whole batch.",
-                )
-            if len(scores) != len(columns[0]):
-                raise NotPerExample("Some targets give a score for each example, others one for the whole batch.")
+        sizes = {scores.shape[0] for scores in columns}
+        others = sizes - {rows}
+        if others and (self.copies > 1 or not self.whole or others != {1}):
+            raise NotPerExample(
+                f"The model gave {max(others)} scores for {rows} rows.",
+                "It must return one row for each example, or one number for the whole batch.",
+            )
+        if len(sizes) > 1:
+            raise NotPerExample("Some targets give a score for each example, others one for the whole batch.")
         return columns
 
     def _asked(self, inputs: Tensors) -> list[Tensor]:

@@ -82,7 +82,7 @@ def read(
         ids,
         names,
         single,
-        as_targets(target, targets, len(tensors[0]), model),
+        as_targets(target, targets, tensors[0].shape[0], model),
         targets is not None,
         bases,
         further,
