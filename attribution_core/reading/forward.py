@@ -72,13 +72,12 @@ def device_of(modules: Iterable[nn.Module]) -> torch.device | None:
     """The device of the modules' parameters, if they all are on one."""
     found = None
     for module in modules:
-        for tensors in (module._parameters, module._buffers):
-            for tensor in tensors.values():
-                if tensor is None or tensor.device == found:
-                    continue
-                if found is not None:
-                    return None
-                found = tensor.device
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is None or tensor.device == found:
+                continue
+            if found is not None:
+                return None
+            found = tensor.device
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
@@ -81,28 +80,29 @@ def tensors_in(value: object) -> list[Tensor]:
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
 
 
-def nodes_behind(scores: Tensor) -> Counter[type[Node]]:
-    """How often each kind of node is met by a backward pass."""
-    seen: dict[Node, None] = {}
-    rest: list[Node | None] = [scores.grad_fn]
-    while rest:
-        node = rest.pop()
-        if node is not None and node not in seen:
-            seen[node] = None
-            rest += [following for following, _ in node.next_functions]
-    return Counter([type(node) for node in seen])
+def nodes_behind(scores: Tensor) -> list[type[Node]]:
+    """The kind of each node that a backward pass meets."""
+    nodes = [] if scores.grad_fn is None else [scores.grad_fn]
+    seen = set(nodes)
+    for node in nodes:
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                nodes.append(following)
+    return [type(node) for node in nodes]
 
 
 def foreign_nodes(kinds: Iterable[type[Node]]) -> list[str]:
     """Autograd functions among them that are not ours: nobody sees what they compute."""
     ours = Replaced._backward_cls
-    foreign = [kind for kind in kinds if issubclass(kind, BackwardCFunction) and kind is not ours]
+    foreign = [kind for kind in dict.fromkeys(kinds) if issubclass(kind, BackwardCFunction) and kind is not ours]
     return [kind.__name__.removesuffix("Backward") for kind in foreign]
 
 
 def unseen_nodes(kinds: Iterable[type[Node]]) -> list[str]:
     """Activations among them with a backward pass of torch's, although a rule replaces each that it sees."""
-    return [f"{ACTIVATIONS[kind.__name__]} in another thread" for kind in kinds if kind.__name__ in ACTIVATIONS]
+    names = dict.fromkeys([kind.__name__ for kind in kinds])
+    return [f"{ACTIVATIONS[name]} in another thread" for name in names if name in ACTIVATIONS]
 
 
 ACTIVATIONS = {

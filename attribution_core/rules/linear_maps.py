@@ -56,7 +56,7 @@ class Operation(NamedTuple):
     @property
     def values(self) -> Tensors:
         """The arguments that depend on the input."""
-        return tuple(self.leaves[place] for place in self.places)
+        return tuple([self.leaves[place] for place in self.places])
 
     def arguments(self, leaves: list[Any]) -> Call:
         """The call with other arguments."""

@@ -145,11 +145,11 @@ def _linear(propagation: Propagation, operation: Operation) -> object:
     """Sums and products divide relevance by a rule."""
     operation = _without_gates(propagation, operation)
     linear = weighted(operation) or unweighted(operation)
-    first = propagation.weighted == 0
+    values, first = operation.values, propagation.weighted == 0
     propagation.weighted += linear.weights is not None
-    result = _spread(linear, operation.values, propagation.rule(linear, first))
+    result = _spread(linear, values, propagation.rule(linear, first))
     if linear.weights is not None:
-        propagation.latest = Latest(result, version(result), linear, operation.values[0])
+        propagation.latest = Latest(result, version(result), linear, values[0])
     return result
 
 

@@ -87,13 +87,13 @@ def _deconvolved(signals: Signals, call: Call) -> object:
 
 def _checked(method: str, signals: Signals, scores: Tensor) -> Tensor:
     """Say so where the scores depend on rectifiers that the rule has not seen."""
-    met = {kind.__name__: times for kind, times in nodes_behind(scores).items()}
-    relus = met.get("ReluBackward0", 0)
-    if CHECKPOINT in met:
+    names = [kind.__name__ for kind in nodes_behind(scores)]
+    relus = names.count("ReluBackward0")
+    if CHECKPOINT in names:
         raise AttributionError(f"{method} cannot see into {CHECKPOINT}.", "Use checkpoint(…, use_reentrant=False).")
     if relus > signals.met:
         warn(f"{method} saw {signals.met} of {relus} ReLUs behind the score, none of another thread.")
-    elif not signals.met and ("MaximumBackward0" in met or "WhereBackward0" in met):
+    elif not signals.met and ("MaximumBackward0" in names or "WhereBackward0" in names):
         warn(f"{method} met no ReLU: this is the usual gradient. Rectifiers written by maximum or where are not seen.")
     return scores
 
