@@ -151,6 +151,18 @@ def test_a_model_that_works_in_place_has_the_same_explanation(name: str) -> None
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["IntegratedGradients", "LayerIntegratedGradients", "NeuronIntegratedGradients"])
+def test_a_single_step_changes_no_input(name: str) -> None:
+    """The one point of a path used to be the caller's own tensor."""
+    found = []
+    for inplace in (False, True):
+        model, x = case(name, inplace)
+        data = x.clone()
+        found.append(ask(name, model.eval(), x, n_steps=1))
+        assert torch.equal(x, data)
+    torch.testing.assert_close(found[1], found[0])
+
+
 def test_every_public_class_has_a_recipe() -> None:
     for name in NAMES:
         recipe(name)

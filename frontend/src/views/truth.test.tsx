@@ -179,6 +179,20 @@ describe('counts', () => {
   });
 });
 
+describe('the axis of scores', () => {
+  it('has short numbers, however many samples there are', async () => {
+    const many = altered('images', (answer) => {
+      for (const group of ['correct', 'incorrect', 'unlabelled'])
+        if (answer.scores?.[group]) answer.scores[group] = answer.scores[group].map((n: number) => 1000 * n);
+    });
+    mount('images', '', many);
+    const plot = await screen.findByRole('img', { name: /^Histogram of the best score of \d+,000 samples/ });
+    const labels = [...plot.querySelectorAll('text')].map((label) => label.textContent ?? '');
+    expect(labels.some((label) => /^\d+(\.\d)?K$/.test(label))).toBe(true);
+    expect(labels.filter((label) => label.length > 5)).toEqual([]);
+  });
+});
+
 describe('refusals', () => {
   it('are told in sentences, without the word', async () => {
     const error = {
