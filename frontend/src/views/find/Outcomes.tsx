@@ -12,8 +12,8 @@ const TITLES: Record<Outcome, string> = { all: 'All', correct: 'Correct', incorr
 /** All, correct or incorrect, with counts; and the accuracy in words. */
 export function Outcomes({ summary }: { summary: Summary }) {
   const { question, change } = useQuestion();
-  const { correct, incorrect, unlabelled } = summary;
-  const counts: Record<Outcome, number> = { all: correct + incorrect + unlabelled, correct, incorrect };
+  const { correct, incorrect, progress } = summary;
+  const counts: Record<Outcome, number> = { all: progress.scanned, correct, incorrect };
   return (
     <>
       <div className={styles.outcomes} role="group" aria-label="Outcome">
