@@ -149,7 +149,7 @@ def test_a_model_that_fails_on_one_sample_spoils_no_other(make: Make) -> None:
     page = listed(make(models=[Picky()]), scan_to=100, limit=100)
     failed = [(s["error"]["message"], s["error"]["hint"]) for s in page["samples"] if s["error"]]
     assert 0 < len(failed) < 12
-    assert set(failed) == {("shapes cannot be multiplied", "The model was called with float32 (1, 3, 8, 8).")}
+    assert set(failed) == {("shapes cannot be multiplied", "The model Picky was called with float32 (1, 3, 8, 8).")}
 
 
 def leaves(*_: Any) -> Any:

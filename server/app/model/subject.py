@@ -80,7 +80,7 @@ class Subject:
         inputs = tuple(torch.stack(column).to(device) for column in zip(*(x.inputs for x in batch), strict=True))
         extra = tuple(_joined(column, device) for column in zip(*(x.extra for x in batch), strict=True))
         with undisturbed(submodules(self.model), inputs), torch.no_grad():
-            task, scores = self.outputs.read(_called(self.model, inputs, extra))
+            task, scores = self.outputs.read(self._called(inputs, extra))
         if len(scores) != len(batch):
             raise InsightsError(
                 f"the model gave {len(scores)} outputs for a batch of {len(batch)}",
@@ -89,6 +89,13 @@ class Subject:
         self.task, self.width = task, scores.shape[1]
         self._predicted_with.add(self.fingerprint())
         return scores.cpu()
+
+    def _called(self, inputs: Tensors, extra: tuple[object, ...]) -> object:
+        try:
+            return self.model(*inputs, *extra)
+        except Exception as error:
+            error.add_note(f"The model {self.name} was called with {arrived([*inputs, *extra])}.")
+            raise
 
     def case(self, prepared: Prepared, baseline: Baseline | None) -> Case:
         """The example for the engine to explain; `baseline` None: the method needs none."""
@@ -143,11 +150,3 @@ def _chosen(baseline: Baseline, count: int) -> list[int]:
 def _joined(column: tuple[object, ...], device: torch.device) -> object:
     tensors = [x for x in column if isinstance(x, Tensor)]
     return torch.cat(tensors).to(device) if tensors else column[0]
-
-
-def _called(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> object:
-    try:
-        return model(*inputs, *extra)
-    except Exception as error:
-        error.add_note(f"The model was called with {arrived([*inputs, *extra])}.")
-        raise
