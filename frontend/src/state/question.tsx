@@ -69,6 +69,12 @@ export function passes({ model, outcome, predicted, actual }: Question, sample: 
   );
 }
 
+/** Whether a model can be asked about a sample: another model's failure is no obstacle. */
+export function isExplicable(sample: Sample, model: number): boolean {
+  const prediction = sample.predictions.find((each) => each.model === model);
+  return sample.error === null || (prediction?.classes.length ?? 0) > 0;
+}
+
 /** Which filters are set. */
 export function isFiltered({ outcome, predicted, actual }: Question): boolean {
   return outcome !== 'all' || predicted.length > 0 || actual.length > 0;

@@ -3,7 +3,7 @@ import { memo, useCallback, useMemo } from 'react';
 import type { Sample } from '../../api/schema';
 import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
-import { requestFor, useQuestion } from '../../state/question';
+import { isExplicable, requestFor, useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { ClassRows } from '../common/ClassRows';
 import { Contributions } from '../common/Contributions';
@@ -27,7 +27,8 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
   const { question, change } = useQuestion();
   const { models } = useWorkspace();
   const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
-  const explanation = useExplanation(request, sample.error === null);
+  const explicable = isExplicable(sample, question.model);
+  const explanation = useExplanation(request, explicable);
   const { attribution } = explanation;
   const prediction = sample.predictions.find((each) => each.model === question.model);
   const explain = useCallback(
@@ -65,7 +66,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
               <FeatureView key={i} input={input} attribution={attribution?.inputs[i]} size="card" />
             ))}
           </div>
-          {!sample.error && <JobNote explanation={explanation} brief />}
+          {explicable && <JobNote explanation={explanation} brief />}
         </div>
         {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
         {sample.predictions

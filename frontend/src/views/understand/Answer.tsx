@@ -1,7 +1,7 @@
 import type { ClassRef, MethodInfo, Prediction, Sample } from '../../api/schema';
 import { number, score as scoreText } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
-import { useQuestion, useTask } from '../../state/question';
+import { isExplicable, useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { JobNote } from '../common/JobNote';
 import styles from './Understand.module.css';
@@ -32,7 +32,7 @@ export function Answer({ sample, explanation, method }: AnswerProps) {
           )}
         </p>
       )}
-      {!sample.error && <JobNote explanation={explanation} />}
+      {isExplicable(sample, question.model) && <JobNote explanation={explanation} />}
       {attribution && state === 'done' && (
         <p className={styles.explained}>
           {answered.title} of the output{task !== 'regression' && <> for class ‘{attribution.target.name}’</>}

@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 import type { Sample } from '../../api/schema';
 import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
-import { requestFor, useQuestion } from '../../state/question';
+import { isExplicable, requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
 import { Section } from '../common/Section';
@@ -19,7 +19,8 @@ import styles from './Understand.module.css';
 export function Detail({ sample }: { sample: Sample }) {
   const { question } = useQuestion();
   const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
-  const explanation = useExplanation(request, sample.error === null);
+  const explicable = isExplicable(sample, question.model);
+  const explanation = useExplanation(request, explicable);
   const { attribution, stale } = explanation;
   return (
     <SignedContext value={attribution?.signed ?? true}>
@@ -56,7 +57,7 @@ export function Detail({ sample }: { sample: Sample }) {
               <Contributions inputs={attribution.inputs} />
             </Section>
           )}
-          {!sample.error && <Methods sample={sample} lead={attribution} />}
+          {explicable && <Methods sample={sample} lead={attribution} />}
           {!sample.error && <Models sample={sample} lead={attribution} />}
           <Classes sample={sample} explained={attribution?.target.index} />
           {attribution && <Trust attribution={attribution} stale={stale} />}
