@@ -269,3 +269,13 @@ def test_attention_weights_give_back_the_output(mask: str | None) -> None:
     (found,) = weights()
     values = v.repeat_interleave(2, 1) if mask == "grouped" else v
     torch.testing.assert_close(found @ values, output, rtol=1e-4, atol=1e-5)
+
+
+def test_layer_cam_shows_only_what_speaks_for_the_score() -> None:
+    """Where a layer's values are negative, so would be their weighted sum."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 1))
+    for weights in net.parameters():
+        nn.init.constant_(weights, 0.5)
+    x = torch.tensor([[[[-1.0, 2.0], [3.0, -4.0]]]])
+    found = LayerCam(net, net[0]).attribute(x)
+    torch.testing.assert_close(found, torch.tensor([[[[0.0, 1.0], [1.5, 0.0]]]]))
