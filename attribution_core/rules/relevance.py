@@ -65,6 +65,11 @@ class Propagation:
             print(f"Applied {chosen} on {linear.name} in {self.scope}")  # noqa: T201 - what verbose=True asks for
         return chosen
 
+    def forget(self) -> None:
+        """Let go of values of the pass: their nodes hold this state, and nobody collects a circle through autograd."""
+        self.latest = None
+        self.gates.clear()
+
     def refuse(self, name: str) -> None:
         """Remember an operation without a rule, and where it is."""
         self.unknown[f"{name} in {self.scope}"] = None
@@ -231,4 +236,7 @@ RELEVANCE: Rule[Propagation] = Rule(
 def relevance(model: object, composite: Composite | None, verbose: bool) -> Iterator[Interception[Propagation]]:
     """While the model runs: the graph that it leaves behind carries relevance."""
     with Scope(model) as scope, Interception(RELEVANCE, Propagation(scope, composite, verbose)) as interception:
-        yield interception
+        try:
+            yield interception
+        finally:
+            interception.state.forget()

@@ -234,17 +234,17 @@ def _winner_slopes(now: Winners, before: Winners, dim: int, eps: float) -> Calla
 
     The one that wins now rose at least as much as the maximum, the other fell at least as much: multipliers in [0, 1].
     """
-    precise = accumulator(now.values.dtype)
+    precise, won, winning = accumulator(now.values.dtype), before.places, now.places
     far, change = _far(now.values.to(precise), before.values.to(precise), eps)
     rise = now.best.to(precise) - before.best.to(precise)
-    here, there = far.gather(dim, now.places), far.gather(dim, before.places)
-    up = torch.where(here, rise.clamp(min=0) / change.gather(dim, now.places), 1)
-    down = torch.where(there, rise.clamp(max=0) / change.gather(dim, before.places), 0)
+    up = torch.where(far.gather(dim, winning), rise.clamp(min=0) / change.gather(dim, winning), 1)
+    down = torch.where(far.gather(dim, won), rise.clamp(max=0) / change.gather(dim, won), 0)
 
+    # Keeps nothing of `now.best`: that is the operation's result, whose node would then hold itself, for good.
     def pull(gradient: Tensor) -> Tensor:
         g = gradient.to(precise)
         spread = torch.zeros(change.shape, dtype=precise, device=change.device)
-        spread.scatter_add_(dim, now.places, g * up).scatter_add_(dim, before.places, g * down)
+        spread.scatter_add_(dim, winning, g * up).scatter_add_(dim, won, g * down)
         return spread.to(gradient.dtype)
 
     return pull

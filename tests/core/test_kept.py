@@ -1,0 +1,84 @@
+"""Rules keep nothing of a pass once it is over: a circle through autograd's nodes is never collected."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attribution_core import LRP, Attribution, Deconvolution, DeepLift, GuidedBackprop, LayerDeepLift
+
+
+class Largest(nn.Module):
+    """Takes the largest value of each row, in two ways."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([x.flatten(1).max(1).values, x.flatten(1).amax(1), x.flatten(1).sum(1)], 1)
+
+
+class Attentive(nn.Module):
+    """Attention and norms over the rows of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0)
+        self.out = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.encode(x[:, 0]).mean(1)).softmax(1)
+
+
+class Recurrent(nn.Module):
+    """An LSTM over the rows of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(8, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lstm(x[:, 0])[0][:, -1]
+
+
+def pooled() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.SiLU(),
+        nn.Conv2d(4, 4, 3), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(4, 3), nn.LogSoftmax(1),
+    )  # fmt: skip
+
+
+NETS = {"pooled": pooled, "largest": Largest, "attentive": Attentive, "recurrent": Recurrent}
+METHODS: dict[str, Any] = {
+    "DeepLift": DeepLift,
+    "LayerDeepLift": lambda net: LayerDeepLift(net, next(iter(net.children()), net)),
+    "LRP": LRP,
+    "GuidedBackprop": GuidedBackprop,
+    "Deconvolution": Deconvolution,
+}
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(o), Tensor) for o in gc.get_objects())
+
+
+def asked(method: Attribution, x: Tensor) -> None:
+    try:
+        method.attribute(x, target=1)
+    except Exception:  # what a method refuses it must not keep either
+        return
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_of_a_pass_is_kept(method: str, net: str) -> None:
+    made = METHODS[method](NETS[net]().eval())
+    x = torch.rand(2, 1, 8, 8)
+    asked(made, x)
+    before = tensors()
+    for _ in range(3):
+        asked(made, x)
+    assert tensors() == before
