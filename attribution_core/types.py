@@ -15,8 +15,6 @@ Inputs = Tensor | Tensors | dict[str, Tensor]
 InputsT = TypeVar("InputsT", Tensor, Tensors, dict[str, Tensor])
 """The form of the inputs, in which attributions come back."""
 
-TensorOrTuple = TypeVar("TensorOrTuple", Tensor, Tensors)
-
 Baseline = Tensor | float | tuple[Tensor | float, ...] | Mapping[str, Tensor | float] | None
 """A number or a tensor, for each input if there are several; None is zero."""
 

@@ -35,7 +35,10 @@ class Target(ABC):
 
 @dataclass(frozen=True)
 class Output(Target):
-    """An element of the model's output: one row of indices for all examples, or a row for each; None: the only one."""
+    """An element of the model's output: one row of indices for all examples, or a row for each; None: the only one.
+
+    `batches`: of how many stacked batches that is made which a method takes for one.
+    """
 
     index: tuple[tuple[int, ...], ...] | None = None
     batches: int = 1

@@ -40,10 +40,6 @@ def unused(call: Call, places: Places, references: Tensors, eps: float) -> objec
     return call.result()
 
 
-def never(call: Call) -> None:
-    """The operation is not made of parts."""
-
-
 @dataclass(frozen=True)
 class Slope:
     """How DeepLIFT treats some operations.
