@@ -22,7 +22,8 @@ def permutation(
 ) -> Tensors:
     """score(x) − score(x with a feature shuffled among the examples), for every feature [fisher2019].
 
-    A feature that lies in several inputs is shuffled alike in all of them. `custom(x, mask)` shuffles otherwise.
+    No example keeps its own value. A feature that lies in several inputs is shuffled alike in all of them.
+    `custom(x, mask)` shuffles otherwise.
     """
     batch = len(inputs[0])
     if batch < 2 and custom is None:
@@ -39,7 +40,9 @@ def permutation(
 
 
 def _order(batch: int, place: int, draws: Draws) -> Tensor:
-    return torch.randperm(batch, generator=draws.at(place), device=draws.device)
+    """A random cycle through all examples: each gets another's value, any other's with the same chance."""
+    cycle = torch.randperm(batch, generator=draws.at(place), device=draws.device)
+    return torch.empty_like(cycle).scatter_(0, cycle, cycle.roll(1))
 
 
 def _own_way(custom: Permute, inputs: Tensors, hidden: Tensors) -> Tensors:

@@ -44,19 +44,29 @@ def test_a_feature_of_two_inputs_is_shuffled_alike() -> None:
 def test_definition() -> None:
     found, draws = FeaturePermutation(score).attribute(X, seed=4), Draws(4, X.device)
     for feature in range(4):
-        order = torch.randperm(6, generator=draws.at(feature))
+        cycle = torch.randperm(6, generator=draws.at(feature)).tolist()
         changed = X.clone()
-        changed[:, feature] = X[order, feature]
+        for row, other in zip(cycle, cycle[-1:] + cycle[:-1], strict=True):
+            changed[row, feature] = X[other, feature]
         torch.testing.assert_close(found[:, feature], score(X) - score(changed))
 
 
-def test_expectation_is_that_of_captum() -> None:
+def test_expectation_is_that_of_captum_where_it_moves_a_value() -> None:
+    """Captum leaves each of six examples as it is in one draw of six; here, each gets another's value."""
     torch.manual_seed(0)
     ours = torch.stack([FeaturePermutation(score).attribute(X, seed=seed) for seed in range(600)])
     method = captum.attr.FeaturePermutation(score)
     theirs = torch.stack([method.attribute(X) for _ in range(600)])
+    theirs *= 6 / 5
     error = (ours.var(0) / 600 + theirs.var(0) / 600).sqrt()
     assert ((ours.mean(0) - theirs.mean(0)).abs() <= 4.5 * error + 1e-9).all()
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+def test_no_example_keeps_its_own_value(rows: int) -> None:
+    x = torch.arange(1.0, rows + 1)[:, None] ** 2
+    for seed in range(20):
+        assert (FeaturePermutation(lambda x: x.sum(1)).attribute(x, seed=seed) != 0).all()
 
 
 def test_a_batch_of_one_has_nothing_to_shuffle_with() -> None:
