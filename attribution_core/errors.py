@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 
-class AttributionError(ValueError):
-    """An attribution could not be computed; `message` says what is wrong and `hint` what to try."""
+class AttributionError(ValueError, AssertionError):
+    """An attribution could not be computed; `message` says what is wrong and `hint` what to try.
+
+    An AssertionError as well: that is what callers of Captum catch.
+    """
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message} {hint}".strip())
@@ -18,3 +21,7 @@ class AttributionWarning(UserWarning):
 
 class NotPerExample(AttributionError):  # noqa: N818 - a signal from Question to evaluation, seldom seen by users
     """The forward function returned another number of scores than its batch has rows."""
+
+
+class ModelError(AttributionError, RuntimeError):
+    """Torch could not run the model on what it was given; the cause is torch's own error."""

@@ -213,6 +213,7 @@ def test_an_error_says_what_and_what_to_try() -> None:
     error = AttributionError("It broke.", "Mend it.")
     assert (error.message, error.hint, str(error)) == ("It broke.", "Mend it.", "It broke. Mend it.")
     assert isinstance(error, ValueError)
+    assert isinstance(error, AssertionError)
 
 
 def _never(*inputs: Tensor) -> Tensor:
