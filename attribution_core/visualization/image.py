@@ -46,7 +46,7 @@ class Look(TypedDict, total=False):
 
 
 def visualize_image_attr(
-    attr: Numbers,
+    attr: Numbers | None,
     original_image: Numbers | None = None,
     method: str = "heat_map",
     sign: str = "absolute_value",
@@ -61,10 +61,11 @@ def visualize_image_attr(
 ) -> tuple[Figure, Axes]:
     """Show attributions (H, W) or (H, W, C), channels summed, alone or with the image (H, W) or (H, W, 1, 3 or 4).
 
-    `method` is heat_map, blended_heat_map (over the grey image), original_image, masked_image (pixels × attributions)
-    or alpha_scaling (attributions as opacity); `sign` is all, positive, negative or absolute_value. The largest values
-    that make up `outlier_perc` percent of the total get full colour. Unsigned bytes are 0…255; other images up to 1 are
-    0…1. `use_pyplot` makes a figure of pyplot and shows it. Values that are not numbers stay transparent.
+    `method` is heat_map, blended_heat_map (over the grey image), original_image (which needs no `attr`), masked_image
+    (pixels × attributions) or alpha_scaling (attributions as opacity); `sign` is all, positive, negative or
+    absolute_value. The largest values that make up `outlier_perc` percent of the total get full colour. Unsigned bytes
+    are 0…255; other images up to 1 are 0…1. `use_pyplot` makes a figure of pyplot and shows it. Values that are not
+    numbers stay transparent.
     """
     require_matplotlib()
     style, signs = as_option(METHODS, "method", method), as_option(VisualizeSign, "sign", sign)
@@ -88,7 +89,7 @@ def visualize_image_attr(
 
 
 def visualize_image_attr_multiple(
-    attr: Numbers,
+    attr: Numbers | None,
     original_image: Numbers | None,
     methods: Sequence[str],
     signs: Sequence[str],
@@ -127,9 +128,15 @@ def visualize_image_attr_multiple(
 
 
 def _read(
-    attr: Numbers, image: Numbers | None, style: ImageVisualizationMethod, sign: VisualizeSign, outlier_perc: float
+    attr: Numbers | None,
+    image: Numbers | None,
+    style: ImageVisualizationMethod,
+    sign: VisualizeSign,
+    outlier_perc: float,
 ) -> tuple[Floats, Pixels | None]:
     """What is drawn: attributions (H, W) in −1…1 and, where the method shows it, the image as bytes."""
+    if attr is None:
+        return _alone(image, style)
     heat = as_array(attr, "attr")
     if heat.ndim not in (2, 3):
         raise AttributionError(
@@ -145,12 +152,24 @@ def _read(
     values = scaled(heat, sign, outlier_perc)
     if style is METHODS.heat_map:
         return values, None
-    if image is None:
-        raise AttributionError(f"{style.name} needs original_image.", "Only heat_map works without.")
-    pixels = _as_pixels(as_array(image, "original_image"))
+    pixels = _shown(image, style)
     if pixels.shape[:2] != values.shape:
         raise AttributionError(f"attr is {values.shape} and original_image {pixels.shape[:2]} (height, width).")
     return values, pixels
+
+
+def _alone(image: Numbers | None, style: ImageVisualizationMethod) -> tuple[Floats, Pixels]:
+    """The image where there are no attributions: a map of zeros, and its bytes."""
+    if style is not METHODS.original_image:
+        raise AttributionError(f"{style.name} needs attr.", "Only original_image works without.")
+    pixels = _shown(image, style)
+    return np.zeros(pixels.shape[:2]), pixels
+
+
+def _shown(image: Numbers | None, style: ImageVisualizationMethod) -> Pixels:
+    if image is None:
+        raise AttributionError(f"{style.name} needs original_image.", "Only heat_map works without.")
+    return _as_pixels(as_array(image, "original_image"))
 
 
 def _as_pixels(image: Array) -> Pixels:

@@ -46,6 +46,14 @@ def drawn(module, *arguments, **options):
     return [np.ma.filled(image.get_array().astype(float), np.nan) for image in axis.images]
 
 
+def test_an_image_without_attributions():
+    np.testing.assert_array_equal(
+        drawn(ours, None, IMAGE, "original_image")[0], drawn(ours, ATTR, IMAGE, "original_image")[0]
+    )
+    with pytest.raises(AttributionError, match="heat_map needs attr"):
+        drawn(ours, None, IMAGE, "heat_map")
+
+
 def expected(attr, sign, outlier_perc):
     """The rule, value by value."""
     values = [float(v) for v in attr.reshape(attr.shape[0] * attr.shape[1], -1).sum(1)]
