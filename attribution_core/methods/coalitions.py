@@ -82,7 +82,8 @@ def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
     kept = torch.zeros(0, players, dtype=torch.bool)
     while len(sizes):
         step = max(1, BLOCK // players)
-        drawn = torch.cat([_of_sizes(players, some, random) for some in torch.split(sizes, step)])
+        starts = range(0, len(sizes), step)
+        drawn = torch.cat([_of_sizes(players, sizes[start : start + step], random) for start in starts])
         drawn ^= (2 * sizes == players)[:, None] & ~drawn[:, :1]
         both = torch.cat([kept, drawn])
         new = _first(both)

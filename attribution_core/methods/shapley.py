@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 import torch
@@ -108,8 +108,9 @@ def _halves(game: Game, chosen: Tensor, reported: bool = True) -> Tensor:
     """Half of v(S) − v(N∖S) for every chosen S, (k, B): all that Shapley values depend on."""
 
     def coalitions(start: int, stop: int) -> Tensor:
-        place = torch.arange(start, stop)
-        return chosen[place // 2] ^ (place % 2 == 1)[:, None]  # S, N∖S, S', N∖S', …
+        some = chosen[start // 2 : (stop + 1) // 2]
+        both = torch.stack([some, ~some], 1).flatten(0, 1)  # S, N∖S, S', N∖S', …
+        return both[start % 2 :][: stop - start]
 
     scores = game.values(2 * len(chosen), coalitions, reported=reported)
     return (scores[::2] - scores[1::2]) / 2
@@ -140,12 +141,14 @@ def _until_settled(game: Game, chosen: Tensor, tolerance: float) -> Tensor:
 def _fitted(chosen: Tensor, odd: Tensor) -> Tensor:
     """Values from halves of the first, full coalition and of others, made to sum to twice the first."""
     half, (count, players) = odd.double().cpu(), chosen.shape
-    if count > max(MOST_OBSERVED, players) and players <= MOST_SOLVED:
+    if count <= max(MOST_OBSERVED, min(players, MOST_SOLVED)):
+        values = _posterior_mean(chosen, half)
+    elif players <= MOST_SOLVED:
         values = _least_squares(chosen, half)
     else:
-        groups = -(-count // max(MOST_OBSERVED, MOST_SOLVED))
+        groups = -(-count // MOST_SOLVED)
         parts = [[0, *range(1 + first, count, groups)] for first in range(groups)]
-        values = sum((_posterior_mean(chosen[part], half[part]) for part in parts), torch.zeros(())) / groups
+        values = torch.stack([_posterior_mean(chosen[part], half[part]) for part in parts]).mean(0)
     missing = 2 * half[0] - values.sum(0)
     return (values + missing / players).to(odd)
 
@@ -157,7 +160,7 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     of variance ρ^|T| give the covariances Π(1 + ρ s_i s'_i), odd part, between two coalitions, and ∫₀^ρ 2 s_i
     Π_{j≠i}(1 + r s_j) dr, even part, between a Shapley value and a coalition. ρ is chosen by likelihood.
     """
-    players, size = chosen.shape[1], chosen.sum(1, keepdim=True)
+    players, others = chosen.shape[1], chosen.sum(1, keepdim=True) - 1
     apart = _distances(chosen)
     between, reach = _priors(players)
     some = slice(None, None, -(-len(chosen) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
@@ -166,20 +169,21 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     for prior in sorted(set(likeliest.tolist())):
         mine = likeliest == prior
         weights = torch.cholesky_solve(half[:, mine], _factor(between[prior, apart]))
-        for some in _blocks(players, len(chosen)):
-            members = chosen[:, some]
-            values[some, mine] = (_signs(members) * reach[prior, size - members.long()]).T @ weights
+        inside, outside = (
+            reach[prior, others],
+            -reach[prior, (others + 1) % players],
+        )  # the full coalition leaves nobody out
+        parts = [torch.where(chosen[:, some], inside, outside).T @ weights for some in _blocks(players, len(chosen))]
+        values[:, mine] = torch.cat(parts)
     return values
 
 
 def _distances(chosen: Tensor) -> Tensor:
     """In how many players each two coalitions differ, (k, k)."""
     count, players = chosen.shape
-    alike = torch.zeros(count, count)
-    for some in _blocks(players, count):
-        signs = _signs(chosen[:, some]).float()
-        alike += signs @ signs.T  # whole numbers, exact in float32 up to 2^24 players
-    return ((players - alike) / 2).long()
+    blocks = (chosen[:, some].float() for some in _blocks(players, count))  # exact in float32 up to 2^24 players
+    more = reduce(Tensor.add_, (members @ (1 - members).T for members in blocks))
+    return (more + more.T).long()
 
 
 def _blocks(total: int, others: int) -> Iterator[slice]:
