@@ -62,5 +62,5 @@ export function messageOf(error: ApiError): string {
 
 /** The exception that a person may look up; null where it is the server's own refusal, which its message explains. */
 export function exceptionName({ type }: ApiError): string | null {
-  return OWN.has(type) ? null : type;
+  return OWN.has(type) || type.includes(' ') ? null : type;
 }

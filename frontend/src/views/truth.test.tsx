@@ -218,9 +218,9 @@ describe('what only one model cannot do', () => {
 });
 
 describe('refusals', () => {
-  it('are told in sentences, without the word', async () => {
+  it.each(['Refused', 'Not found'])('are told in sentences, without the word: %s', async (type) => {
     const error = {
-      type: 'Refused',
+      type,
       message: 'labels of shape (10, 6) do not fit',
       hint: 'expected one class index',
     };
@@ -234,7 +234,7 @@ describe('refusals', () => {
     const region = await panel();
     expect(await region.findByText('Labels of shape (10, 6) do not fit.')).toBeVisible();
     expect(region.getByText('Expected one class index.')).toBeVisible();
-    expect(screen.queryByText(/Refused/)).toBeNull();
+    expect(screen.queryByText(new RegExp(type))).toBeNull();
   });
 });
 
