@@ -7,9 +7,11 @@ works under any prefix.
 
 from __future__ import annotations
 
+import re
+from operator import index
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
 FeatureKind = Literal["image", "text", "general", "empty"]
 Task = Literal["classification", "binary", "regression"]
@@ -17,11 +19,48 @@ Unit = Literal["pixel", "patch", "window"]
 Outcome = Literal["all", "correct", "incorrect"]
 Order = Literal["index", "mistakes", "confident", "uncertain"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-Reduction = Annotated[str, Field(pattern=r"^(sum|magnitude|[0-9]+)$")]
-Argument = bool | int | float | str | None
+Reduction = Annotated[str, Field(pattern=r"^(sum|magnitude|[0-9]{1,4})$")]
+EXACT = 2**53 - 1  # the largest whole number that JavaScript has; databases have it too
+WORD = 100  # characters of a name that a request may give
+CURSOR = 256
+CHOSEN = 1000  # classes that a filter may name
+ARGUMENTS = 50
+Whole = Annotated[int, Field(ge=0, le=EXACT)]
+Word = Annotated[str, Field(max_length=WORD)]
+Argument = (
+    bool | Annotated[int, Field(ge=-EXACT, le=EXACT)] | Annotated[float, Field(allow_inf_nan=False)] | Word | None
+)
+Arguments = Annotated[dict[Word, Argument], Field(max_length=ARGUMENTS)]
+Classes = Annotated[list[Whole], Field(max_length=CHOSEN)]
 SCAN_STEP = 2000  # seconds for a small net, and enough mistakes to look at
 SCAN_ALL_BELOW = 10_000  # a usual test set: counts over all of it are worth the wait
-Baseline = Annotated[int, Field(ge=0)] | Literal["mean"]
+Baseline = Whole | Literal["mean"]
+LONGEST = 4000  # characters of an error's message: more say no more
+
+_UNREADABLE = re.compile("[\ud800-\udfff\u202d\u202e]")
+"""What no JSON can carry (halves of a character), and what makes any text read backwards."""
+
+
+def readable(text: object) -> object:
+    """The text with � for what nobody can read."""
+    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text) if isinstance(text, str) else text
+
+
+def _all_readable(texts: object) -> object:
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return texts
+    return [readable(text) for text in texts] if _UNREADABLE.search("".join(texts)) else texts
+
+
+def _cut(text: object) -> object:
+    if not isinstance(text, str) or len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}… ({len(text) - LONGEST:,} characters more)"
+
+
+Text = Annotated[str, BeforeValidator(readable)]
+Texts = Annotated[list[str], BeforeValidator(_all_readable)]
+Cut = Annotated[Text, BeforeValidator(_cut)]
 
 
 class Wire(BaseModel):
@@ -33,16 +72,16 @@ class Wire(BaseModel):
 class ApiError(Wire):
     """What went wrong, in words for a person, and what to try."""
 
-    type: str
-    message: str
-    hint: str
+    type: Cut
+    message: Cut
+    hint: Cut
 
 
 class ClassRef(Wire):
     """A class by its index in the model's output and its name."""
 
     index: int
-    name: str
+    name: Text
 
 
 # ── workspace ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -51,8 +90,8 @@ class ClassRef(Wire):
 class ModelInfo(Wire):
     """A model of the workspace; requests name it by its place in the list."""
 
-    name: str
-    device: str
+    name: Text
+    device: Text
     parameters: int
     outputs: int | None = Field(description="how many classes it scores; unknown before its first prediction")
     task: Task | None = Field(description="what it does; unknown before its first prediction")
@@ -61,9 +100,9 @@ class ModelInfo(Wire):
 class FeatureInfo(Wire):
     """An input of the models, and the names of the baselines it can be compared with."""
 
-    name: str
+    name: Text
     kind: FeatureKind
-    baselines: list[str]
+    baselines: Texts
 
 
 class Parameter(Wire):
@@ -103,10 +142,10 @@ class Workspace(Wire):
     """
 
     revision: int = Field(description="the `Progress.workspace` that this answers for")
-    title: str
+    title: Text
     version: str
     task: Task
-    classes: list[str] = Field(description="a name for every output, also where the user gave fewer")
+    classes: Texts = Field(description="a name for every output, also where the user gave fewer")
     named: int = Field(description="how many names the user gave")
     models: list[ModelInfo]
     features: list[FeatureInfo]
@@ -126,30 +165,30 @@ class Workspace(Wire):
 class SamplePath(Wire):
     """Which sample."""
 
-    sample: int = Field(ge=0)
+    sample: Whole
 
 
 class MediaPath(SamplePath):
     """Which input of which sample."""
 
-    feature: int = Field(ge=0)
+    feature: Whole
 
 
 class SampleFilter(Wire):
     """Which samples: by the predictions of one model. Empty lists do not restrict."""
 
-    model: int = Field(0, ge=0)
-    predicted: list[int] = []
-    actual: list[int] = []
+    model: Whole = 0
+    predicted: Classes = []
+    actual: Classes = []
     outcome: Outcome = "all"
-    scan_to: int | None = Field(None, ge=0, description="read at least this far into the data in the background")
+    scan_to: Whole = Field(0, description="read at least this far into the data in the background")
 
 
 class SampleQuery(SampleFilter):
-    """A page of samples; `cursor` is the opaque `next_cursor` of the page before."""
+    """A page of samples; `cursor` is the opaque `next_cursor` of the page before, empty for the first."""
 
     order: Order = "index"
-    cursor: str | None = None
+    cursor: str = Field("", max_length=CURSOR)
     limit: int = Field(24, ge=1, le=200)
 
 
@@ -169,7 +208,7 @@ class Progress(Wire):
     labelled: int
     failed: int
     unreadable: int
-    changed_models: list[str] = Field(description="models whose weights are no longer those that predicted")
+    changed_models: Texts = Field(description="models whose weights are no longer those that predicted")
     error: ApiError | None
 
 
@@ -192,27 +231,27 @@ class ImageInput(Wire):
     """An image to show; `note` says how it was made visible where that is not obvious (13 channels, say)."""
 
     kind: Literal["image"] = "image"
-    name: str
+    name: Text
     url: str
     width: int
     height: int
-    note: str | None = None
+    note: Text | None = None
 
 
 class TextInput(Wire):
     """Words or word pieces to show."""
 
     kind: Literal["text"] = "text"
-    name: str
-    tokens: list[str]
+    name: Text
+    tokens: Texts
 
 
 class GeneralInput(Wire):
     """Named numbers to show."""
 
     kind: Literal["general"] = "general"
-    name: str
-    categories: list[str]
+    name: Text
+    categories: Texts
     values: list[float | None]
 
 
@@ -220,7 +259,7 @@ class EmptyInput(Wire):
     """An input that is not shown; its contribution still counts."""
 
     kind: Literal["empty"] = "empty"
-    name: str
+    name: Text
 
 
 SampleInput = Annotated[ImageInput | TextInput | GeneralInput | EmptyInput, Field(discriminator="kind")]
@@ -292,24 +331,26 @@ class AttributionRequest(Wire):
     `baseline` is a place in the features' baselines, or "mean": the mean of the attributions over all of them.
     """
 
-    sample: int = Field(ge=0)
-    model: int = Field(0, ge=0)
-    target: int | None = Field(None, ge=0)
-    method: str
-    arguments: dict[str, Argument] = {}
+    model_config = ConfigDict(strict=True)
+
+    sample: Whole
+    model: Whole = 0
+    target: Whole | None = None
+    method: Word
+    arguments: Arguments = {}
     baseline: Baseline = 0
 
 
 class JobPath(Wire):
     """Which explanation."""
 
-    job: str
+    job: Word
 
 
 class MapPath(JobPath):
     """Which map of which input of an explanation."""
 
-    feature: int = Field(ge=0)
+    feature: Whole
     reduction: Reduction
 
 
@@ -359,7 +400,7 @@ class ImageAttribution(Wire):
     """Attribution of an image: one map for each reduction of the channels, `sum` first."""
 
     kind: Literal["image"] = "image"
-    name: str
+    name: Text
     contribution: Contribution
     maps: list[AttributionMap]
 
@@ -368,7 +409,7 @@ class TextAttribution(Wire):
     """Attribution of each token."""
 
     kind: Literal["text"] = "text"
-    name: str
+    name: Text
     contribution: Contribution
     weights: list[float | None]
 
@@ -377,7 +418,7 @@ class GeneralAttribution(Wire):
     """Attribution of each named number."""
 
     kind: Literal["general"] = "general"
-    name: str
+    name: Text
     contribution: Contribution
     weights: list[float | None]
 
@@ -386,7 +427,7 @@ class EmptyAttribution(Wire):
     """Attribution of an input that is not shown."""
 
     kind: Literal["empty"] = "empty"
-    name: str
+    name: Text
     contribution: Contribution
 
 
@@ -420,7 +461,7 @@ class Attribution(Wire):
     seconds: float
     signed: bool = Field(description="whether this method, with these arguments, can give negative values")
     completeness: Completeness | None
-    warnings: list[str]
+    warnings: Texts
     inputs: list[InputAttribution]
 
 
@@ -455,7 +496,7 @@ class Selection(Wire):
     def request(self, sample: int, method: str) -> AttributionRequest:
         """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone."""
         return AttributionRequest(
-            sample=sample,
+            sample=index(sample),
             model=self.model,
             target=self.target if sample == self.sample else None,
             method=self.method or method,

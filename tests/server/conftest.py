@@ -38,21 +38,26 @@ def batches(count: int = 3, size: int = 4, channels: int = 3, labelled: bool = T
         yield Batch(images, labels if labelled else None)
 
 
+def colours(**changes: Any) -> AttributionVisualizer:
+    """A visualizer of twelve small images, to be closed."""
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {
+        "models": [Net()],
+        "classes": ["red", "green", "blue"],
+        "features": [ImageFeature("Photo", [lambda x: x * 0], [lambda x: x - 0.5])],
+        "dataset": batches(),
+        "score_func": lambda output: output.softmax(1),
+    }
+    return AttributionVisualizer(**(settings | changes))
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Make visualizers that are closed after the test."""
     made: list[AttributionVisualizer] = []
 
     def build(**changes: Any) -> AttributionVisualizer:
-        torch.manual_seed(0)
-        settings: dict[str, Any] = {
-            "models": [Net()],
-            "classes": ["red", "green", "blue"],
-            "features": [ImageFeature("Photo", [lambda x: x * 0], [lambda x: x - 0.5])],
-            "dataset": batches(),
-            "score_func": lambda output: output.softmax(1),
-        }
-        made.append(AttributionVisualizer(**(settings | changes)))
+        made.append(colours(**changes))
         return made[-1]
 
     yield build

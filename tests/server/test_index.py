@@ -59,7 +59,7 @@ def test_orders(index: PredictionIndex, order: Order, expected: list[int]) -> No
 
 @pytest.mark.parametrize("order", ["index", "mistakes", "confident", "uncertain"])
 def test_pages_follow_each_other_without_gap_or_repeat(index: PredictionIndex, order: Order) -> None:
-    whole, cursor, found = samples(index, order=order), None, []
+    whole, cursor, found = samples(index, order=order), "", []
     while True:
         page = index.page(SampleQuery(order=order, limit=2, cursor=cursor), 6)
         assert page.matched == 6
@@ -70,7 +70,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(index: PredictionIndex, o
     assert found == whole
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "eyJ9", "bnVsbA=="])
+@pytest.mark.parametrize("cursor", ["nonsense", "WzFd", "eyJ9", "bnVsbA==", "Mw==", "é"])
 def test_a_bad_cursor_is_refused(index: PredictionIndex, cursor: str) -> None:
     with pytest.raises(InsightsError, match="cursor"):
         index.page(SampleQuery(cursor=cursor), 6)

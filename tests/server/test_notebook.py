@@ -86,7 +86,7 @@ def test_maps_travel_as_bytes(make: Make) -> None:
 def test_errors_travel_as_data(make: Make) -> None:
     status, _, data = call(make().app, "GET", "api/nothing", {}, b"")
     assert status == 404
-    assert json.loads(data)["type"] == "Not Found"
+    assert json.loads(data)["type"] == "Not found"
 
 
 def test_an_aborted_request_is_not_answered() -> None:

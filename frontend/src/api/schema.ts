@@ -1128,9 +1128,9 @@ export interface operations {
                 actual?: number[];
                 outcome?: "all" | "correct" | "incorrect";
                 /** @description read at least this far into the data in the background */
-                scan_to?: number | null;
+                scan_to?: number;
                 order?: "index" | "mistakes" | "confident" | "uncertain";
-                cursor?: string | null;
+                cursor?: string;
                 limit?: number;
             };
             header?: never;
@@ -1252,7 +1252,7 @@ export interface operations {
                 actual?: number[];
                 outcome?: "all" | "correct" | "incorrect";
                 /** @description read at least this far into the data in the background */
-                scan_to?: number | null;
+                scan_to?: number;
             };
             header?: never;
             path?: never;

@@ -83,7 +83,7 @@ export function useSamples(question: Question) {
     queryKey: ['samples', filter],
     queryFn: ({ pageParam, signal }) => {
       const scan_to = scanTarget(question.scan, progress.current, workspace);
-      return api.samples({ ...filter, scan_to, cursor: pageParam, limit: PAGE }, signal);
+      return api.samples({ ...filter, scan_to, cursor: pageParam ?? undefined, limit: PAGE }, signal);
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,

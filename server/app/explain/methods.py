@@ -55,6 +55,7 @@ SIMPLER = {
     "sliding_window_shapes": ("window", "Window", f"Pixels per side, or words, that are covered at once. {AUTO}"),
     "strides": ("stride", "Stride", "How far the window moves at a time. Empty: half a window."),
 }
+LARGEST = 100_000  # pixels or words: beyond any picture's side
 LIMITS = {"n_steps": (2, 2000), "n_samples": (1, 20_000), "tolerance": (0, 1)}
 CHOICES: dict[str, object] = {"composite": Literal[tuple(COMPOSITES)] | None}
 DEFAULTS: dict[tuple[str, str], Argument] = {
@@ -181,7 +182,7 @@ def offered() -> dict[str, Method]:
 def _field(method: str, name: str, parameter: inspect.Parameter, hint: object) -> tuple[str, tuple[object, object]]:
     if name in SIMPLER:
         simple, title, help = SIMPLER[name]
-        return simple, (int | None, Field(None, ge=1, title=title, description=help))
+        return simple, (int | None, Field(None, ge=1, le=LARGEST, title=title, description=help))
     low, high = LIMITS.get(name, (None, None))
     description = ARGUMENTS[name].meaning if name in ARGUMENTS else ""
     default = DEFAULTS.get((method, name), parameter.default)

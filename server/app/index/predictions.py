@@ -6,12 +6,14 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeVar
 
 import duckdb
+from pydantic_core import from_json
 
 from app.errors import InsightsError
-from app.schema import Order, SampleFilter, SampleQuery
+from app.schema import EXACT, Order, SampleFilter, SampleQuery
 
 Value = int | float | list[int]
 Key = TypeVar("Key")
@@ -196,7 +198,7 @@ def _where(query: SampleFilter, scanned: int) -> tuple[str, list[Value]]:
 
 
 def _after(query: SampleQuery, keys: list[str]) -> tuple[str, list[Value]]:
-    if query.cursor is None:
+    if not query.cursor:
         return "", []
     place = _decode(query.order, query.cursor)
     if len(place) != len(keys):
@@ -210,12 +212,18 @@ def _encode(order: Order, place: tuple[float, ...]) -> str:
 
 def _decode(order: Order, cursor: str) -> list[Value]:
     try:
-        stored, *place = json.loads(base64.urlsafe_b64decode(cursor))
-    except (ValueError, TypeError) as error:
+        found = from_json(base64.urlsafe_b64decode(cursor))
+    except ValueError as error:
         raise _bad_cursor() from error
-    if stored != order or not all(isinstance(value, int | float) for value in place):
+    if not isinstance(found, list) or found[:1] != [order] or not all(map(_is_place, found[1:])):
         raise _bad_cursor()
-    return list(place)
+    return found[1:]
+
+
+def _is_place(value: object) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= EXACT
 
 
 def _bad_cursor() -> InsightsError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.metadata import version
 from typing import Protocol
 
@@ -10,8 +9,8 @@ from flask import Response, request, send_from_directory
 from flask_compress import Compress
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
-from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException
+from pydantic import BaseModel
+from werkzeug.routing import PathConverter
 
 from app.errors import InsightsError
 from app.paths import STATIC
@@ -32,8 +31,8 @@ from app.schema import (
     Summary,
     Workspace,
 )
+from app.web import document, refusals
 
-log = logging.getLogger(__name__)
 IMMUTABLE = "private, max-age=31536000, immutable"
 
 
@@ -68,6 +67,12 @@ class Service(Protocol):
         """A raw map."""
 
 
+class Asset(PathConverter):
+    """A path outside the API: a method that the API does not have is refused there, and not looked for as a file."""
+
+    regex = r"(?!api(?:/|$))[^/].*?"
+
+
 def create_app(service: Service) -> OpenAPI:
     """Build the Flask app that answers for `service`: the API under `/api`, the built front end elsewhere."""
     app = OpenAPI(
@@ -75,7 +80,7 @@ def create_app(service: Service) -> OpenAPI:
         info=Info(title="attribution-insights", version=version("attribution-insights")),
         responses={"4XX": ApiError, "422": ApiError},
         validation_error_model=ApiError,
-        validation_error_callback=_invalid,
+        validation_error_callback=refusals.invalid,
         static_folder=None,
         doc_ui=False,
     )
@@ -83,11 +88,10 @@ def create_app(service: Service) -> OpenAPI:
         "text/html", "text/css", "text/javascript", "application/json", "application/octet-stream", "image/svg+xml",
     ]  # fmt: skip
     Compress(app)
+    app.url_map.converters["asset"] = Asset
     _api(app, service)
     _pages(app)
-    app.register_error_handler(InsightsError, _refused)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _crashed)
+    refusals.install(app)
     return app
 
 
@@ -149,7 +153,11 @@ def _pages(app: OpenAPI) -> None:
             )
         return send_from_directory(STATIC, "index.html", max_age=0)
 
-    @app.route("/<path:name>")
+    @app.route(refusals.DOCUMENT)
+    def openapi() -> Response:
+        return Response(document.text(app), mimetype="application/json")
+
+    @app.route("/<asset:name>")
     def asset(name: str) -> Response:
         return send_from_directory(STATIC, name, max_age=31536000 if name.startswith("assets/") else 0)
 
@@ -166,31 +174,3 @@ def _bytes(data: bytes, mimetype: str) -> Response:
     response.add_etag()
     response.make_conditional(request.environ)
     return response
-
-
-def _error(status: int, error: ApiError) -> Response:
-    return Response(error.model_dump_json(), status=status, mimetype="application/json")
-
-
-def _refused(error: InsightsError) -> Response:
-    return _error(error.status, error.wire())
-
-
-def _http_error(error: HTTPException) -> Response:
-    code = error.code or 500
-    message = f"{request.method} {request.path}: {error.description}"
-    return _error(code, ApiError(type=error.name, message=message, hint=""))
-
-
-def _crashed(error: Exception) -> Response:
-    log.exception("%s %s failed", request.method, request.path)
-    return _error(500, ApiError(type=type(error).__name__, message=str(error) or "no further detail", hint=""))
-
-
-def _invalid(error: ValidationError) -> Response:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return _error(
-        422,
-        ApiError(type="Invalid request", message=f"{where}: {first['msg']}", hint="see /openapi/openapi.json"),
-    )

@@ -104,7 +104,7 @@ class InsightsService:
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples, after a moment's patience for a scan under way."""
         self._check_model(query.model)
-        self._scanner.want(max(query.scan_to or 0, query.limit))
+        self._scanner.want(max(query.scan_to, query.limit))
         deadline = time.monotonic() + PATIENCE
         while True:
             progress = self._scanner.progress
@@ -135,7 +135,7 @@ class InsightsService:
     def summary(self, query: SampleFilter) -> Summary:
         """Counts over what has been scanned."""
         self._check_model(query.model)
-        self._scanner.want(query.scan_to or 0)
+        self._scanner.want(query.scan_to)
         progress = self._scanner.progress
         return present.summary(self._index.counts(query, progress.scanned), self._setup.outputs, progress)
 
