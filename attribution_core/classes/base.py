@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from operator import itemgetter
+from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -19,7 +19,7 @@ from attribution_core.evaluation.isolation import undisturbed
 from attribution_core.evaluation.observe import is_stacked, progress_bar, warn
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import embedded
-from attribution_core.question.question import Question
+from attribution_core.question.question import Question, Reached
 from attribution_core.question.request import NoBaselines, Request, read
 from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
@@ -30,6 +30,8 @@ from attribution_core.types import Inputs as InputsLike
 
 INPUTS = Inputs()
 NONE = NoBaselines()
+UNSEEN = nullcontext()
+NOTHING: Mapping[str, Any] = {}
 
 
 class Explained(NamedTuple):
@@ -39,8 +41,8 @@ class Explained(NamedTuple):
     deltas: Tensor | list[Tensor] | None = None
 
 
-Method = Callable[[Question, Tensors, Tensors], Explained]
-"""From a question, inputs and baselines to attributions."""
+Method = Callable[[Question, Tensors, Tensors], Explained | Tensors]
+"""From a question, inputs and baselines to attributions, with or without deltas."""
 
 Pack = Callable[[Tensors], Any]
 """From one target's attributions to the form in which the caller gets them."""
@@ -106,60 +108,37 @@ class Attribution(ABC):
         show_progress: bool = False,
     ) -> Attributions:
         """What the method says of each target, in the caller's form."""
-        options = as_grad_kwargs(grad_kwargs) if grad_kwargs else {}
-        with progress_bar(True, self.get_name()) if show_progress else nullcontext():
+        options = as_grad_kwargs(grad_kwargs)
+        with progress_bar(True, self.get_name()) if show_progress else UNSEEN:
             answers = self._of_each_target(request, method, site, options)
         results = [_returned(found, place, pack or request.packed) for found, place in answers]
         return results if request.several else results[0]
 
     def _of_each_target(
-        self, request: Request, method: Method, site: Site, options: dict[str, Any]
+        self, request: Request, method: Method, site: Site, options: Mapping[str, Any]
     ) -> list[tuple[Explained, int]]:
-        """What is found of each target, and which of the found ones it is; from one run where they can share it."""
+        """What is explained, and which of its targets is meant, for each target; from one run where they can share."""
         targets = request.targets
         if self.shares_targets or len(targets) == 1:
             try:
-                found = self._mean(request, targets, method, site, options)
-                return [(found, place) for place in range(len(targets))]
+                explained = self._run(request, targets, method, site, options)
+                return [(explained, place) for place in range(len(targets))]
             except NotPerExample:  # some have a score for each example, others one for the whole batch
                 if len(targets) == 1:
                     raise
-        return [(self._mean(request, (target,), method, site, options), 0) for target in targets]
-
-    def _mean(
-        self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: dict[str, Any]
-    ) -> Explained:
-        """The mean over the baselines."""
-        if len(request.baselines) < 2:
-            return self._run(request, targets, request.baselines[0] if request.baselines else (), method, site, options)
-        each = [self._run(request, targets, baselines, method, site, options) for baselines in request.baselines]
-        means = tuple(torch.stack(column).mean(0) for column in zip(*(e.attributions for e in each), strict=True))
-        return Explained(means, _mean_deltas([e.deltas for e in each]))
+        return [(self._run(request, (target,), method, site, options), 0) for target in targets]
 
     def _run(
-        self,
-        request: Request,
-        targets: tuple[Target, ...],
-        baselines: tuple[Any, ...],
-        method: Method,
-        site: Site = INPUTS,
-        options: GradKwargs = None,
+        self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: Mapping[str, Any]
     ) -> Explained:
-        """Ask the method in an undisturbed run; token ids that a gradient is asked of become their embeddings."""
-        options = options or {}
-        with undisturbed(request.modules, request.inputs):
-            forward = request.forward
-            extra = tree_map(owned, request.extra) if request.extra else ()
-            xs = all_owned(request.inputs, detached=not options.get("create_graph"))
-            bases = all_owned(baselines)
-            if request.ids:
-                forward, xs, bases = _with_embeddings(forward, xs, bases, extra)
-            if any(isinstance(target, Predicted) for target in targets):
-                targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
-            question = Question(forward, targets, site, extra, whole=not is_stacked(), grad_kwargs=options)
-            found = method(question, xs, bases)
-        _warn_of_unused(question, request.names)
-        return found
+        """Ask the method in an undisturbed run, of each of the baselines, if there are some."""
+        reached = Reached()
+        with undisturbed(request.modules, request.inputs) as draws:
+            question, xs, baselines = asked(request, targets, site, options, draws, reached)
+            each = [_explained(method(question, xs, bases)) for bases in baselines]
+        if isinstance(site, Inputs):
+            _warn_of_unused(reached, request.names)
+        return each[0] if len(each) == 1 else _mean(each)
 
 
 documented(Attribution)
@@ -170,12 +149,41 @@ def alone(attributions: Tensors) -> Tensor:
     return attributions[0]
 
 
-def _warn_of_unused(question: Question, names: tuple[str, ...]) -> None:
-    if all(question.used.values()) or not isinstance(question.site, Inputs):
-        return
-    places = [place for place, used in sorted(question.used.items()) if not used]
-    unused = ", ".join(f"inputs[{names[place] if names else place!r}]" for place in places)
-    warn(f"The score does not depend on {unused}: attributions are zero.")
+def asked(
+    request: Request,
+    targets: tuple[Target, ...],
+    site: Site = INPUTS,
+    options: Mapping[str, Any] = NOTHING,
+    draws: bool = True,
+    reached: Reached | None = None,
+) -> tuple[Question, Tensors, Sequence[Tensors]]:
+    """The question, inputs and baselines; token ids that a gradient is asked of are now their embeddings."""
+    forward, xs = request.forward, all_owned(request.inputs, detached=not options.get("create_graph"))
+    extra = tree_map(owned, request.extra) if request.extra else ()
+    baselines = [all_owned(each) for each in request.baselines or ((),)]
+    if request.ids:
+        forward, xs, baselines = _with_embeddings(forward, xs, baselines, extra)
+    if any(isinstance(target, Predicted) for target in targets):
+        targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
+    whole = not is_stacked()
+    question = Question(forward, targets, site, extra, 1, False, whole, draws, options, reached)
+    return question, xs, baselines
+
+
+def _explained(result: Explained | Tensors) -> Explained:
+    return result if isinstance(result, Explained) else Explained(result)
+
+
+def _warn_of_unused(reached: Reached, names: tuple[str, ...]) -> None:
+    places = reached.missed()
+    if places:
+        unused = ", ".join(f"inputs[{names[place] if names else place!r}]" for place in places)
+        warn(f"The score does not depend on {unused}: attributions are zero.")
+
+
+def _mean(each: list[Explained]) -> Explained:
+    means = tuple(torch.stack(column).mean(0) for column in zip(*(e.attributions for e in each), strict=True))
+    return Explained(means, _mean_deltas([e.deltas for e in each]))
 
 
 def _mean_deltas(each: list[Tensor | list[Tensor] | None]) -> Tensor | list[Tensor] | None:
@@ -188,7 +196,7 @@ def _mean_deltas(each: list[Tensor | list[Tensor] | None]) -> Tensor | list[Tens
 
 def _returned(found: Explained, place: int, pack: Pack) -> Any:
     """One target's attributions, and its deltas if there are any, as the caller gets them."""
-    attributions = pack(tuple(map(itemgetter(place), found.attributions)))
+    attributions = pack(tuple([values[place] for values in found.attributions]))
     if found.deltas is None:
         return attributions
     if isinstance(found.deltas, list):
@@ -197,8 +205,8 @@ def _returned(found: Explained, place: int, pack: Pack) -> Any:
 
 
 def _with_embeddings(
-    forward: Callable[..., Any], inputs: Tensors, baselines: tuple[Any, ...], extra: tuple[Any, ...]
-) -> tuple[Callable[..., Any], Tensors, Tensors]:
+    forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Any, ...]], extra: tuple[Any, ...]
+) -> tuple[Callable[..., Any], Tensors, list[Tensors]]:
     """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
     found = embedded(forward, inputs, extra)
 
@@ -207,7 +215,7 @@ def _with_embeddings(
             return as_baseline(given, found.inputs[place], place)
         return found.embed(place, as_baseline(given, inputs[place], place))
 
-    return found.module, found.inputs, tuple(baseline(place, b) for place, b in enumerate(baselines))
+    return found.module, found.inputs, [tuple(map(baseline, count(), each)) for each in baselines]
 
 
 def _without_prediction(targets: tuple[Target, ...], predicting: Question, inputs: Tensors) -> tuple[Target, ...]:
@@ -242,7 +250,7 @@ class GradientAttribution(Attribution):
                 )
             return Explained((), total(tuple(p[None] for p in parts)) - change(question, start, end))
 
-        _, deltas = _returned(self._mean(request, request.targets, missed, INPUTS, {}), 0, tuple)
+        _, deltas = _returned(self._run(request, request.targets, missed, INPUTS, NOTHING), 0, tuple)
         found: Tensor = deltas
         return found
 

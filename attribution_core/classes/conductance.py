@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import final
 
 from attribution_core.classes.base import Explained, GradientAttribution
@@ -123,7 +122,7 @@ class NeuronConductance(MultiplyingNeuron):
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             through = tuple(Through(target, neuron, question.grad_kwargs) for target in question.targets)
             outer = {"create_graph": bool(question.grad_kwargs.get("create_graph"))}
-            flow = replace(question, targets=through, grad_kwargs=outer)
+            flow = question._replace(targets=through, grad_kwargs=outer)
             return Explained(integrated_gradients(flow, xs, bases, rule, self._multiplies, rows))
 
         return self._answer(request, explain, grad_kwargs=grad_kwargs)

@@ -123,7 +123,7 @@ def each_layer(question: Question, values: Tensors) -> list[tuple[int, Question,
         single = [replace(part, call=call) for call in range(len(own))] if part.call == "sum" else [part]
         groups = [(value,) for value in own] if part.call == "sum" else [own]
         for layer, group in zip(single, groups, strict=True):
-            found.append((number, replace(question, site=Layers((layer,), (len(group),)), used={}), group))
+            found.append((number, question._replace(site=Layers((layer,), (len(group),)), reached=None), group))
     return found
 
 

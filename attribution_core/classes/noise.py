@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from attribution_core.classes.base import Attribution, Explained
+from attribution_core.classes.base import Attribution, asked
 from attribution_core.classes.gradient_shap import Deviations
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.isolation import undisturbed
 from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, smoothed
-from attribution_core.question.question import Question, stacked
+from attribution_core.question.question import stacked
 from attribution_core.question.request import Request
 from attribution_core.question.target import Predicted, Target
 from attribution_core.reading.arguments import at_least
@@ -62,22 +62,22 @@ class NoiseTunnel(Attribution):
         kind, count = as_kind(nt_type), at_least("nt_samples", nt_samples, 1)
         rows = None if nt_samples_batch_size is None else at_least("nt_samples_batch_size", nt_samples_batch_size, 1)
         explains = _named_arguments(type(self.attribution_method))
-        asked = {"target", "targets"} & explains
-        if "targets" in kwargs and "targets" not in asked:
+        named = {"target", "targets"} & explains
+        if "targets" in kwargs and "targets" not in named:
             raise AttributionError(
                 f"{type(self.attribution_method).__name__} explains no outputs: NoiseTunnel passes targets in place of "
                 "`target` only.",
                 "Leave targets out.",
             )
-        target, targets = (kwargs.get(name) if name in asked else None for name in ("target", "targets"))
+        target, targets = (kwargs.get(name) if name in named else None for name in ("target", "targets"))
         request = self._read(inputs, target, targets, kwargs.get("additional_forward_args"))
         xs, stochastic = request.inputs, "seed" in explains
         deviations = as_deviations(request.in_order("stdevs", stdevs), xs)
         with undisturbed(request.modules, xs):
             draws = Draws(seed, xs[0].device)
-            options = {name: value for name, value in kwargs.items() if name not in asked}
+            options = {name: value for name, value in kwargs.items() if name not in named}
             copies = _Copies(self.attribution_method, request, options, draws, draw_baseline_from_distrib, stochastic)
-            if asked:
+            if named:
                 copies.targets = self._fixed(request)
             limit = 1 if stochastic else rows
             found = smoothed(copies.explain, xs, deviations, count, kind, draws, limit and limit * request.batch)
@@ -88,14 +88,8 @@ class NoiseTunnel(Attribution):
         """The targets; "pred" is what the model predicts for the inputs without noise."""
         if not any(isinstance(target, Predicted) for target in request.targets):
             return request.targets
-        fixed: list[Target] = []
-
-        def note(question: Question, *_: Tensors) -> Explained:
-            fixed.extend(question.targets)
-            return Explained(())
-
-        self._run(request, request.targets, (), note)
-        return tuple(fixed)
+        question, *_ = asked(request, request.targets)
+        return question.targets
 
 
 class _Copies:

@@ -18,7 +18,7 @@ from attribution_core.methods import integrated_gradients
 from attribution_core.methods.delta import change, total
 from attribution_core.methods.path import to_tolerance
 from attribution_core.methods.paths import Quadrature, quadrature
-from attribution_core.question.question import Question
+from attribution_core.question.question import Question, Reached
 from attribution_core.reading.arguments import as_rows, as_tolerance, at_least
 from attribution_core.types import Baselines, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
@@ -134,9 +134,10 @@ class LayerIntegratedGradients(MultiplyingLayer):
             starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bases, xs))
 
             def along(question: Question, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
-                lifted = question.lifted(xs)
+                reached = Reached()
+                lifted = question.lifted(xs)._replace(reached=reached)
                 found = integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows)
-                return found, all(lifted.used.values())
+                return found, not reached.missed()
 
             found, together = along(question, starts, ends)
             pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -31,6 +32,8 @@ FEWEST = 6
 ROWS = 1024
 """Rows in one forward pass where nobody set a bound, however small they are."""
 
+UNBOUND = nullcontext()
+
 
 def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
     """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`.
@@ -54,7 +57,18 @@ def _elements(x: Tensor) -> int:
 
 def in_one_chunk(compute: Callable[[], Part], batch: int, *, reported: bool = True) -> Part:
     """A method of a single step: one batch, in slices if memory runs out."""
-    return next(iter([*in_chunks(1, lambda *_: compute(), batch, batch, reported=reported)]))
+    bound = None
+    if reported:
+        report(0, 1)
+    while True:
+        smaller = _smaller(batch, bound)
+        result = _attempted(compute, bound, last=not smaller)
+        if not isinstance(result, _Failure):
+            break
+        bound = smaller
+    if reported:
+        report(1, 1)
+    return result
 
 
 def in_chunks(
@@ -72,18 +86,22 @@ def in_chunks(
         report(0, total)
     while done < total:
         stop = min(done + size, total)
-        smaller = 0 if is_stacked() else min(batch, bound or batch, max_batch() or batch) // 2
-        result = _attempted(compute, done, stop, bound, last=stop - done == 1 and not smaller)
+        single, smaller = stop - done == 1, _smaller(batch, bound)
+        result = _attempted(partial(compute, done, stop), bound, last=single and not smaller, single=single)
         if result is _Failure.NOT_PER_EXAMPLE:
             size = 1
         elif result is _Failure.OUT_OF_MEMORY:
-            _free()
-            size, bound = (size, smaller) if stop - done == 1 else ((stop - done) // 2, bound)
+            size, bound = (size, smaller) if single else ((stop - done) // 2, bound)
         else:
             yield result
             done = stop
             if reported:
                 report(done, total)
+
+
+def _smaller(batch: int, bound: int | None) -> int:
+    """The rows of a slice of a batch that did not fit; 0 if there is none."""
+    return 0 if is_stacked() else min(batch, bound or batch, max_batch() or batch) // 2
 
 
 class _Failure(Enum):
@@ -93,24 +111,23 @@ class _Failure(Enum):
     NOT_PER_EXAMPLE = auto()
 
 
-def _attempted(
-    compute: Callable[[int, int], Part], start: int, stop: int, bound: int | None, last: bool
-) -> Part | _Failure:
-    """A chunk, or why it failed; the error itself, which holds on to what was computed, is gone on return.
+def _attempted(compute: Callable[[], Part], bound: int | None, last: bool, single: bool = True) -> Part | _Failure:
+    """A chunk, or why it failed; the error itself, which holds on to what was computed, is gone before memory is freed.
 
-    `last`: no smaller chunk can be tried, so that the error is raised.
+    `last`: no smaller chunk can be tried, so that the error is raised; `single`: it has one step only.
     """
     try:
-        with nullcontext() if bound is None else observe(max_batch=bound):
-            return compute(start, stop)
+        with UNBOUND if bound is None else observe(max_batch=bound):
+            return compute()
     except NotPerExample:
-        if stop - start == 1:
+        if single:
             raise
         return _Failure.NOT_PER_EXAMPLE
     except RuntimeError as error:
         if last or not _out_of_memory(error):
             raise
-        return _Failure.OUT_OF_MEMORY
+    _free()
+    return _Failure.OUT_OF_MEMORY
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
@@ -121,7 +138,7 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 def _free() -> None:
-    """Give back what the failed pass had allocated; to be called after its error is gone."""
+    """Give back what the failed pass had allocated; its error is gone."""
     gc.collect(1)  # tensors in circles of references, which the failed pass has just made
     torch.cuda.empty_cache()
 

@@ -22,17 +22,20 @@ too, and too large to copy."""
 DRAWING = (_DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 """Layers of torch that draw random numbers in training mode, as do those with a positive `dropout`."""
 
+ALREADY = nullcontext()
+"""Where nothing has to be done."""
+
 
 @contextmanager
-def undisturbed(modules: Iterable[nn.Module], inputs: tuple[Tensor, ...]) -> Iterator[None]:
+def undisturbed(modules: list[nn.Module], inputs: tuple[Tensor, ...]) -> Iterator[bool]:
     """Leave inference mode; afterwards, also after an error, buffers are what they were, and so is the global random
-    state where a module in training mode may draw from it."""
-    everything = list(modules)
-    usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
-    with usual, same_randomness(inputs) if may_draw(everything) else nullcontext():
-        kept = [buffer for module in everything if module._buffers for buffer in _kept(module)]
+    state where a module in training mode may draw from it, which is what comes out."""
+    draws = may_draw(modules)
+    usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else ALREADY
+    with usual, same_randomness(inputs) if draws else ALREADY:
+        kept = [buffer for module in modules if module._buffers for buffer in _kept(module)]
         try:
-            yield
+            yield draws
         finally:
             if kept:
                 _restore(kept)
@@ -133,8 +136,8 @@ def _next_seed() -> int:
 def submodules(forward: object) -> list[nn.Module]:
     """A model and all modules below it, or those that a function is bound to or refers to; quicker than `modules()`,
     which also names them."""
-    reached: dict[nn.Module, None] = dict.fromkeys(_models(forward))
-    waiting = list(reached)
+    waiting = [forward] if isinstance(forward, nn.Module) else _models(forward)
+    reached: dict[nn.Module, None] = dict.fromkeys(waiting)
     while waiting:
         for below in waiting.pop()._modules.values():
             if below is not None and below not in reached:

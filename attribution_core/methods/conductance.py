@@ -73,7 +73,7 @@ def _along(question: Question, inputs: Tensors, baselines: Tensors, positions: T
         return precise.reshape(*value.shape[:dim], len(positions), -1, *value.shape[dim + 1 :]).movedim(dim, 0)
 
     values, slopes = (tuple(by_step(v, d) for v in vs) for d, vs in enumerate((gradients.values, gradients.slopes)))
-    return Gradients(values, slopes, gradients.scores)
+    return gradients._replace(values=values, slopes=slopes)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
-from attribution_core.evaluation.isolation import may_draw, same_randomness, submodules
+from attribution_core.evaluation.isolation import same_randomness
 from attribution_core.methods.intercepted import intercepted, of_inputs_alone
 from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
@@ -34,8 +34,7 @@ def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float
     """The two passes of DeepLIFT."""
     rule, question = Rescale(eps), of_inputs_alone(question)
     reference, slopes = rule.reference(), rule.slopes()
-    drawing = may_draw(submodules(question.forward))  # both passes must drop out the same
-    with same_randomness(inputs) if drawing else nullcontext():
+    with same_randomness(inputs) if question.draws else nullcontext():  # both passes must drop out the same
         before = intercepted(question, lambda: reference).read(baselines)
     found = intercepted(question, lambda: slopes).gradients(inputs)
     rule.finish()

@@ -20,7 +20,7 @@ Opened = Callable[[], AbstractContextManager[Interception[Any]]]
 
 def intercepted(question: Question, opened: Opened) -> Question:
     """The same question; what the model and its targets compute is answered by a rule."""
-    return replace(question, targets=tuple(_Intercepted(target, opened) for target in question.targets))
+    return question._replace(targets=tuple([_Intercepted(target, opened) for target in question.targets]))
 
 
 def of_inputs_alone(question: Question) -> Question:
@@ -28,7 +28,7 @@ def of_inputs_alone(question: Question) -> Question:
     if not question.extra:
         return question
     detached = tree_map(lambda value: value.detach() if isinstance(value, Tensor) else value, question.extra)
-    return replace(question, extra=tuple(detached))
+    return question._replace(extra=tuple(detached))
 
 
 @dataclass(frozen=True)

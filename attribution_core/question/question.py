@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,14 +19,19 @@ from attribution_core.types import Model, Tensors
 
 
 class Gradients(NamedTuple):
-    """Values at the site; d score / d value for each target, (targets, *value.shape); the scores (rows, targets).
+    """Values at the site; d score / d value for each target, (targets, *value.shape); the scores of each, (rows,).
 
     Slopes have their targets first because the values at a layer need not have the rows of the scores.
     """
 
     values: Tensors
     slopes: Tensors
-    scores: Tensor
+    columns: Tensors
+
+    @property
+    def scores(self) -> Tensor:
+        """The scores (rows, targets)."""
+        return _side_by_side(self.columns, 1)
 
 
 class Reading(NamedTuple):
@@ -36,30 +41,46 @@ class Reading(NamedTuple):
     scores: Tensor
 
 
-@dataclass(frozen=True)
-class Question:
+class Reached:
+    """Which of the values at a site some score has depended on, in all passes of one explanation."""
+
+    def __init__(self) -> None:
+        self._slopes: dict[int, bool] = {}
+
+    def note(self, slopes: Sequence[Tensor | None]) -> None:
+        """The slopes of one score: None where it does not depend on the value."""
+        for place, slope in enumerate(slopes):
+            self._slopes[place] = self._slopes.get(place, False) or slope is not None
+
+    def missed(self) -> list[int]:
+        """The values that no score has depended on, by their places."""
+        return sorted(place for place, reached in self._slopes.items() if not reached)
+
+
+class Question(NamedTuple):
     """A model, what to explain of it (`targets`) and what to attribute that to (`site`).
 
     `copies` batches may be stacked along dimension 0, copy after copy: row r is example r % B. Additional arguments
-    that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch.
+    that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch, `draws`
+    where the model cannot draw random numbers.
     The model gets copies, which it may change in place, unless the inputs are `disposable`: made for one pass only.
-    `grad_kwargs` are further options of `torch.autograd.grad`. `used` notes for each value at the site whether any
-    score depended on it.
+    `grad_kwargs` are further options of `torch.autograd.grad`. `reached` is told what the scores depend on.
     """
 
     forward: Model
     targets: tuple[Target, ...] = (Output(),)
-    site: Site = field(default_factory=Inputs)
+    site: Site = Inputs()
     extra: tuple[object, ...] = ()
     copies: int = 1
     disposable: bool = False
     whole: bool = True
-    grad_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    used: dict[int, bool] = field(default_factory=dict, compare=False)
+    draws: bool = True
+    grad_kwargs: Mapping[str, Any] = MappingProxyType({})
+    reached: Reached | None = None
 
     def repeated(self, copies: int, disposable: bool = False) -> Question:
         """The same question of `copies` stacked batches (path steps, perturbations)."""
-        return replace(self, copies=self.copies * copies, disposable=disposable)
+        return self._replace(copies=self.copies * copies, disposable=disposable)
 
     def scores(self, inputs: Tensors) -> Tensor:
         """Scores (rows, targets), or (1, targets) where the model returns one number for the batch."""
@@ -76,6 +97,8 @@ class Question:
             return [_stand_in(inputs)] * len(self.targets)
         columns = self._asked(inputs)
         sizes = {scores.shape[0] for scores in columns}
+        if sizes == {rows}:
+            return columns
         others = sizes - {rows}
         if others and (self.copies > 1 or not self.whole or others != {1}):
             raise NotPerExample(
@@ -108,13 +131,14 @@ class Question:
         """A run of the model, on copies that are made before any rule or layer is looked at."""
         rows = inputs[0].shape[0]
         kept = self.disposable and not any(x.requires_grad for x in inputs)  # a leaf cannot be changed in place
-        given = inputs if kept else copied(inputs)
-        further = copied(self.extra, rows // self.copies, self.copies) if self.extra else ()
+        arguments = inputs if kept else copied(inputs)
+        if self.extra:
+            arguments += copied(self.extra, rows // self.copies, self.copies)
 
         def run() -> Any:
             checkpoint()
             counting_forward(rows)
-            return self.forward(*given, *further)
+            return self.forward(*arguments)
 
         return run
 
@@ -160,7 +184,7 @@ class Question:
         if parts:
             each = [question.gradients_also_at(site, part, there) for question, part in parts]
             return _joined([first for first, _ in each]), _joined([second for _, second in each])
-        leaves, other = self._leaves(inputs), replace(self, site=site, used={})
+        leaves, other = self._leaves(inputs), self._replace(site=site, reached=None)
         with torch.enable_grad(), self.site.recorded(leaves) as values, site.recorded(leaves) as values_there:
             columns = other._columns(leaves)
         with there():
@@ -184,7 +208,7 @@ class Question:
         each = [self._slopes(c, values, last and n == len(columns)) for n, c in enumerate(columns, 1)]
         slopes = tuple([_side_by_side(column, 0) for column in zip(*each, strict=True)])
         kept = values if self.grad_kwargs.get("create_graph") else tuple(map(Tensor.detach, values))
-        return Gradients(kept, slopes, _side_by_side([*map(Tensor.detach, columns)], 1))
+        return Gradients(kept, slopes, tuple(map(Tensor.detach, columns)))
 
     def _leaves(self, inputs: Tensors) -> Tensors:
         """Tensors of which gradients can be asked; with create_graph those that have a graph keep it."""
@@ -195,14 +219,18 @@ class Question:
         return tuple(leaves)
 
     def _slopes(self, scores: Tensor, values: Tensors, last: bool) -> Tensors:
-        defaults = {"grad_outputs": torch.ones_like(scores), "allow_unused": True, "retain_graph": not last or None}
         counting_backward(scores.shape[0])
-        slopes = torch.autograd.grad(scores, values, **{**defaults, **self.grad_kwargs})
-        found = []
-        for place, (value, slope) in enumerate(zip(values, slopes, strict=True)):
-            self.used[place] = self.used.get(place, False) or slope is not None
-            found.append(torch.zeros_like(value) if slope is None else slope)
-        return tuple(found)
+        single = scores.numel() == 1  # then torch's own default is quicker
+        options = {
+            "grad_outputs": None if single else torch.ones_like(scores),
+            "allow_unused": True,
+            "retain_graph": not last or None,
+            **self.grad_kwargs,
+        }
+        slopes = torch.autograd.grad(scores, values, **options)
+        if self.reached is not None:
+            self.reached.note(slopes)
+        return tuple([torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True)])
 
     def _parts(self, inputs: Tensors) -> list[tuple[Question, Tensors]]:
         """Slices of a single batch that is larger than the caller's bound; empty where it fits."""
@@ -220,8 +248,7 @@ class Question:
         def part(value: Any) -> Any:
             return value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
 
-        return replace(
-            self,
+        return self._replace(
             extra=tree_map(part, self.extra),
             targets=tuple(t.examples(start, stop) for t in self.targets),
             whole=False,
@@ -238,7 +265,7 @@ class Question:
             with site.replaced(given[:count]):
                 return self.forward(*given[count:])
 
-        return replace(self, forward=from_values, site=Inputs(), extra=fixed, used={})
+        return self._replace(forward=from_values, site=Inputs(), extra=fixed, reached=None)
 
 
 def check_rows(values: Tensors, rows: int) -> None:
@@ -279,7 +306,7 @@ def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[An
 
 def _joined(parts: list[Gradients]) -> Gradients:
     slopes = tuple(torch.cat(column, 1) for column in zip(*(p.slopes for p in parts), strict=True))
-    return Gradients(_rows([p.values for p in parts]), slopes, torch.cat([p.scores for p in parts]))
+    return Gradients(_rows([p.values for p in parts]), slopes, _rows([p.columns for p in parts]))
 
 
 def _side_by_side(columns: Sequence[Tensor], dim: int) -> Tensor:

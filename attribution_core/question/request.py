@@ -11,7 +11,7 @@ from attribution_core.evaluation.isolation import submodules
 from attribution_core.question.target import Target
 from attribution_core.question.target_forms import as_targets
 from attribution_core.reading.arguments import as_each_baseline, as_inputs, in_order
-from attribution_core.reading.forward import as_forward
+from attribution_core.reading.forward import as_forward, device_of
 from attribution_core.types import Baselines, Inputs, Model, TargetLike, Tensors
 
 
@@ -69,21 +69,12 @@ def read(
     Raises AttributionError before the model runs.
     """
     modules = submodules(model)
+    device = device_of(modules)
     single = isinstance(inputs, Tensor)
-    names, given = (tuple(inputs), tuple(inputs.values())) if isinstance(inputs, Mapping) else ((), inputs)
-    device, forward, further = as_forward(model, modules, names, extra)
-    tensors = as_inputs(given, differentiable, device)
+    names, ordered = (tuple(inputs), tuple(inputs.values())) if isinstance(inputs, Mapping) else ((), inputs)
+    forward, further = as_forward(model, names, extra, device) if names or extra is not None else (model, ())
+    tensors = as_inputs(ordered, differentiable, device)
     ids = differentiable and not all(map(Tensor.is_floating_point, tensors))
     bases = () if isinstance(baselines, NoBaselines) else as_each_baseline(baselines, inputs, names, tensors, ids)
-    return Request(
-        forward,
-        modules,
-        tensors,
-        ids,
-        names,
-        single,
-        as_targets(target, targets, tensors[0].shape[0], model),
-        targets is not None,
-        bases,
-        further,
-    )
+    asked = as_targets(target, targets, tensors[0].shape[0], model)
+    return Request(forward, modules, tensors, ids, names, single, asked, targets is not None, bases, further)

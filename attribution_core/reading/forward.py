@@ -44,19 +44,16 @@ class Named(nn.Module):
 
 
 def as_forward(
-    forward: Model, modules: list[nn.Module], names: tuple[str, ...], extra: object
-) -> tuple[torch.device | None, Model, tuple[object, ...]]:
-    """The model's device, the model as a function of (inputs, further arguments) in order, and those arguments there.
+    forward: Model, names: tuple[str, ...], extra: object, device: torch.device | None
+) -> tuple[Model, tuple[object, ...]]:
+    """The model as a function of (inputs, further arguments) in order, and those arguments on its device.
 
-    `modules` are those of the model, `names` those of the inputs if they have some.
+    `names` are those of the inputs if they have some.
     """
-    device = device_of(modules)
-    if not names and extra is None:
-        return device, forward, ()
     further = extra if isinstance(extra, Mapping) else {}
     rest = tuple(further.values()) if isinstance(extra, Mapping) else as_extra(extra)
     called = Named(forward, names, tuple(map(str, further))) if names or further else forward
-    return device, called, moved(rest, device)
+    return called, moved(rest, device)
 
 
 def binds(function: Model, *arguments: object, **named: object) -> bool:
