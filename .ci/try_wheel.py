@@ -13,23 +13,24 @@ from importlib.metadata import files
 from pathlib import Path
 
 
-def get(address: str, data: bytes | None = None) -> bytes:
-    """The answer to a request that must succeed."""
-    headers = {"Content-Type": "application/json"} if data else {}
-    with urllib.request.urlopen(urllib.request.Request(address, data, headers), timeout=30) as response:
+def get(address: str, path: str = "", data: bytes | None = None) -> bytes:
+    """The answer to a request that must succeed; `address` is the printed one, with its token."""
+    place, _, token = address.partition("?token=")
+    headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if data else {})
+    with urllib.request.urlopen(urllib.request.Request(place + path, data, headers), timeout=30) as response:
         if response.status != 200:
-            raise SystemExit(f"{address} answered {response.status}")
+            raise SystemExit(f"{path} answered {response.status}")
         return response.read()
 
 
 def explanation(address: str) -> dict:
     """A finished explanation of the first sample."""
-    sample = json.loads(get(f"{address}api/samples"))["samples"][0]["index"]
+    sample = json.loads(get(address, "api/samples"))["samples"][0]["index"]
     question = json.dumps({"sample": sample, "method": "IntegratedGradients"}).encode()
-    job = json.loads(get(f"{address}api/attributions", question))
+    job = json.loads(get(address, "api/attributions", question))
     while job["state"] in ("queued", "running"):
         time.sleep(0.1)
-        job = json.loads(get(f"{address}api/attributions/{job['id']}"))
+        job = json.loads(get(address, f"api/attributions/{job['id']}"))
     if job["state"] != "done":
         raise SystemExit(f"no explanation: {job}")
     return job["attribution"]
@@ -47,9 +48,9 @@ def main() -> None:
             address = re.search(r"http://\S+", line)[0]  # type: ignore[index]
             get(address)
             for name in assets:
-                get(address + name.removeprefix("app/static/"))
+                get(address, name.removeprefix("app/static/"))
             found = explanation(address)
-            get(address + found["inputs"][0]["maps"][0]["url"])
+            get(address, found["inputs"][0]["maps"][0]["url"])
         finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(timeout=30)

@@ -61,6 +61,7 @@ const widget: BuildOptions = {
 
 export default defineConfig(({ mode }) => ({
   base: './',
+  html: { cspNonce: 'CSP_NONCE' }, // the server puts a word of its own there in each answer
   plugins: [react(), mode === 'widget' ? oneModule : moduleToo],
   build: {
     outDir: '../server/app/static',

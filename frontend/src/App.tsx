@@ -2,22 +2,24 @@ import './views/mantine';
 import { MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import type { Transport } from './api/transport';
-import { useObservable, Variable } from './base/observable';
+import type { Connection, Transport } from './api/transport';
+import { type Observable, useObservable, Variable } from './base/observable';
 import { useWorkspaceQuery } from './state/data';
 import { DisplayProvider } from './state/display';
 import { type Host, HostContext, useHost } from './state/host';
 import { QuestionProvider } from './state/question';
-import { createServices, type Services, ServicesProvider } from './state/services';
+import { createServices, type Services, ServicesProvider, useServices } from './state/services';
 import { WorkspaceContext } from './state/workspace';
 import { ConnectionNote } from './views/common/ConnectionNote';
 import { ErrorBoundary } from './views/common/ErrorBoundary';
+import { Locked } from './views/common/Locked';
 import { Connecting, NoMethods, Unavailable } from './views/common/Notice';
 import { Screen } from './views/Screen';
 import { createAppTheme, cssVariables } from './views/theme';
 import styles from './views/tokens.module.css';
 
 const UNDECIDED = new Variable(undefined);
+const ALWAYS_READY = new Variable<Connection>('ready');
 
 /** The whole dashboard; it owns its state, and knows of its surroundings only what `host` says. */
 export function App({ transport, host }: { transport: Transport; host: Host }) {
@@ -35,12 +37,13 @@ export function App({ transport, host }: { transport: Transport; host: Host }) {
         getRootElement={host.rootElement}
         cssVariablesSelector={host.variablesSelector}
         cssVariablesResolver={cssVariables}
+        getStyleNonce={host.nonce === undefined ? undefined : () => host.nonce ?? ''}
       >
         <QueryClientProvider client={services.queries}>
           <ServicesProvider services={services}>
             <div className={styles.app}>
               <ErrorBoundary>
-                <Workspace />
+                <Inside connection={transport.connection} />
               </ErrorBoundary>
               {transport.connection && <ConnectionNote connection={transport.connection} />}
               <section ref={setPopups} aria-label="Menus and dialogs" />
@@ -50,6 +53,13 @@ export function App({ transport, host }: { transport: Transport; host: Host }) {
       </MantineProvider>
     </HostContext>
   );
+}
+
+/** The dashboard, or the way in where the server does not answer without its token. */
+function Inside({ connection = ALWAYS_READY }: { connection?: Observable<Connection> }) {
+  const { queries } = useServices();
+  const known = queries.getQueryData(['workspace']) !== undefined;
+  return useObservable(connection) === 'locked' ? <Locked again={known} /> : <Workspace />;
 }
 
 function Workspace() {

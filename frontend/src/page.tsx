@@ -4,10 +4,14 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { httpTransport } from './api/http';
 import type { Transport } from './api/transport';
+import { pageEntrance } from './state/entrance';
 import type { Host } from './state/host';
 import { pageAddress } from './state/pageAddress';
 
+const entrance = pageEntrance(); // first: it takes the token out of the address
 const host: Host = {
+  entrance,
+  nonce: document.querySelector<HTMLElement>('meta[property=csp-nonce]')?.nonce,
   address: pageAddress(),
   rootElement: () => document.documentElement,
   variablesSelector: ':root',

@@ -13,8 +13,12 @@ import torch
 from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
+from app.web.hosts import checked
 from app.web.server import listen
+from app.web.token import VARIABLE, choose
 
+NO_TOKEN = "let in whoever uses this machine; refused where other machines reach it"
+ALLOW_HOST = "another name it may be called by, as that of a proxy or of JupyterHub; may be given several times"
 COMMAND = "python -m app.example"
 EXAMPLES = """\
 examples:
@@ -32,9 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the demo the arguments name, until Ctrl-C; gives the exit status."""
     options = parser().parse_args(arguments)
     try:
-        listen(options.host, options.port).close()  # a taken port is said before any work is done
+        # What is wrong with them is said before any work is done, a taken port too.
+        listen(options.host, options.port, guarded=choose(options.token) is not None).close()
+        allowed = [checked(name) for name in options.allow_host]
         with closing(AttributionVisualizer(**DEMOS[options.demo].build(options))) as visualizer:
-            visualizer.serve(blocking=True, port=options.port, host=options.host, open_browser=options.browser)
+            visualizer.serve(
+                blocking=True,
+                port=options.port,
+                host=options.host,
+                open_browser=options.browser,
+                token=options.token,
+                allowed_hosts=allowed,
+            )
     except InsightsError as error:
         print(f"error: {_sentences(error)}", file=sys.stderr)
         return 1
@@ -53,7 +66,9 @@ def parser() -> ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    _add_server_options(top, host="127.0.0.1", port=0, browser=True, device=_default_device())
+    _add_server_options(
+        top, host="127.0.0.1", port=0, browser=True, device=_default_device(), token=None, allow_host=[]
+    )
     top.set_defaults(demo=default.name)
     demos = top.add_subparsers(title="demos", metavar="NAME", prog=COMMAND, help=f"(default: {default.name})")
     for demo in DEMOS.values():
@@ -64,17 +79,26 @@ def parser() -> ArgumentParser:
 def _add_demo(demos: Any, demo: Demo) -> None:
     own = demos.add_parser(demo.name, help=demo.summary, description=demo.details)
     demo.add_arguments(own)
-    _add_server_options(own, host=SUPPRESS, port=SUPPRESS, browser=SUPPRESS, device=SUPPRESS)
+    names = ("host", "port", "browser", "device", "token", "allow_host")
+    _add_server_options(own, **dict.fromkeys(names, SUPPRESS))
     own.set_defaults(demo=demo.name)
 
 
 def _add_server_options(to: ArgumentParser, **default: Any) -> None:
-    add = to.add_argument_group("server").add_argument
+    server = to.add_argument_group("server")
+    add, add_token = server.add_argument, server.add_mutually_exclusive_group().add_argument
     add("--host", default=default["host"], help="address to listen on (default: 127.0.0.1)")
     add("--port", type=_port, default=default["port"], help="port to listen on (default: any free one)")
     add(
         "--no-browser", dest="browser", action="store_false", default=default["browser"], help="do not open the browser"
     )
+    add_token(
+        "--token",
+        default=default["token"],
+        help=f"what the address has to bring (default: that in {VARIABLE}, which others cannot see, or a random one)",
+    )
+    add_token("--no-token", dest="token", action="store_false", default=default["token"], help=NO_TOKEN)
+    add("--allow-host", action="append", metavar="NAME", default=default["allow_host"], help=ALLOW_HOST)
     add("--device", type=_device, default=default["device"], help="cpu or cuda (default: cuda if present)")
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import weakref
 import webbrowser
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Event
 from typing import TYPE_CHECKING, get_args
 
@@ -21,9 +20,11 @@ from app.errors import InsightsError
 from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
 from app.schema import Argument, Baseline, Order, Selection
+from app.web.hosts import checked, hub_hosts
 from app.web.http import create_app
 from app.web.server import Server
 from app.web.service import InsightsService, Setup
+from app.web.token import Token, choose
 
 if TYPE_CHECKING:
     from app.notebook.view import NotebookView
@@ -102,12 +103,17 @@ class AttributionVisualizer:
         *,
         host: str | None = None,
         open_browser: bool = False,
+        token: Token = None,
+        allowed_hosts: Collection[str] = (),
     ) -> str:
-        """Serve the dashboard over HTTP; print and return its address.
+        """Serve the dashboard over HTTP; print and return its address, which has the token that lets in.
 
         blocking: return only after Ctrl-C. debug: log every failure. port: None or 0 takes a free one.
         bind_all: listen on all network interfaces instead of this machine alone; host: on this one.
-        A second call gives the same address, and refuses to serve at another.
+        token: None takes that of the environment (ATTRIBUTION_INSIGHTS_TOKEN) or a random one; False lets in whoever
+        is on this machine, and is refused where others can reach it.
+        allowed_hosts: further names it may be called by, as that of a proxy or of JupyterHub.
+        A second call gives the same address, and refuses to serve at another or with another token.
         """
         self._refuse_if_closed()
         if debug:
@@ -115,18 +121,25 @@ class AttributionVisualizer:
             logging.getLogger("app").setLevel(logging.DEBUG)
         host = host or ("0.0.0.0" if bind_all else None)
         if self._server is None:
-            self._server = Server(self.app, host or "127.0.0.1", port or 0)
+            names = [*map(checked, allowed_hosts), *hub_hosts()]
+            self._server = Server(self.app, host or "127.0.0.1", port or 0, choose(token), names)
             weakref.finalize(self, self._server.close)
-        self._server.refuse_another(host, port or 0)
+        self._server.refuse_another(host, port or 0, token)
         address = self._server.address
-        print(f"Attribution Insights is at {address}", flush=True)  # noqa: T201  # the user waits for this line
-        if prefix := os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
-            print(f"behind JupyterHub: {prefix.rstrip('/')}/proxy/{self._server.port}/", flush=True)  # noqa: T201
+        for line in self._server.announcement():
+            print(line, flush=True)  # noqa: T201  # the user waits for it
         if open_browser:
-            webbrowser.open(address)
+            webbrowser.open(self._server.address_for_once())
         if blocking:
             self._block()
         return address
+
+    @property
+    def address(self) -> str:
+        """Where the dashboard is served, with the token that lets in."""
+        if self._server is None:
+            raise InsightsError("the dashboard is not served", hint="call serve() first")
+        return self._server.address
 
     def _block(self) -> None:
         try:

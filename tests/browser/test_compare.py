@@ -43,7 +43,7 @@ def test_methods_are_computed_once_chosen_and_switch_the_dashboard(page: Page, a
 def test_axe_finds_nothing_side_by_side(page: Page, address: str, scheme: str, size: tuple[int, int]) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.goto(f"{address}?sample=764&compare=IntegratedGradients,Saliency,Occlusion")
+    page.goto(f"{address}&sample=764&compare=IntegratedGradients,Saliency,Occlusion")
     expect(tiles(page).nth(2)).to_contain_text(re.compile(r"\d m?s"))
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
 from app import example
 from app.demos import DEMOS
+
+from ..reaching import reached
 
 
 def test_help_explains_the_server_and_every_demo(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +96,7 @@ def test_it_serves_until_ctrl_c() -> None:
     try:
         assert process.stdout is not None
         address = next(match[0] for line in process.stdout if (match := re.search(r"http://\S+", line)))
-        with urlopen(f"{address}api/workspace", timeout=20) as answer:
+        with reached(address, "api/workspace") as answer:
             assert json.load(answer)["title"] == "Handwritten digits"
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=20)

@@ -3,9 +3,9 @@
 import json
 import threading
 import urllib.error
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +14,7 @@ from app.schema import Selection
 from app.web.openapi import openapi_document
 from app.web.server import THREADS, Server
 
+from ..reaching import reached
 from .conftest import Make
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
@@ -72,23 +73,23 @@ def test_pages_and_assets_are_served(make: Make, tmp_path: Path, monkeypatch: py
 def test_a_served_dashboard_answers_over_http(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     visualizer = make()
     address = visualizer.serve()
-    assert address in capsys.readouterr().out
-    with urllib.request.urlopen(f"{address}api/workspace", timeout=10) as response:
+    assert f"Attribution Insights is at {address}\n" in capsys.readouterr().out
+    with reached(address, "api/workspace") as response:
         assert json.load(response)["task"] == "classification"
-    assert visualizer.serve() == address
+    assert visualizer.serve() == visualizer.address == address
     visualizer.close()
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{address}api/workspace", timeout=2)
+        reached(address, "api/workspace")
 
 
 def test_a_second_call_never_pretends_to_serve_elsewhere(make: Make) -> None:
     visualizer = make()
     address = visualizer.serve()
-    port = int(address.rstrip("/").rsplit(":", 1)[1])
+    port, place = urlsplit(address).port or 0, address.partition("?")[0]
     assert visualizer.serve(port=port, host="127.0.0.1") == address
     other = port % 65535 + 1
-    for asked, place in (({"port": other}, f"127.0.0.1:{other}"), ({"bind_all": True}, f"0.0.0.0:{port}")):
-        with pytest.raises(app.InsightsError, match=f"served at {address} already, and not at {place}"):
+    for asked, elsewhere in (({"port": other}, f"127.0.0.1:{other}"), ({"bind_all": True}, f"0.0.0.0:{port}")):
+        with pytest.raises(app.InsightsError, match=f"served at {place} already, and not at {elsewhere}"):
             visualizer.serve(**asked)
 
 
@@ -102,7 +103,7 @@ def test_closing_frees_the_index(make: Make) -> None:
 
 
 def test_a_taken_port_is_one_sentence(make: Make) -> None:
-    port = int(make().serve().rstrip("/").rsplit(":", 1)[1])
+    port = urlsplit(make().serve()).port or 0
     with pytest.raises(app.InsightsError, match=f"port {port} on 127.0.0.1 is taken"):
         make().serve(port=port)
 
@@ -110,7 +111,7 @@ def test_a_taken_port_is_one_sentence(make: Make) -> None:
 def test_requests_that_wait_for_a_thread_say_nothing_on_the_terminal(
     make: Make, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server = Server(make().app, "127.0.0.1", 0)
+    server = Server(make().app, "127.0.0.1", 0, None)
     dispatcher, gate = server._waitress.task_dispatcher, threading.Event()
     for _ in range(2 * THREADS):
         dispatcher.add_task(SimpleNamespace(service=lambda: gate.wait(5), cancel=lambda: None))

@@ -256,8 +256,8 @@ def test_behind_jupyterhub_the_proxied_address_is_said(
     make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
-    port = make().serve().rstrip("/").rsplit(":", 1)[1]
-    assert f"/user/ada/proxy/{port}/" in capsys.readouterr().out
+    port, token = re.search(r":(\d+)/\?token=(.+)", make().serve()).groups()  # type: ignore[union-attr]
+    assert f"/user/ada/proxy/{port}/?token={token}\n" in capsys.readouterr().out
 
 
 def held() -> tuple[int, list[str]]:

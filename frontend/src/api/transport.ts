@@ -1,6 +1,7 @@
 import type { Observable } from '../base/observable';
 
-export type Connection = 'ready' | 'busy' | 'gone';
+/** `locked`: there, but it does not answer without its token. */
+export type Connection = 'ready' | 'busy' | 'gone' | 'locked';
 
 /** Carries the contract's requests: over HTTP, over a notebook's channel, or to generated data. */
 export interface Transport {

@@ -9,6 +9,12 @@ export interface Address extends Observable<string> {
   write(search: string, replace: boolean): void;
 }
 
+export interface Entrance {
+  /** Whether the page's address had a token that the server did not take. */
+  refused: boolean;
+  enter: (token: string) => void;
+}
+
 /** What the place the dashboard is mounted in provides: a page, or the cell of a notebook. */
 export interface Host {
   address: Address;
@@ -26,7 +32,11 @@ export interface Host {
   scheme?: Observable<Scheme>;
   /** Told what is on the screen, and whether all of it has been explained. */
   report?: (selection: Selection, finished: boolean) => void;
+  /** The word that lets our inline styles through the page's security policy. */
+  nonce?: string;
   setTitle?: (title: string) => void;
+  /** How one comes in where the server asks for a token; absent where none is needed. */
+  entrance?: Entrance;
 }
 
 export const HostContext = createContext<Host | null>(null);

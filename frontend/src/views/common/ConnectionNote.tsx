@@ -8,6 +8,7 @@ const TEXTS: Record<Connection, string> = {
   ready: '',
   busy: 'The kernel is busy with a cell; waiting',
   gone: 'The kernel is gone: run the cell again',
+  locked: '', // the whole page says so
 };
 
 /** Says that nobody answers just now; asks again for what was lost once somebody does. */

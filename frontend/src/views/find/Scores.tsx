@@ -21,6 +21,7 @@ export default function Scores({ histogram }: { histogram: Histogram }) {
   const groups = (Object.keys(COLORS) as Group[]).filter((group) => histogram[group].some((n) => n > 0));
   useEffect(() => {
     const plot = draw(histogramBins(histogram));
+    plot.querySelector('style')?.remove(); // see .plot
     for (const part of plot.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label'); // said by the frame
     place.current?.replaceChildren(plot);
     return () => plot.remove();
