@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from operator import index
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
@@ -37,13 +37,15 @@ SCAN_ALL_BELOW = 10_000  # a usual test set: counts over all of it are worth the
 Baseline = Whole | Literal["mean"]
 LONGEST = 4000  # characters of an error's message: more say no more
 
-_UNREADABLE = re.compile("[\ud800-\udfff\u202d\u202e]")
-"""What no JSON can carry (halves of a character), and what makes any text read backwards."""
+Written = TypeVar("Written")
+
+_UNREADABLE = re.compile("[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""What no JSON can carry (halves of a character), and what makes text read in another order than it is written."""
 
 
-def readable(text: object) -> object:
+def readable(text: Written) -> Written:
     """The text with � for what nobody can read."""
-    return _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text) if isinstance(text, str) else text
+    return cast(Written, _UNREADABLE.sub("\N{REPLACEMENT CHARACTER}", text)) if isinstance(text, str) else text
 
 
 def _all_readable(texts: object) -> object:

@@ -63,7 +63,7 @@ def test_every_route_asks_for_the_token_but_those_of_the_front_end(app: OpenAPI)
             assert response.status_code == 403, (path, method)
             assert method == "HEAD" or set(response.json or ()) == {"type", "message", "hint"}
             asked.append(path)
-    assert {"/api/workspace", "/api/attributions", "/api/samples/1/media/1"} <= set(asked)
+    assert {"/api/workspace", "/api/attributions", "/api/samples/1/media/1", "/openapi.json"} <= set(asked)
 
 
 def test_the_front_end_needs_no_token_and_tells_nothing(app: OpenAPI) -> None:

@@ -19,9 +19,9 @@ from PIL import Image
 from torch import nn
 
 from app import AttributionVisualizer, Batch, InsightsError
-from app.data.features import GeneralFeature, TextFeature
+from app.data.features import GeneralFeature, ImageFeature, TextFeature
 from app.notebook import view as notebook
-from app.notebook.snapshot import as_html, as_png, colours
+from app.notebook.snapshot import Seen, as_html, as_png, colours
 from app.notebook.view import Cell, NotebookView
 from app.notebook.widget import THREADS, DashboardWidget, call
 from app.schema import Selection
@@ -250,6 +250,17 @@ def test_the_colours_are_symmetric_about_zero() -> None:
     assert red[0] > red[2]
     assert white.tolist() == [247, 247, 247]
     assert colours(np.array([np.nan], np.float32), 0.0).tolist() == [[247, 247, 247]]
+
+
+def test_what_users_write_is_text_in_a_saved_picture(make: Make) -> None:
+    written = '"<script>alert(1)</script>photo\u202egnp.exe'
+    visualizer = make(classes=[written] * 3, features=[ImageFeature(written, None)], title=written)
+    service = visualizer.service
+    request = Selection().request(0, "Saliency")
+    seen = [Seen(written, "Saliency", service.shown(0), service.answer(request))]
+    html = as_html(seen, service.setup.features, written)
+    assert html.count("&quot;&lt;script&gt;alert(1)&lt;/script&gt;photo\N{REPLACEMENT CHARACTER}gnp.exe") == 4
+    assert "<script" not in html
 
 
 def test_behind_jupyterhub_the_proxied_address_is_said(

@@ -15,6 +15,7 @@ from PIL import Image
 from app.data.features import BaseFeature, Picture, Shown
 from app.explain.explanation import Explanation, InputExplanation
 from app.numbers import Floats, finite
+from app.schema import readable
 from app.web.present import map_of
 
 SIDE = 160
@@ -43,7 +44,7 @@ def as_html(seen: Sequence[Seen], features: list[BaseFeature], caption: str) -> 
     cells = "".join(_cell(item, features) for item in seen)
     return (
         '<figure style="margin:0;padding:8px;font:13px system-ui,sans-serif">'
-        f'<figcaption style="font-weight:600">{html.escape(caption)}</figcaption>'
+        f'<figcaption style="font-weight:600">{_text(caption)}</figcaption>'
         f'<div style="display:flex;flex-wrap:wrap;gap:16px 24px;margin-top:8px">{cells}</div></figure>'
     )
 
@@ -62,7 +63,7 @@ def as_png(seen: Sequence[Seen]) -> bytes | None:
 def _cell(item: Seen, features: list[BaseFeature]) -> str:
     parts = zip(features, item.shown, item.explanation.inputs, strict=True)
     inside = "".join(_input(feature, shown, part) for feature, shown, part in parts)
-    return f'<div><div style="margin-bottom:4px">{html.escape(item.title)}</div>{inside}</div>'
+    return f'<div><div style="margin-bottom:4px">{_text(item.title)}</div>{inside}</div>'
 
 
 def _input(feature: BaseFeature, shown: Shown, part: InputExplanation) -> str:
@@ -81,7 +82,12 @@ def _word(name: str, value: float, bound: float) -> str:
     style = f"background:rgb({red},{green},{blue});color:{ink};padding:0 3px;border-radius:3px"
     number = finite(float(value))
     said = "not finite" if number is None else f"{number:.3g}"
-    return f'<span style="{style}" title="{said}">{html.escape(name)}</span>'
+    return f'<span style="{style}" title="{said}">{_text(name)}</span>'
+
+
+def _text(written: str) -> str:
+    """As the dashboard shows it, and never markup."""
+    return html.escape(readable(written))
 
 
 def _map(part: InputExplanation) -> npt.NDArray[np.uint8]:
@@ -106,4 +112,4 @@ def _img(pixels: npt.NDArray[np.uint8], label: str) -> str:
     data = base64.b64encode(_png(_sized(pixels))).decode()
     style = "display:inline-block;margin:0 4px 0 0;border-radius:4px"
     size = f'width="{SIDE}" height="{SIDE}"'
-    return f'<img alt="{html.escape(label)}" style="{style}" {size} src="data:image/png;base64,{data}">'
+    return f'<img alt="{_text(label)}" style="{style}" {size} src="data:image/png;base64,{data}">'
