@@ -9,6 +9,7 @@ from flask import Response, request, send_from_directory
 from flask_compress import Compress
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
+from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel
 from werkzeug.routing import PathConverter
 
@@ -82,7 +83,7 @@ def create_app(service: Service) -> OpenAPI:
     app = OpenAPI(
         __name__,
         info=Info(title="attribution-insights", version=version("attribution-insights")),
-        responses={"4XX": ApiError, "422": ApiError},
+        responses={"4XX": ApiError, "5XX": ApiError, "422": ApiError},
         validation_error_model=ApiError,
         validation_error_callback=refusals.invalid,
         static_folder=None,
@@ -121,7 +122,11 @@ def _api(app: OpenAPI, service: Service) -> None:
         """Counts: outcomes, classes, confusion, scores."""
         return _json(service.summary(query))
 
-    @app.get("/api/samples/<int:sample>/media/<int:feature>", responses={"200": None}, operation_id="media")
+    @app.get(
+        "/api/samples/<int:sample>/media/<int:feature>",
+        responses=_file("image/png", "image/webp"),
+        operation_id="media",
+    )
     def media(path: MediaPath) -> Response:
         """An input of a sample as an image file."""
         return _bytes(*service.media(path.sample, path.feature))
@@ -141,10 +146,20 @@ def _api(app: OpenAPI, service: Service) -> None:
         """Say that this client no longer waits for an explanation."""
         return _json(service.cancel(path.job, query.client))
 
-    @app.get("/api/attributions/<job>/maps/<int:feature>/<reduction>", responses={"200": None}, operation_id="map")
+    @app.get(
+        "/api/attributions/<job>/maps/<int:feature>/<reduction>",
+        responses=_file("application/octet-stream"),
+        operation_id="map",
+    )
     def attribution_map(path: MapPath) -> Response:
         """A raw signed map as float16 numbers."""
         return _bytes(service.map(path.job, path.feature, path.reduction), "application/octet-stream")
+
+
+def _file(*kinds: str) -> ResponseDict:
+    """What a file answers, in the document."""
+    content: dict[str, dict[str, object]] = {kind: {} for kind in kinds}
+    return {"200": {"description": "OK", "content": content}, "304": {"description": "Not Modified"}}
 
 
 def _pages(app: OpenAPI) -> None:
