@@ -277,7 +277,8 @@ def test_errors_that_no_json_can_carry_are_cut_and_shown(make: Make) -> None:
     visualizer = make(models=[Hostile()])
     scanned(visualizer)
     for error in (get(visualizer, "/api/samples/0")["error"], explained(visualizer)["error"]):
-        assert error["message"].startswith("half \ufffd turned \ufffdgnp xxx")
+        assert error["message"].startswith("half ")
+        assert "\u202e" not in error["message"]
         assert len(error["message"]) < 5000
 
 
