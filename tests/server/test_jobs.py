@@ -156,6 +156,38 @@ def test_a_job_that_nobody_asks_about_is_given_up(submit: Submit, monkeypatch: p
     assert job.state == "cancelled"
 
 
+def test_one_client_cannot_ask_for_more_than_its_part(submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.explain.jobs, "EACH", 3)
+    gate = threading.Event()
+    until_running(submit("running", lambda job: str(gate.wait(5))))
+    for name in "ab":
+        submit(name, lambda job: "x")
+    with pytest.raises(InsightsError, match="this page waits for 3 already") as refused:
+        submit("c", lambda job: "x")
+    assert refused.value.status == 429
+    assert submit("a", lambda job: "x").state == "queued"  # one of its own, asked for again
+    other = submit("c", lambda job: "x", "another")
+    gate.set()
+    assert other.finished.wait(5)
+    assert submit("d", lambda job: "x").finished.wait(5)
+
+
+def test_what_nobody_waits_for_makes_room(submit: Submit, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.explain.jobs, "ALL", 3)
+    gate, ran = threading.Event(), list[str]()
+    until_running(submit("running", lambda job: str(gate.wait(5))))
+    left, stays = (submit(name, lambda job, name=name: ran.append(name) or name) for name in "ab")
+    with pytest.raises(InsightsError, match="3 are under way already"):
+        submit("c", lambda job: "x")
+    left.leave("me")
+    new = submit("c", lambda job: "x")
+    assert (left.state, left.finished.is_set(), stays.state) == ("cancelled", True, "queued")
+    gate.set()
+    assert new.finished.wait(5)
+    idle(device)
+    assert ran == ["b"]
+
+
 def test_a_job_waiting_says_how_many_are_ahead(jobs: Jobs[Text], submit: Submit) -> None:
     gate = threading.Event()
     running = submit("a", lambda job: str(gate.wait(5)))

@@ -76,6 +76,13 @@ describe('explain', () => {
     expect(asked.map((line) => line.endsWith('first'))).toEqual([true, false, true]);
   });
 
+  it('asks again where the server gave up, as nobody seemed to wait', async () => {
+    const { explain, transport, sent } = setUp('images');
+    const giveUp = vi.fn().mockImplementationOnce((job) => createApi(transport, 'tab').cancel(job.id));
+    await expect(explain(request, live(), giveUp)).resolves.toMatchObject({ sample: 0 });
+    expect(sent('POST')).toBe(2);
+  });
+
   it('asks again after a cancellation, never overtaking it', async () => {
     const { explain, transport } = setUp('images');
     const abort = new AbortController();

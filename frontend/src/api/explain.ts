@@ -6,7 +6,10 @@ import type { Slots } from './slots';
 const FIRST_PAUSE = 120; // ms
 const LONGEST_PAUSE = 1000;
 
-/** Asks for an explanation and waits for it; tells the server when nobody waits any more. */
+/**
+ * Asks for an explanation and waits for it; tells the server when nobody waits any more, and asks again where the
+ * server gave up first: a browser lets a page that nobody sees ask only now and then.
+ */
 export function createExplainer(api: Api, slots: Slots) {
   const followers = new Map<string, number>(); // how many wait for the same request
   const leaving = new Map<string, Promise<unknown>>(); // cancellations that a new request must not overtake
@@ -24,7 +27,8 @@ export function createExplainer(api: Api, slots: Slots) {
         await sleep(pause, signal);
         const raise = !first && slots.isLookedAt(request.sample);
         first ||= raise;
-        job = await (raise ? api.explain(request, first) : api.job(job.id, signal));
+        const again: boolean = raise || job.state === 'cancelled';
+        job = await (again ? api.explain(request, first) : api.job(job.id, signal));
       }
       return attributionOf(job);
     } finally {
@@ -50,13 +54,12 @@ export function createExplainer(api: Api, slots: Slots) {
 export type Explainer = ReturnType<typeof createExplainer>;
 
 function isUnfinished(job: Job): boolean {
-  return job.state === 'queued' || job.state === 'running';
+  return job.state !== 'done' && job.state !== 'failed';
 }
 
 function attributionOf(job: Job): Attribution {
   if (job.attribution) return job.attribution;
-  if (job.error) throw new Failure(job.error);
-  throw new Failure({ type: 'Cancelled', message: 'This explanation was cancelled.', hint: '' });
+  throw new Failure(job.error ?? { type: 'Error', message: 'There is no explanation.', hint: '' });
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -17,7 +17,9 @@ from attribution_core.evaluation.observe import Cancelled
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = 30.0  # seconds without a word from a client, who asks every second: its tab is closed
+FORGOTTEN = 8.0  # seconds without a word from a client, who asks every second: its tab is closed
+EACH = 100  # explanations that one client may wait for: a page asks for eight at a time
+ALL = 500  # explanations under way; each that waits holds its example
 GLANCE = 0.01  # seconds between looks at what else waits: a step may be much shorter
 SOON = 1.0  # seconds to go in which a job is not worth a pause
 KEPT = 256 * 2**20  # bytes of results: hundreds of explanations of photos
@@ -109,10 +111,10 @@ class Job(Generic[Found]):
         It starts again if somebody came back while it was being cancelled.
         """
         self._started = time.monotonic()
-        while self._work is not None and not self.unwanted:
+        while (work := self._work) is not None and not self.unwanted:
             self.state = "running"
             try:
-                return self._work(self)
+                return work(self)
             except Cancelled:
                 self.done, self.total = 0, None
             except BaseException as error:
@@ -158,6 +160,7 @@ class Jobs(Generic[Found]):
             job = self._active.get(id) or self._ended.get(id)
             new = job is None or job.state in ("failed", "cancelled")
             if job is None or new:
+                self._make_room(client)
                 job = self._active[id] = Job(id, about, work, device)
                 job.task = Task(lambda: self._run(id))
                 self._ended.pop(id, None)
@@ -166,6 +169,21 @@ class Jobs(Generic[Found]):
             if new:
                 device.put(job.task)
             return job
+
+    def _make_room(self, client: str) -> None:
+        """Forget what waits for nobody, where the line is long; refuse one more where it still is."""
+        if len(self._active) >= ALL:
+            for job in [job for job in self._active.values() if job.state == "queued" and job.unwanted]:
+                self._finish(job, None)
+        mine = len(self._active) >= EACH and sum(client in job.waiting for job in self._active.values())
+        if mine >= EACH or len(self._active) >= ALL:
+            whose = f"this page waits for {mine}" if mine >= EACH else f"{len(self._active)} are under way"
+            raise InsightsError(
+                f"no more explanations can be asked for: {whose} already",
+                hint="ask again when some of them have been answered",
+                status=429,
+                type="Too many requests",
+            )
 
     def see(self, id: str, client: str, selected: bool = False) -> Job[Found]:
         """A job for which a client waits; `selected` as for `submit`."""
@@ -196,10 +214,15 @@ class Jobs(Generic[Found]):
                 found = None
             if found is not None and not isinstance(found, Exception) and found.bytes > KEPT - BESIDES:
                 found = InsightsError("the explanation is too large to be kept", hint="use smaller inputs")
-            job.end(found)
-            self._active.pop(id, None)
-            if not self._closed:
-                self._ended[id] = job
+            if self._closed or self._active.get(id) is job:  # else it was forgotten just as its turn came
+                self._finish(job, found)
+
+    def _finish(self, job: Job[Found], found: Found | Exception | None) -> None:
+        """Keep what came of a job, and tell those who wait."""
+        job.end(found)
+        self._active.pop(job.id, None)
+        if not self._closed:
+            self._ended[job.id] = job
         job.finished.set()
 
     def get(self, id: str) -> Job[Found]:
