@@ -40,12 +40,17 @@ def test_no_request_reads_further_than_its_reach(make: Make, monkeypatch: pytest
         response = client.get(path)
         assert response.status_code == 404
         assert f"yet: {before} have been read" in response.get_json()["message"]
-    assert client.post("/api/attributions", json={"sample": 10**18, "method": "Saliency"}).status_code == 404
+    assert client.post("/api/attributions", json={"sample": 10**15, "method": "Saliency"}).status_code == 404
     assert scanned(visualizer)["scanned"] == before
     get(visualizer, "/api/summary", scan_to=10**15)
     further = scanned(visualizer)["scanned"]
     assert before + 50 <= further < before + 54
+    get(visualizer, "/api/summary", scan_to=10**15)  # as the page does that has it in its address, every half second
+    get(visualizer, "/api/samples", scan_to=10**15)
+    assert scanned(visualizer)["scanned"] == further
     assert get(visualizer, f"/api/samples/{further + 30}")["index"] == further + 30
+    get(visualizer, "/api/summary", scan_to=further + 80)
+    assert scanned(visualizer)["scanned"] >= further + 80
 
 
 def test_a_sample_beyond_the_end_is_refused_without_reading(make: Make) -> None:

@@ -24,6 +24,7 @@ describe('scanning', () => {
     expect(scanTarget(null, progress({ size: 9000 }), policy)).toBe(9000);
     expect(scanTarget(null, progress({ size: 70_000 }), policy)).toBe(2000);
     expect(scanTarget(4000, progress({ size: null }), policy)).toBe(4000);
+    expect(scanTarget(1e300, progress({ size: null }), policy)).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   it('asks again only while the server reads, and less often for long lists', () => {

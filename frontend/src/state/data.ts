@@ -23,7 +23,7 @@ export function scanTarget(
 ): number {
   const size = progress?.size ?? null;
   if (size !== null && size <= scan_all_below) return Math.max(scan_step, size, asked ?? 0);
-  return asked ?? scan_step;
+  return Math.min(asked ?? scan_step, Number.MAX_SAFE_INTEGER); // an address may say anything
 }
 
 /** When to ask again: only while the server is reading. */

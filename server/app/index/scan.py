@@ -49,9 +49,12 @@ class Scanner:
         self._thread = Thread(target=self._loop, name="attribution-insights scan", daemon=True)
 
     def want(self, count: int) -> None:
-        """Have `count` samples read in the background, or as many as are in `reach`."""
+        """Have `count` samples read in the background; the first `AHEAD`, where that is out of `reach`.
+
+        So a page that asks for very many, again and again, has no more read than at first: somebody has to ask for it.
+        """
         with self._changed:
-            self._wanted = max(self._wanted, min(count, self._scanned + AHEAD))
+            self._wanted = max(self._wanted, count if count <= self._scanned + AHEAD else AHEAD)
             if self._thread.ident is None and not self._closed:
                 self._thread.start()
             self._changed.notify_all()
