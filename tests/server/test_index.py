@@ -1,3 +1,9 @@
+import base64
+import contextlib
+import json
+from typing import Any
+
+import duckdb
 import pytest
 
 from app.errors import InsightsError
@@ -122,6 +128,34 @@ def test_rows_without_any_label_or_score_are_columns_too() -> None:
     assert index.page(SampleQuery(), 4).matched == 4
     assert index.predictions([3])[3][0].classes == [1, 2**40]
     assert index.counts(SampleFilter(), 4).actual == {2**40: 1}
+
+
+HOSTILE = "0); drop table prediction; --"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"model": HOSTILE},
+        {"predicted": [HOSTILE]},
+        {"actual": [HOSTILE]},
+        {"limit": HOSTILE},
+        {"outcome": HOSTILE},
+        {"order": HOSTILE},
+        {"cursor": base64.urlsafe_b64encode(json.dumps(["index", HOSTILE]).encode()).decode()},
+    ],
+)
+def test_no_value_of_a_request_is_ever_a_part_of_the_sql(index: PredictionIndex, query: dict[str, Any]) -> None:
+    """Also where it came in past the checks at the door."""
+    with contextlib.suppress(InsightsError, duckdb.Error, KeyError, TypeError):
+        assert index.page(SampleQuery.model_construct(**query), 6).samples in ([], [1, 3])
+    assert samples(index) == [0, 1, 2, 3, 4, 5]
+
+
+def test_no_name_is_ever_a_part_of_the_sql(index: PredictionIndex) -> None:
+    index.add([Row(6, 0, 1, 1, True, [1], [0.5], f"'{HOSTILE}")])
+    assert index.predictions([6])[6][0].error == f"'{HOSTILE}"
+    assert index.page(SampleQuery(), 7).matched == 7
 
 
 def test_a_closed_index_says_so(index: PredictionIndex) -> None:

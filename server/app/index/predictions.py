@@ -113,9 +113,8 @@ class PredictionIndex:
         matched = self._rows(f"select count(*) from prediction where {where}", values)[0][0]
         after, place = _after(query, keys)
         rows = self._rows(
-            f"select sample, {', '.join(keys)} from prediction where {where}{after} "
-            f"order by {', '.join(keys)} limit {query.limit + 1}",
-            values + place,
+            f"select sample, {', '.join(keys)} from prediction where {where}{after} order by {', '.join(keys)} limit ?",
+            [*values, *place, query.limit + 1],
         )
         more = len(rows) > query.limit
         rows = rows[: query.limit]
