@@ -25,6 +25,7 @@ from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
 from attribution_core.reading.arguments import all_owned, as_baseline, as_grad_kwargs, is_ids, owned
 from attribution_core.reading.help import documented
+from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Baselines, GradKwargs, Model, TargetLike, Tensors
 from attribution_core.types import Inputs as InputsLike
 
@@ -34,11 +35,15 @@ UNSEEN = nullcontext()
 NOTHING: Mapping[str, Any] = {}
 
 
+Deltas = Tensor | list[Tensor]
+"""Convergence deltas (B or more, targets), of several layers a list."""
+
+
 class Explained(NamedTuple):
-    """Attributions (targets, B, …), and convergence deltas (B or more, targets) or a list of those, if asked for."""
+    """Attributions (targets, B, …), and convergence deltas if they were asked for."""
 
     attributions: Tensors
-    deltas: Tensor | list[Tensor] | None = None
+    deltas: Deltas | None = None
 
 
 Method = Callable[[Question, Tensors, Tensors], Explained | Tensors]
@@ -61,6 +66,9 @@ class Attribution(ABC):
 
     shares_targets: ClassVar[bool] = True
     """Whether several targets can be answered from one forward pass."""
+
+    follows_operations: ClassVar[bool] = False
+    """Whether it looks at the operations inside the model, which compiled modules hide."""
 
     attribute: Callable[..., Any]
     _multiplies: bool = False
@@ -95,7 +103,10 @@ class Attribution(ABC):
         extra: object = None,
         baselines: Baselines | NoBaselines = NONE,
     ) -> Request:
-        return read(self.forward_func, inputs, target, targets, extra, baselines, self.differentiates)
+        request = read(self.forward_func, inputs, target, targets, extra, baselines, self.differentiates)
+        if self.follows_operations:
+            refuse_compiled(self.forward_func, request.modules)
+        return request
 
     def _answer(
         self,
@@ -186,7 +197,7 @@ def _mean(each: list[Explained]) -> Explained:
     return Explained(means, _mean_deltas([e.deltas for e in each]))
 
 
-def _mean_deltas(each: list[Tensor | list[Tensor] | None]) -> Tensor | list[Tensor] | None:
+def _mean_deltas(each: list[Deltas | None]) -> Deltas | None:
     if each[0] is None:
         return None
     if isinstance(each[0], list):
@@ -253,6 +264,20 @@ class GradientAttribution(Attribution):
         _, deltas = _returned(self._run(request, request.targets, missed, INPUTS, NOTHING), 0, tuple)
         found: Tensor = deltas
         return found
+
+
+class OperationAttribution(GradientAttribution):
+    """A method that follows the operations inside a model."""
+
+    follows_operations = True
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+
+    @property
+    def model(self) -> Model:
+        """The model."""
+        return self.forward_func
 
 
 class PerturbationAttribution(Attribution):

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import Explained, GradientAttribution, Method, PerturbationAttribution
+from attribution_core.classes.base import GradientAttribution, Method, OperationAttribution, PerturbationAttribution
 from attribution_core.classes.layer import LayerAttribution, LayerLike, as_layer, check_devices
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute, layer_attribute
 from attribution_core.errors import AttributionError
@@ -17,7 +17,6 @@ from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, 
 from attribution_core.methods.gradient import gradients, with_guided
 from attribution_core.question.question import Gradients, Question
 from attribution_core.reading.arguments import as_copies
-from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Baselines, GradKwargs, Inputs, Model, TargetLike, Tensors
 
 Map = Callable[[Tensor, Tensor], Tensor]
@@ -42,7 +41,7 @@ def maps_of(found: Gradients, xs: Tensors, activation_map: Map) -> Tensors:
 
 def mapped(activation_map: Map) -> Method:
     """The method that makes a class activation map."""
-    return lambda question, xs, _: Explained(maps_of(gradients(question, xs), xs, activation_map))
+    return lambda question, xs, _: maps_of(gradients(question, xs), xs, activation_map)
 
 
 @final
@@ -137,15 +136,15 @@ class LayerScoreCam(LayerAttribution, PerturbationAttribution):
                 "It masks one input (B, C, …) with 1 to 3 spatial dimensions; pass others as further arguments.",
             )
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
             maps = [as_maps(value, xs) for value in question.values(xs)]
-            return Explained(tuple(score_cam(question, xs, bases, each, rows) for each in maps))
+            return tuple(score_cam(question, xs, bases, each, rows) for each in maps)
 
         return self._answer_at(self._site(attribute_to_layer_input), request, explain)
 
 
 @final
-class GuidedGradCam(GradientAttribution):
+class GuidedGradCam(OperationAttribution):
     """Grad-CAM stretched over the input, times guided backpropagation: fine structures where the score comes from."""
 
     citation = "selvaraju2017"
@@ -153,7 +152,6 @@ class GuidedGradCam(GradientAttribution):
     def __init__(self, model: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(model)
         check_devices(device_ids)
-        self.model = model
         self.layer = layer
         self._layer = as_layer(layer)
 
@@ -169,16 +167,15 @@ class GuidedGradCam(GradientAttribution):
         targets: Targets | None = None,
     ) -> Attributions:
         """Positive part of Grad-CAM · guided gradient; shapes of the inputs."""
-        refuse_compiled(self.model)
         site = replace(self._layer, of_input=attribute_to_layer_input or self._layer.of_input)
         request = self._read(inputs, target, targets, additional_forward_args)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
             usual, guided = with_guided(question, site, xs)
             if len(usual.values) > 1 and site.call != "sum":
                 raise AttributionError("GuidedGradCam: the layer passes on several tensors.", "Choose another layer.")
             cams = torch.stack(maps_of(usual, xs, grad_cam)).sum(0).relu()
-            return Explained(tuple(_stretched(cams, x, interpolate_mode) * g for x, g in zip(xs, guided, strict=True)))
+            return tuple(_stretched(cams, x, interpolate_mode) * g for x, g in zip(xs, guided, strict=True))
 
         return self._answer(request, explain)
 

@@ -54,9 +54,8 @@ class LayerConductance(LayerAttribution, GradientAttribution):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             found = conductance(question, xs, bases, positions, rows)
-            if not return_convergence_delta:
-                return Explained(found)
-            return Explained(found, self._deltas(site, found, change(question, bases, xs)))
+            rise = change(question, bases, xs) if return_convergence_delta else None
+            return Explained(found, None if rise is None else self._deltas(site, found, rise))
 
         return self._answer_at(site, request, explain, grad_kwargs)
 
@@ -86,8 +85,8 @@ class InternalInfluence(LayerAttribution, GradientAttribution):
         rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(internal_influence(question, xs, bases, rule, rows))
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            return internal_influence(question, xs, bases, rule, rows)
 
         return self._answer_at(self._site(attribute_to_layer_input), request, explain, grad_kwargs)
 
@@ -119,10 +118,10 @@ class NeuronConductance(MultiplyingNeuron):
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
             through = tuple(Through(target, neuron, question.grad_kwargs) for target in question.targets)
             outer = {"create_graph": bool(question.grad_kwargs.get("create_graph"))}
             flow = question._replace(targets=through, grad_kwargs=outer)
-            return Explained(integrated_gradients(flow, xs, bases, rule, self._multiplies, rows))
+            return integrated_gradients(flow, xs, bases, rule, self._multiplies, rows)
 
         return self._answer(request, explain, grad_kwargs=grad_kwargs)

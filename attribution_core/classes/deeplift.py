@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import final
 
 import torch
+from torch import Tensor
 
-from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.base import Deltas, Explained, Method, OperationAttribution
 from attribution_core.classes.gradient_shap import of_all_draws
 from attribution_core.classes.layer import LayerAttribution, LayerLike
 from attribution_core.classes.neuron import NeuronAttribution
@@ -20,13 +22,12 @@ from attribution_core.classes.signatures import (
     neuron_attribute,
 )
 from attribution_core.errors import AttributionError
-from attribution_core.methods import deeplift
-from attribution_core.methods.delta import total
+from attribution_core.methods.deeplift import EPS, deeplift
+from attribution_core.methods.delta import missed, multiplied
 from attribution_core.methods.noise import deeplift_shap
 from attribution_core.question.question import Question
-from attribution_core.reading.arguments import baselines_for
+from attribution_core.question.request import Request
 from attribution_core.reading.distribution import as_distribution
-from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Baselines, Distribution, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 Combine = Callable[[Tensors, Tensors, Tensors], Tensors]
@@ -34,16 +35,20 @@ Combine = Callable[[Tensors, Tensors, Tensors], Tensors]
 
 Custom = Callable[..., Tensors] | None
 
+Divided = Callable[[Tensors], list[Tensors]]
+"""From the values of several layers, one after the other, to those of each."""
+
+Missed = Callable[[Tensors, Tensor], Deltas]
+"""From attributions and the score's change (B, targets) to the error of the sums."""
+
 
 def combination(custom: Custom, multiply: bool) -> Combine:
     """The caller's own formula, asked of each target by itself; the difference from the baseline, or nothing."""
     if custom is not None:
         return _custom(custom)
     if not multiply:
-        return lambda multipliers, inputs, baselines: multipliers  # noqa: ARG005
-    return lambda multipliers, inputs, baselines: tuple(
-        m * (x - b) for m, x, b in zip(multipliers, inputs, baselines, strict=True)
-    )
+        return lambda multipliers, *_: multipliers
+    return multiplied
 
 
 def _custom(formula: Callable[..., Tensors]) -> Combine:
@@ -61,18 +66,48 @@ def _custom(formula: Callable[..., Tensors]) -> Combine:
     return combine
 
 
+def by_parts(combine: Combine, divided: Divided) -> Combine:
+    """The same formula, asked of each layer by itself."""
+
+    def of_each(*parts: Tensors) -> Tensors:
+        layers = zip(*map(divided, parts), strict=True)
+        return tuple(value for layer in layers for value in combine(*layer))
+
+    return of_each
+
+
+def against_one(combine: Combine, eps: float, deltas: Missed | None) -> Method:
+    """The method that compares with one baseline; `deltas` are made of attributions and the score's change."""
+
+    def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
+        found = deeplift(question, xs, bases, eps)
+        attributions = combine(found.multipliers, found.values, found.baseline_values)
+        return Explained(attributions, deltas and deltas(attributions, found.scores - found.baseline_scores))
+
+    return explain
+
+
+def against_several(combine: Combine, request: Request, baselines: Distribution, with_deltas: bool) -> Method:
+    """The method that takes the mean over a distribution of baselines."""
+    rows = request.rows_of(baselines)
+
+    def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        return of_all_draws(deeplift_shap(question, xs, as_distribution(rows, xs), combine), with_deltas)
+
+    return explain
+
+
 @final
-class DeepLift(GradientAttribution):
+class DeepLift(OperationAttribution):
     """Compares every activation with that on a baseline; attributions add up to the score's change."""
 
     citation = "shrikumar2017"
     complete = True
 
-    def __init__(self, model: Model, multiply_by_inputs: bool = True, eps: float = 1e-10) -> None:
+    def __init__(self, model: Model, multiply_by_inputs: bool = True, eps: float = EPS) -> None:
         super().__init__(model)
         if not eps >= 0:
             raise AttributionError(f"DeepLift(eps={eps!r}): expected a number ≥ 0.")
-        self.model = model
         self.eps = eps
         self._multiplies = multiply_by_inputs
 
@@ -89,22 +124,13 @@ class DeepLift(GradientAttribution):
         targets: Targets | None = None,
     ) -> Attributions:
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of their sums, (B,)."""
-        refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiplies)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            found = deeplift(question, xs, bases, self.eps)
-            attributions = combine(found.multipliers, xs, bases)
-            if not return_convergence_delta:
-                return Explained(attributions)
-            return Explained(attributions, total(attributions) - (found.scores - found.baseline_scores))
-
-        return self._answer(request, explain)
+        return self._answer(request, against_one(combine, self.eps, missed if return_convergence_delta else None))
 
 
 @final
-class DeepLiftShap(GradientAttribution):
+class DeepLiftShap(OperationAttribution):
     """DeepLIFT averaged over baselines from a distribution: an approximation of Shapley values."""
 
     citation = "lundberg2017"
@@ -112,7 +138,6 @@ class DeepLiftShap(GradientAttribution):
 
     def __init__(self, model: Model, multiply_by_inputs: bool = True) -> None:
         super().__init__(model)
-        self.model = model
         self._multiplies = multiply_by_inputs
 
     @input_attribute_with_delta
@@ -129,40 +154,26 @@ class DeepLiftShap(GradientAttribution):
     ) -> Attributions:
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of each baseline's sum:
         all of the first example, then of the second, …, (B · baselines,)."""
-        refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiplies)
         request = self._read(inputs, target, targets, additional_forward_args)
-        rows = request.in_order("baselines", baselines_for(baselines, inputs))
-
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            return of_all_draws(
-                deeplift_shap(question, xs, as_distribution(rows, xs), combine), return_convergence_delta
-            )
-
-        return self._answer(request, explain)
+        return self._answer(request, against_several(combine, request, baselines, return_convergence_delta))
 
 
-class LayerOfModel(LayerAttribution, GradientAttribution):
+class DeepLiftAtLayer(LayerAttribution, OperationAttribution):
     """DeepLIFT at a layer."""
 
-    citation = "shrikumar2017"
     complete = True
 
-    def __init__(
-        self,
-        model: Model,
-        layer: LayerLike | Sequence[LayerLike],
-        multiply_by_inputs: bool = True,
-    ) -> None:
+    def __init__(self, model: Model, layer: LayerLike | Sequence[LayerLike], multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
-        self.model = model
         self._multiplies = multiply_by_inputs
 
 
 @final
-class LayerDeepLift(LayerOfModel):
+class LayerDeepLift(DeepLiftAtLayer):
     """Compares every activation with that on a baseline; a layer's attributions add up to the score's change."""
 
+    citation = "shrikumar2017"
     differentiates = False
 
     @layer_attribute_with_delta
@@ -180,29 +191,20 @@ class LayerDeepLift(LayerOfModel):
         targets: Targets | None = None,
     ) -> Attributions:
         """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,)."""
-        refuse_compiled(self.model)
         if grad_kwargs and grad_kwargs.get("create_graph"):
             raise AttributionError(
                 "LayerDeepLift: multipliers have no gradients; grad_kwargs has create_graph.",
                 "Use LayerIntegratedGradients or LayerGradientXActivation where attributions are trained.",
             )
-        combine = combination(custom_attribution_func, self._multiplies)
         site = self._site(attribute_to_layer_input)
+        combine = by_parts(combination(custom_attribution_func, self._multiplies), site.divided)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            found = deeplift(question, xs, bases)
-            parts = (site.divided(values) for values in (found.multipliers, found.values, found.baseline_values))
-            attributions = tuple(a for part in zip(*parts, strict=True) for a in combine(*part))
-            if not return_convergence_delta:
-                return Explained(attributions)
-            return Explained(attributions, self._deltas(site, attributions, found.scores - found.baseline_scores))
-
-        return self._answer_at(site, request, explain, grad_kwargs)
+        deltas = partial(self._deltas, site) if return_convergence_delta else None
+        return self._answer_at(site, request, against_one(combine, EPS, deltas), grad_kwargs)
 
 
 @final
-class LayerDeepLiftShap(LayerOfModel):
+class LayerDeepLiftShap(DeepLiftAtLayer):
     """DeepLIFT at a layer, averaged over baselines from a distribution."""
 
     citation = "lundberg2017"
@@ -222,37 +224,25 @@ class LayerDeepLiftShap(LayerOfModel):
     ) -> Attributions:
         """Shapes of the layer's values, and with `return_convergence_delta` the error of each baseline's sum: all of
         the first example, then of the second, …, (B · baselines,)."""
-        refuse_compiled(self.model)
-        combine, site = combination(custom_attribution_func, self._multiplies), self._site(attribute_to_layer_input)
+        site = self._site(attribute_to_layer_input)
+        combine = by_parts(combination(custom_attribution_func, self._multiplies), site.divided)
         request = self._read(inputs, target, targets, additional_forward_args)
-        rows = request.in_order("baselines", baselines_for(baselines, inputs))
-
-        def of_each(*parts: Tensors) -> Tensors:
-            layers = zip(*map(site.divided, parts), strict=True)
-            return tuple(value for layer in layers for value in combine(*layer))
-
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            return of_all_draws(
-                deeplift_shap(question, xs, as_distribution(rows, xs), of_each), return_convergence_delta
-            )
-
-        return self._answer_at(site, request, explain)
+        return self._answer_at(site, request, against_several(combine, request, baselines, return_convergence_delta))
 
 
-class NeuronOfModel(NeuronAttribution, GradientAttribution):
+class DeepLiftOfNeuron(NeuronAttribution, OperationAttribution):
     """DeepLIFT of a neuron."""
-
-    citation = "shrikumar2017"
 
     def __init__(self, model: Model, layer: LayerLike, multiply_by_inputs: bool = True) -> None:
         super().__init__(model, layer)
-        self.model = model
         self._multiplies = multiply_by_inputs
 
 
 @final
-class NeuronDeepLift(NeuronOfModel):
+class NeuronDeepLift(DeepLiftOfNeuron):
     """Compares every activation before a neuron with that on a baseline; they add up to the neuron's change."""
+
+    citation = "shrikumar2017"
 
     @neuron_attribute
     def attribute(
@@ -265,19 +255,14 @@ class NeuronDeepLift(NeuronOfModel):
         custom_attribution_func: Custom = None,
     ) -> Attributions:
         """Shapes of the inputs."""
-        refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiplies)
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, neuron, None, additional_forward_args, baselines)
-
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(combine(deeplift(question, xs, bases).multipliers, xs, bases))
-
-        return self._answer(request, explain)
+        return self._answer(request, against_one(combine, EPS, None))
 
 
 @final
-class NeuronDeepLiftShap(NeuronOfModel):
+class NeuronDeepLiftShap(DeepLiftOfNeuron):
     """DeepLIFT of a neuron, averaged over baselines from a distribution."""
 
     citation = "lundberg2017"
@@ -293,13 +278,7 @@ class NeuronDeepLiftShap(NeuronOfModel):
         custom_attribution_func: Custom = None,
     ) -> Attributions:
         """Shapes of the inputs."""
-        refuse_compiled(self.model)
         combine = combination(custom_attribution_func, self._multiplies)
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, neuron, None, additional_forward_args)
-        rows = request.in_order("baselines", baselines_for(baselines, inputs))
-
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            return Explained(deeplift_shap(question, xs, as_distribution(rows, xs), combine).attributions)
-
-        return self._answer(request, explain)
+        return self._answer(request, against_several(combine, request, baselines, False))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import final
 
 from torch.autograd.graph import save_on_cpu
 
-from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.base import Attribution, GradientAttribution, OperationAttribution
 from attribution_core.classes.layer import LayerAttribution, LayerLike, MultiplyingLayer
 from attribution_core.classes.neuron import NeuronAttribution
 from attribution_core.classes.signatures import (
@@ -22,7 +23,7 @@ from attribution_core.methods import input_x_gradient, modified, saliency
 from attribution_core.methods.gradient import gradients
 from attribution_core.question.question import Question
 from attribution_core.rules import deconvolution, guided
-from attribution_core.rules.intercept import Interception, refuse_compiled
+from attribution_core.rules.intercept import Interception
 from attribution_core.rules.relu import Signals
 from attribution_core.types import GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
@@ -47,56 +48,79 @@ class Saliency(GradientAttribution):
     ) -> Attributions:
         """|d score / d input|, or the signed gradient; shapes of the inputs."""
         request = self._read(inputs, target, targets, additional_forward_args)
-        return self._answer(request, lambda question, xs, _: Explained(saliency(question, xs, abs)))
+        return self._answer(request, lambda question, xs, _: saliency(question, xs, abs))
+
+
+class OneGradient(GradientAttribution):
+    """One forward and one backward pass, without arguments of its own."""
+
+    @abstractmethod
+    def _explain(self, question: Question, xs: Tensors, baselines: Tensors) -> Tensors: ...
+
+    @input_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        target: TargetLike = None,
+        additional_forward_args: object = None,
+        *,
+        targets: Targets | None = None,
+    ) -> Attributions:
+        """Attributions shaped like the inputs."""
+        return self._answer(self._read(inputs, target, targets, additional_forward_args), self._explain)
+
+
+class OneNeuronGradient(NeuronAttribution, GradientAttribution):
+    """The same of a neuron."""
+
+    @abstractmethod
+    def _explain(self, question: Question, xs: Tensors, baselines: Tensors) -> Tensors: ...
+
+    @neuron_attribute
+    def attribute(
+        self,
+        inputs: Inputs,
+        neuron_selector: Selector,
+        additional_forward_args: object = None,
+        attribute_to_neuron_input: bool = False,
+    ) -> Attributions:
+        """Attributions shaped like the inputs."""
+        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
+        return self._answer(self._read(inputs, neuron, None, additional_forward_args), self._explain)
 
 
 @final
-class InputXGradient(GradientAttribution):
+class InputXGradient(OneGradient):
     """Each input value times the score's gradient: its share in a linear approximation of the model."""
 
     citation = "shrikumar2016"
     _multiplies = True
 
-    @input_attribute
-    def attribute(
-        self,
-        inputs: Inputs,
-        target: TargetLike = None,
-        additional_forward_args: object = None,
-        *,
-        targets: Targets | None = None,
-    ) -> Attributions:
-        """Input · d score / d input; shapes of the inputs."""
-        request = self._read(inputs, target, targets, additional_forward_args)
-        return self._answer(request, lambda question, xs, _: Explained(input_x_gradient(question, xs)))
+    def _explain(self, question: Question, xs: Tensors, _: Tensors) -> Tensors:
+        return input_x_gradient(question, xs)
 
 
-class UnderRule(GradientAttribution):
+@final
+class NeuronGradient(OneNeuronGradient):
+    """How strongly a neuron reacts to a small change of each input value: d neuron / d input."""
+
+    citation = "simonyan2014"
+
+    def _explain(self, question: Question, xs: Tensors, _: Tensors) -> Tensors:
+        return saliency(question, xs, absolute=False)
+
+
+class UnderRule(Attribution):
     """The gradient under a rule."""
 
     rule: Rule
 
-    def __init__(self, model: Model) -> None:
-        super().__init__(model)
-        self.model = model
-
-    @input_attribute
-    def attribute(
-        self,
-        inputs: Inputs,
-        target: TargetLike = None,
-        additional_forward_args: object = None,
-        *,
-        targets: Targets | None = None,
-    ) -> Attributions:
-        """The gradient under the rule; shapes of the inputs."""
-        refuse_compiled(self.model)
-        request = self._read(inputs, target, targets, additional_forward_args)
-        return self._answer(request, under(self.rule))
+    def _explain(self, question: Question, xs: Tensors, _: Tensors) -> Tensors:
+        return modified(question, xs, self.rule())
 
 
 @final
-class GuidedBackprop(UnderRule):
+class GuidedBackprop(UnderRule, OperationAttribution, OneGradient):
     """The gradient without anything that speaks against the score at any rectifier: fine structures."""
 
     citation = "springenberg2015"
@@ -104,59 +128,18 @@ class GuidedBackprop(UnderRule):
 
 
 @final
-class Deconvolution(UnderRule):
+class Deconvolution(UnderRule, OperationAttribution, OneGradient):
     """Projects the score back to the input through rectified signals, as in a deconvolutional network."""
 
     citation = "zeiler2014"
     rule = staticmethod(deconvolution)
 
 
-def under(rule: Rule) -> Callable[[Question, Tensors, Tensors], Explained]:
-    """The method that takes gradients under a rule."""
-    return lambda question, xs, _: Explained(modified(question, xs, rule()))
-
-
-@final
-class NeuronGradient(NeuronAttribution, GradientAttribution):
-    """How strongly a neuron reacts to a small change of each input value."""
-
-    citation = "simonyan2014"
-
-    @neuron_attribute
-    def attribute(
-        self,
-        inputs: Inputs,
-        neuron_selector: Selector,
-        additional_forward_args: object = None,
-        attribute_to_neuron_input: bool = False,
-    ) -> Attributions:
-        """d neuron / d input; shapes of the inputs."""
-        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
-        request = self._read(inputs, neuron, None, additional_forward_args)
-        return self._answer(request, lambda question, xs, _: Explained(saliency(question, xs, absolute=False)))
-
-
-class NeuronUnderRule(NeuronAttribution, GradientAttribution):
+class NeuronUnderRule(UnderRule, OneNeuronGradient, OperationAttribution):
     """A neuron's gradient under a rule."""
 
-    rule: Rule
-
     def __init__(self, model: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
-        super().__init__(model, layer, device_ids)
-        self.model = model
-
-    @neuron_attribute
-    def attribute(
-        self,
-        inputs: Inputs,
-        neuron_selector: Selector,
-        additional_forward_args: object = None,
-        attribute_to_neuron_input: bool = False,
-    ) -> Attributions:
-        """The neuron's gradient under the rule; shapes of the inputs."""
-        refuse_compiled(self.model)
-        neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
-        return self._answer(self._read(inputs, neuron, None, additional_forward_args), under(self.rule))
+        NeuronAttribution.__init__(self, model, layer, device_ids)
 
 
 @final
@@ -190,8 +173,8 @@ class LayerActivation(LayerAttribution):
         """The layer's values."""
         request = self._read(inputs, extra=additional_forward_args)
 
-        def values(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            return Explained(tuple(value[None] for value in question.values(xs)))
+        def values(question: Question, xs: Tensors, _: Tensors) -> Tensors:
+            return tuple(value[None] for value in question.values(xs))
 
         return self._answer_at(self._site(attribute_to_layer_input), request, values)
 
@@ -228,11 +211,11 @@ class LayerGradientXActivation(MultiplyingLayer):
         """Value · d score / d value, or the gradient alone; shapes of the layer's values."""
         request = self._read(inputs, target, targets, additional_forward_args)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
             with save_on_cpu() if self.memory_efficient else nullcontext():
                 found = gradients(question, xs)
             if not self._multiplies:
-                return Explained(found.slopes)
-            return Explained(tuple(v * s for v, s in zip(found.values, found.slopes, strict=True)))
+                return found.slopes
+            return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
 
         return self._answer_at(self._site(attribute_to_layer_input), request, explain, grad_kwargs)

@@ -20,7 +20,7 @@ from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.noise import Expected, gradient_shap
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
-from attribution_core.reading.arguments import at_least, baselines_for
+from attribution_core.reading.arguments import at_least
 from attribution_core.reading.distribution import as_deviations, as_distribution
 from attribution_core.types import Distribution, Inputs, Model, Selector, TargetLike, Tensors
 
@@ -36,7 +36,6 @@ def of_all_draws(found: Expected, with_deltas: bool) -> Explained:
 
 def between(
     request: Request,
-    inputs: Inputs,
     baselines: Distribution,
     n_samples: int,
     stdevs: Deviations,
@@ -46,7 +45,7 @@ def between(
 ) -> Explain:
     """The method that takes gradients between noisy inputs and baselines drawn from a distribution."""
     count, noise = at_least("n_samples", n_samples, 1), request.in_order("stdevs", stdevs)
-    rows = request.in_order("baselines", baselines_for(baselines, inputs))
+    rows = request.rows_of(baselines)
 
     def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
         deviations, distribution = as_deviations(noise, xs), as_distribution(rows, xs)
@@ -85,7 +84,7 @@ class GradientShap(GradientAttribution):
         """Attributions shaped like the inputs, and with `return_convergence_delta` the error of each draw's sum: all of
         the first example, then of the second, …, (B · n_samples,)."""
         request = self._read(inputs, target, targets, additional_forward_args)
-        options = (inputs, baselines, n_samples, stdevs, seed, self._multiplies, return_convergence_delta)
+        options = (baselines, n_samples, stdevs, seed, self._multiplies, return_convergence_delta)
         return self._answer(request, between(request, *options))
 
 
@@ -116,7 +115,7 @@ class LayerGradientShap(MultiplyingLayer):
         first example, then of the second, …, (B · n_samples,). The points lie between the inputs, not the layer's
         values: the sums are exact only where the layer depends linearly on the input."""
         request = self._read(inputs, target, targets, additional_forward_args)
-        options = (inputs, baselines, n_samples, stdevs, seed, self._multiplies, return_convergence_delta)
+        options = (baselines, n_samples, stdevs, seed, self._multiplies, return_convergence_delta)
         return self._answer_at(self._site(attribute_to_layer_input), request, between(request, *options))
 
 
@@ -142,4 +141,4 @@ class NeuronGradientShap(MultiplyingNeuron):
         """Shapes of the inputs."""
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, neuron, None, additional_forward_args)
-        return self._answer(request, between(request, inputs, baselines, n_samples, stdevs, seed, self._multiplies))
+        return self._answer(request, between(request, baselines, n_samples, stdevs, seed, self._multiplies))

@@ -18,7 +18,7 @@ from attribution_core.classes.base import Attribution, GradientAttribution, Meth
 from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import AttributionError
 from attribution_core.methods.cam import on_grid
-from attribution_core.methods.delta import total
+from attribution_core.methods.delta import missed
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.question.site import Layer, Layers
@@ -69,7 +69,7 @@ class LayerAttribution(Attribution):
 
     def _deltas(self, site: Layers, attributions: Tensors, change: Tensor) -> Any:
         """By how much the sum at each layer exceeds the score's change, (B, targets); a list for a list of layers."""
-        return self._one_or_all([total(values) - change for values in site.divided(attributions)])
+        return self._one_or_all([missed(values, change) for values in site.divided(attributions)])
 
     def _for_each(self, name: str, given: Any) -> Sequence[Any]:
         """An argument with an entry for each layer."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 from torch import Tensor, nn
 
-from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.base import Deltas, Explained, Method, OperationAttribution
 from attribution_core.classes.layer import LayerAttribution, LayerLike
 from attribution_core.classes.signatures import (
     Attributions,
@@ -19,11 +19,10 @@ from attribution_core.methods.delta import total
 from attribution_core.methods.lrp import lrp
 from attribution_core.question.question import Question
 from attribution_core.rules.composites import Composite, as_composite
-from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Inputs, TargetLike, Tensors
 
 
-class Relevance(GradientAttribution):
+class Relevance(OperationAttribution):
     """What LRP is to inputs and to layers alike."""
 
     citation = "bach2015"
@@ -44,13 +43,22 @@ def absorbed(relevance: Tensors, scores: Tensor) -> Tensor:
     return scores - total(relevance).to(scores)
 
 
+def propagated(rules: Composite | None, verbose: bool, deltas: Callable[[Tensors, Tensor], Deltas] | None) -> Method:
+    """The method that propagates relevance; `deltas` are made of relevance and scores."""
+
+    def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        found = lrp(question, xs, rules, verbose)
+        return Explained(found.slopes, deltas and deltas(found.slopes, found.scores))
+
+    return explain
+
+
 @final
 class LRP(Relevance):
     """Distributes the score over the inputs, layer by layer, in proportion to what each value contributed."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
-        self.model = model
 
     @input_attribute_with_delta
     def attribute(
@@ -65,15 +73,9 @@ class LRP(Relevance):
         targets: Targets | None = None,
     ) -> Attributions:
         """Relevance shaped like the inputs, and with `return_convergence_delta` what is missing to the score, (B,)."""
-        refuse_compiled(self.model)
         rules = as_composite(composite)
         request = self._read(inputs, target, targets, additional_forward_args)
-
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            found = lrp(question, xs, rules, verbose)
-            return Explained(found.slopes, absorbed(found.slopes, found.scores) if return_convergence_delta else None)
-
-        return self._answer(request, explain)
+        return self._answer(request, propagated(rules, verbose, absorbed if return_convergence_delta else None))
 
 
 @final
@@ -84,7 +86,6 @@ class LayerLRP(Relevance, LayerAttribution):
 
     def __init__(self, model: nn.Module, layer: LayerLike | Sequence[LayerLike]) -> None:
         LayerAttribution.__init__(self, model, layer)
-        self.model = model
 
     @layer_attribute_with_delta
     def attribute(
@@ -103,15 +104,11 @@ class LayerLRP(Relevance, LayerAttribution):
 
         For a list of layers both are lists.
         """
-        refuse_compiled(self.model)
         rules, site = as_composite(composite), self._site(attribute_to_layer_input)
         request = self._read(inputs, target, targets, additional_forward_args)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            found = lrp(question, xs, rules, verbose)
-            if not return_convergence_delta:
-                return Explained(found.slopes)
-            missing = [absorbed(values, found.scores) for values in site.divided(found.slopes)]
-            return Explained(found.slopes, self._one_or_all(missing))
+        def missing(relevance: Tensors, scores: Tensor) -> Deltas:
+            each: Deltas = self._one_or_all([absorbed(values, scores) for values in site.divided(relevance)])
+            return each
 
-        return self._answer_at(site, request, explain)
+        return self._answer_at(site, request, propagated(rules, verbose, missing if return_convergence_delta else None))

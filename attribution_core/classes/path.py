@@ -15,7 +15,7 @@ from attribution_core.classes.signatures import (
     neuron_attribute,
 )
 from attribution_core.methods import integrated_gradients
-from attribution_core.methods.delta import change, total
+from attribution_core.methods.delta import change, missed
 from attribution_core.methods.path import to_tolerance
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question, Reached
@@ -61,10 +61,10 @@ class IntegratedGradients(GradientAttribution):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             if share is not None:
-                found, missed = to_tolerance(question, xs, bases, method, first, share, self._multiplies, rows)
-                return Explained(found, missed if return_convergence_delta else None)
+                found, error = to_tolerance(question, xs, bases, method, first, share, self._multiplies, rows)
+                return Explained(found, error if return_convergence_delta else None)
             found = integrated_gradients(question, xs, bases, rule, self._multiplies, rows)
-            return Explained(found, total(found) - change(question, bases, xs) if return_convergence_delta else None)
+            return Explained(found, missed(found, change(question, bases, xs)) if return_convergence_delta else None)
 
         return self._answer(request, explain)
 
@@ -92,8 +92,8 @@ class NeuronIntegratedGradients(MultiplyingNeuron):
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, neuron, None, additional_forward_args, baselines)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(integrated_gradients(question, xs, bases, rule, self._multiplies, rows))
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            return integrated_gradients(question, xs, bases, rule, self._multiplies, rows)
 
         return self._answer(request, explain)
 
@@ -148,6 +148,6 @@ class LayerIntegratedGradients(MultiplyingLayer):
             if not return_convergence_delta:
                 return Explained(found)
             rise = change(question, bases, xs)
-            return Explained(found, self._deltas(site, found, rise) if apart else total(found) - rise)
+            return Explained(found, self._deltas(site, found, rise) if apart else missed(found, rise))
 
         return self._answer_at(site, request, explain, grad_kwargs)

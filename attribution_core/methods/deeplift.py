@@ -14,6 +14,9 @@ from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
 from attribution_core.types import Tensors
 
+EPS = 1e-10
+"""The smallest change of a value that a slope is computed from, if not given."""
+
 
 class Compared(NamedTuple):
     """Multipliers at the site (targets, B, …), and scores (B, targets) and values of inputs and baselines."""
@@ -25,7 +28,7 @@ class Compared(NamedTuple):
     baseline_values: Tensors
 
 
-def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float = 1e-10) -> Compared:
+def deeplift(question: Question, inputs: Tensors, baselines: Tensors, eps: float = EPS) -> Compared:
     """Δscore / Δvalue by the Rescale rule [shrikumar2017]; multiplied by Δvalue they sum to Δscore."""
     return in_one_chunk(lambda: compared(question, inputs, baselines, eps), inputs[0].shape[0])
 

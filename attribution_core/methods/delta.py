@@ -39,3 +39,13 @@ def total(attributions: Tensors) -> Tensor:
     """The sum of each example's attributions (targets, B, …) over all inputs, shape (B, targets)."""
     sums = [a.to(accumulator(a.dtype)).reshape(*a.shape[:2], -1).sum(2) for a in attributions]
     return torch.stack(sums).sum(0).T
+
+
+def missed(attributions: Tensors, change: Tensor) -> Tensor:
+    """By how much the sums of attributions exceed the score's change, (B, targets)."""
+    return total(attributions) - change
+
+
+def multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:
+    """slope · (x − b), (targets, B, …)."""
+    return tuple([s * (x - b) for s, x, b in zip(slopes, inputs, baselines, strict=True)])

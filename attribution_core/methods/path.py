@@ -10,7 +10,7 @@ from torch import Tensor
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import warn
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.methods.delta import change, total
+from attribution_core.methods.delta import change, missed, multiplied
 from attribution_core.methods.paths import Quadrature, quadrature, straight
 from attribution_core.question.question import Question
 from attribution_core.types import Tensors
@@ -29,7 +29,7 @@ def integrated_gradients(
 ) -> Tensors:
     """(x − b) · ∫ d score / d x along the straight line from b to x [sundararajan2017]."""
     means = _mean_slopes(question, inputs, baselines, rule, rows)
-    return _multiplied(means, inputs, baselines) if multiply_by_inputs else means
+    return multiplied(means, inputs, baselines) if multiply_by_inputs else means
 
 
 def to_tolerance(
@@ -46,17 +46,17 @@ def to_tolerance(
     of its score by at most that share of it; and what is missed, (B, targets)."""
     rise = change(question, baselines, inputs)
     slopes = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
-    missed = total(_multiplied(slopes, inputs, baselines)) - rise
+    error = missed(multiplied(slopes, inputs, baselines), rise)
     rounding = 64 * torch.finfo(rise.dtype).eps
-    while (open_ := missed.abs() > tolerance * rise.abs() + rounding).any() and 2 * steps <= MOST_STEPS:
+    while (open_ := error.abs() > tolerance * rise.abs() + rounding).any() and 2 * steps <= MOST_STEPS:
         steps *= 2
         finer = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
         slopes = tuple(torch.where(_at_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
-        missed = total(_multiplied(slopes, inputs, baselines)) - rise
+        error = missed(multiplied(slopes, inputs, baselines), rise)
     if open_.any():
         few = int(open_.any(1).sum())
         warn(f"IntegratedGradients: {few} examples miss the tolerance of {tolerance} after {steps} steps.")
-    return _multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, missed
+    return multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, error
 
 
 def _mean_slopes(
@@ -72,10 +72,6 @@ def _mean_slopes(
 
     parts = in_chunks(len(positions), part, batch, rows_that_fit(inputs, rows))
     return reduce(lambda one, other: tuple(map(Tensor.add_, one, other)), parts)
-
-
-def _multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:
-    return tuple(m * (x - b) for m, x, b in zip(slopes, inputs, baselines, strict=True))
 
 
 def _at_rows(chosen: Tensor, like: Tensor) -> Tensor:

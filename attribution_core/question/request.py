@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from attribution_core.evaluation.isolation import submodules
 from attribution_core.question.target import Target
 from attribution_core.question.target_forms import as_targets
-from attribution_core.reading.arguments import as_each_baseline, as_inputs, in_order
+from attribution_core.reading.arguments import as_each_baseline, as_inputs, baselines_for, in_order
 from attribution_core.reading.forward import as_forward, device_of
-from attribution_core.types import Baselines, Inputs, Model, TargetLike, Tensors
+from attribution_core.types import Baselines, Distribution, Inputs, Model, TargetLike, Tensors
 
 
 class NoBaselines:
@@ -47,6 +47,10 @@ class Request(NamedTuple):
     def in_order(self, name: str, value: Any) -> Any:
         """An argument with an entry for each input; if it is a dict by name, in the order of the inputs."""
         return in_order(name, value, self.names)
+
+    def rows_of(self, distribution: Distribution) -> Any:
+        """The rows from which baselines are drawn, for each input."""
+        return self.in_order("baselines", baselines_for(distribution, self.packed(self.inputs)))
 
     def packed(self, attributions: Tensors) -> Inputs:
         """Attributions in the form in which the inputs came."""

@@ -6,7 +6,7 @@ The interception belongs to a context and a thread; modules are not touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.isolation import submodules
 from attribution_core.rules.autograd import checkpointing, followed_inside, kept, saving_hooks, tensors_in, transforms
 from attribution_core.rules.parts import Parts, python_body
 from attribution_core.rules.spellings import Arguments, Function, Options, Spelling, spellings
@@ -208,20 +207,20 @@ def _followed(value: object) -> bool:
     return any(tensor.requires_grad for tensor in tensors_in(value))
 
 
-def refuse_compiled(model: object) -> None:
-    """Scripted and compiled modules hide their operations: refuse them by name."""
-    if not any(map(_hides_operations, submodules(model))):
+def refuse_compiled(model: object, modules: Iterable[nn.Module]) -> None:
+    """Scripted and compiled ones among a model's modules hide their operations: refuse them by name."""
+    if not any(map(_hides_operations, set(map(type, modules)))):
         return
     for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
-        if _hides_operations(module):
+        if _hides_operations(type(module)):
             raise AttributionError(
                 f"Module {name or 'model'!r} ({type(module).__name__}) hides its operations from this method.",
                 "Pass the model as it was before scripting or compiling.",
             )
 
 
-def _hides_operations(module: nn.Module) -> bool:
-    return isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule"
+def _hides_operations(kind: type[nn.Module]) -> bool:
+    return issubclass(kind, torch.jit.ScriptModule) or kind.__name__ == "OptimizedModule"
 
 
 def is_parameter(value: object) -> bool:
