@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.question.question import Question
-from attribution_core.question.target import Target
+from attribution_core.question.target import Output, Target
 from attribution_core.rules.intercept import Interception
 
 Opened = Callable[[], AbstractContextManager[Interception[Any]]]
@@ -37,10 +37,13 @@ class _Intercepted(Target):
     opened: Opened
 
     def scores(self, run: Callable[[], object], copies: int) -> Tensor:
-        """The same scores, with the gradient that the rule gives them."""
+        """The same scores, with the gradient that the rule gives them; to select one of the outputs needs no rule."""
+        if not isinstance(self.target, Output):
+            with self.opened() as interception:
+                return interception.finished(self.target.scores(run, copies))
         with self.opened() as interception:
-            scores = self.target.scores(run, copies)
-        return interception.finished(scores)
+            outputs = run()
+        return interception.finished(self.target.scores(lambda: outputs, copies))
 
     def examples(self, start: int, stop: int) -> Target:
         """The same for a part of the examples."""

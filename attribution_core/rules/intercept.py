@@ -60,7 +60,8 @@ class Rule(Generic[State]):
     """What becomes of a model's operations; what no slot speaks of is left to torch.
 
     `answers` returns something else for a call of a named operation, or NotImplemented where torch's own gradient is
-    right, as it always is for `linear` callables. `parts` computes further callables from operations with an answer.
+    right, as it always is for `linear` callables, and for `weighted` ones, (x, weight, …), where the weight is a
+    parameter. `parts` computes further callables from operations with an answer.
     `unknown` is told of all others that depend on the inputs. Callables in `aside` compute a named operation, but with
     their arguments in another order. `every_call` also sees what is computed without gradients. `keeps_checkpoints`
     keeps what checkpointed functions compute, `finished` sees the scores and may return them with another gradient.
@@ -68,6 +69,7 @@ class Rule(Generic[State]):
 
     answers: Mapping[str, Callable[[State, Call], object]]
     linear: frozenset[Function] = frozenset()
+    weighted: frozenset[Function] = frozenset()
     parts: Mapping[Function, Parts] = field(default_factory=dict)
     unknown: Callable[[State, str], None] | None = None
     also: Mapping[Function, Spelling] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Interception(TorchFunctionMode, Generic[State]):
 
     def _answered(self, func: Function, args: Arguments, kwargs: Options) -> Any:
         rule = self.rule
-        if func in rule.linear:
+        if func in rule.linear or (func in rule.weighted and len(args) > 1 and is_parameter(args[1])):
             return func(*_constants(args), **kwargs)
         spelling = rule.spelled.get(func)
         if spelling is None:

@@ -17,8 +17,6 @@ Places = tuple[int, ...]
 def factors(call: Call) -> Places:
     """At which places there are two factors that are no parameters of the model; none of what is linear in one."""
     ahead = call.args[:2] if call.name in ops.WEIGHTED else call.args
-    if len(ahead) == 2 and is_parameter(ahead[1]):  # as it mostly is
-        return ()
     places = tuple([place for place, arg in enumerate(ahead) if is_value(arg)])
     return places if len(places) == 2 else ()
 

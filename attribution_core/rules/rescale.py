@@ -8,7 +8,7 @@ operations in the same order, and each passes its gradient on by Δresult / Δin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -59,9 +59,8 @@ class Rescale:
             raise _other_way(f"it also calls {name}")
         kept, references = self.references[self.compared]
         self.compared += 1
-        shapes, before = ([tuple(value.shape) for value in each] for each in (values, references))
-        if kept != name or shapes != before:
-            raise _other_way(f"{name} on {shapes} follows where {kept} on {before} did")
+        if kept != name or _shapes(values) != _shapes(references):
+            raise _other_way(f"{name} on {_shapes(values)} follows where {kept} on {_shapes(references)} did")
         return references
 
     def finish(self) -> None:
@@ -84,6 +83,10 @@ class Rescale:
                 "Let the model compute it otherwise, explain a layer after it, or use IntegratedGradients.",
             )
         return scores
+
+
+def _shapes(values: Tensors) -> list[tuple[int, ...]]:
+    return [tuple(value.shape) for value in values]
 
 
 def _kept(slope: Slope, passes: Rescale, call: Call) -> object:
@@ -147,7 +150,9 @@ def _other_way(what: str) -> AttributionError:
 LINEAR = READ | frozenset(spellings(ops.MOVED | (ops.SUMS - ops.QUOTIENTS) | {"dropout"}))
 ASIDE: frozenset[Function] = frozenset({Tensor.__rdiv__, Tensor.__rmatmul__, torch.batch_norm})
 
-REFERENCE: Rule[Rescale] = Rule(_answers(_kept), LINEAR, EXACT_PARTS, Rescale.refuse, aside=ASIDE, every_call=True)
-COMPARED: Rule[Rescale] = Rule(
-    _answers(_compared), LINEAR, EXACT_PARTS, Rescale.refuse, aside=ASIDE, every_call=True, finished=Rescale.checked
+WEIGHTED = frozenset(spellings(ops.WEIGHTED))
+
+REFERENCE: Rule[Rescale] = Rule(
+    _answers(_kept), LINEAR, WEIGHTED, EXACT_PARTS, Rescale.refuse, aside=ASIDE, every_call=True
 )
+COMPARED: Rule[Rescale] = replace(REFERENCE, answers=_answers(_compared), finished=Rescale.checked)
