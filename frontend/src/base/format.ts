@@ -6,9 +6,9 @@ export function count(value: number): string {
   return counts.format(value);
 }
 
-/** Three significant digits with a true minus sign; "not finite" for null. */
+/** Three significant digits, whole numbers with commas, and a true minus sign; "not finite" for null. */
 export function number(value: number | null | undefined): string {
-  return written(value, (text) => String(Number(text)));
+  return written(value, (text) => text.replace(/\.?0+(?=e|$)/, ''));
 }
 
 /** As `number`, with its sign always shown, and digits that can be compared: −2.00 beside −0.702. */
@@ -17,13 +17,20 @@ export function signed(value: number | null | undefined): string {
   return typeof value === 'number' && value > 0 ? `+${text}` : text;
 }
 
+const LARGEST = 1e6; // from where on a number is read by its power of ten
+const SMALLEST = 1e-3;
+
 function written(value: number | null | undefined, plain: (text: string) => string): string {
-  if (value === null || value === undefined || Number.isNaN(value)) return 'not finite';
+  if (value === null || value === undefined || !Number.isFinite(value)) return 'not finite';
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size < 1e-3 || size >= 1e5) return value.toExponential(1).replaceAll('-', MINUS);
-  const decimals = size >= 100 ? 1 : 2 - Math.floor(Math.log10(size));
-  return plain(value.toFixed(size >= 1000 ? 0 : decimals)).replaceAll('-', MINUS);
+  return digits(value, size, plain).replaceAll('-', MINUS).replace('e+', 'e');
+}
+
+function digits(value: number, size: number, plain: (text: string) => string): string {
+  if (size < SMALLEST || size >= LARGEST) return plain(value.toExponential(2));
+  if (size >= 1000) return count(Math.round(value));
+  return plain(value.toFixed(size >= 100 ? 1 : 2 - Math.floor(Math.log10(size))));
 }
 
 /** A score: three decimals where that is how probabilities are read. */
@@ -33,11 +40,11 @@ export function score(value: number | null): string {
   return value.toFixed(3);
 }
 
-/** 0.0123 → "1.2 %". */
-export function percent(share: number): string {
+/** 0.0123 → "1.2 %", 12.3 → "1,230 %"; `decimals` of what is small. */
+export function percent(share: number, decimals = 1): string {
   const value = 100 * share;
   if (value > 0 && value < 0.1) return '< 0.1 %';
-  return `${value.toFixed(1)} %`;
+  return value >= 1000 ? `${count(Math.round(value))} %` : `${value.toFixed(decimals)} %`;
 }
 
 export function seconds(value: number): string {

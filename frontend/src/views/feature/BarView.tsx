@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
+import { count } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useSign } from '../../state/display';
 import { Choice } from '../common/Choice';
@@ -49,7 +50,7 @@ export function BarView({ input, attribution, size, target, places: given }: Bar
     return (
       <div>
         {bars}
-        {more > 0 && <p className={styles.more}>and {more} more</p>}
+        {more > 0 && <p className={styles.more}>and {count(more)} more</p>}
       </div>
     );
   }
@@ -65,7 +66,7 @@ export function BarView({ input, attribution, size, target, places: given }: Bar
       {bars}
       {more > 0 && (
         <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>
-          Show all {places.length}
+          Show all {count(places.length)}
         </Button>
       )}
     </div>

@@ -106,7 +106,7 @@ function Cell({ cell, worst, upright, reached, onReach, isSet, onToggle }: CellP
         tabIndex={reached ? 0 : -1}
         aria-pressed={isSet(cell)}
         aria-label={`${words}: ${plural(count, 'sample')}`}
-        title={`${words}: ${count}`}
+        title={`${words}: ${plural(count, 'sample')}`}
         onFocus={() => onReach(cell)}
         onClick={() => onToggle(cell)}
       >

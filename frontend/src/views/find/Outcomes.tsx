@@ -2,7 +2,7 @@ import { UnstyledButton } from '@mantine/core';
 import { IconCheck, IconX } from '@tabler/icons-react';
 import type { Summary } from '../../api/schema';
 import { OUTCOMES } from '../../api/values';
-import { count } from '../../base/format';
+import { count, percent } from '../../base/format';
 import type { Outcome } from '../../state/location';
 import { useQuestion } from '../../state/question';
 import styles from './Find.module.css';
@@ -41,5 +41,5 @@ export function Outcomes({ summary }: { summary: Summary }) {
 /** "883 of 899 correct, 98.2 %". */
 function accuracy(correct: number, incorrect: number): string {
   const labelled = correct + incorrect;
-  return `${count(correct)} of ${count(labelled)} correct, ${((100 * correct) / labelled).toFixed(1)} %`;
+  return `${count(correct)} of ${count(labelled)} correct, ${percent(correct / labelled)}`;
 }

@@ -1,6 +1,6 @@
 import { Select, Slider, useComputedColorScheme } from '@mantine/core';
 import type { Attribution, Sample } from '../../api/schema';
-import { ordinal } from '../../base/format';
+import { ordinal, percent } from '../../base/format';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
 import { useWorkspace } from '../../state/workspace';
@@ -82,7 +82,7 @@ function ImageControls({ attribution }: { attribution: Attribution | undefined }
         />
       </Row>
       {display.view === 'overlay' && (
-        <Row label={`Opacity ${Math.round(100 * display.opacity)} %`}>
+        <Row label={`Opacity ${percent(display.opacity, 0)}`}>
           <Slider
             size="sm"
             thumbLabel="Overlay opacity"
