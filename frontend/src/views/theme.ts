@@ -75,7 +75,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-placeholder': '#6b6c75',
     '--mantine-color-body': '#ffffff',
     '--mantine-color-default-border': '#dedee3',
-    '--mantine-color-error': '#b4371c',
+    '--mantine-color-error': '#8a5a00',
   },
   dark: {
     '--mantine-color-text': '#ececef',
@@ -85,6 +85,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--mantine-color-default': '#202126',
     '--mantine-color-default-hover': '#292a30',
     '--mantine-color-default-border': '#36373e',
-    '--mantine-color-error': '#ff9b7d',
+    '--mantine-color-error': '#eec15c',
   },
 });

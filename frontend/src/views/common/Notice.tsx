@@ -103,7 +103,7 @@ export function Banner({
 /** Something to know beside what is shown. */
 export function Note({ children, onDismiss }: { children: ReactNode; onDismiss?: () => void }) {
   return (
-    <div className={styles.banner} data-tone="warn" role="status">
+    <div className={styles.banner} role="status">
       <span>{children}</span>
       {onDismiss && (
         <Button size="compact-xs" variant="default" onClick={onDismiss}>

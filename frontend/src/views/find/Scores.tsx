@@ -4,7 +4,11 @@ import type { Histogram } from '../../api/schema';
 import { count, number } from '../../base/format';
 import styles from './Find.module.css';
 
-const COLORS = { incorrect: 'var(--wrong)', correct: 'var(--bar-strong)', unlabelled: 'var(--bar)' } as const;
+const COLORS = {
+  incorrect: 'var(--warn-fill)',
+  correct: 'var(--bar-strong)',
+  unlabelled: 'var(--bar)',
+} as const;
 type Group = keyof typeof COLORS;
 
 interface Bin {
