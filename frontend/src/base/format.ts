@@ -17,6 +17,11 @@ export function signed(value: number | null | undefined): string {
   return typeof value === 'number' && value > 0 ? `+${text}` : text;
 }
 
+/** As `signed`, of what has no sign: 0.240 beside −0.240. */
+export function fixed(value: number | null | undefined): string {
+  return written(value, (text) => text);
+}
+
 const LARGEST = 1e6; // from where on a number is read by its power of ten
 const SMALLEST = 1e-3;
 

@@ -30,10 +30,10 @@ describe('clipping', () => {
   it('is said in words', () => {
     const rule = (bound: number, clip: number, scale: 'image' | 'shared' = 'image') =>
       clippingRule(hundred, bound, { clip, scale });
-    expect(rule(99, 99)).toBe('Values beyond ±99 (99th percentile of |a|) are clipped: 1.0 %.');
-    expect(rule(100, 100)).toBe('Colours reach ±100 (the largest |a|); nothing is clipped.');
+    expect(rule(99, 99)).toBe('Values beyond ±99.0 (99th percentile of |a|) are clipped: 1.0 %.');
+    expect(rule(100, 100)).toBe('Colours reach ±100.0 (the largest |a|); nothing is clipped.');
     expect(rule(50, 92, 'shared')).toBe(
-      'Values beyond ±50 (92nd percentile of |a|, largest on screen) are clipped: 50.0 %.',
+      'Values beyond ±50.0 (92nd percentile of |a|, largest on screen) are clipped: 50.0 %.',
     );
     expect(rule(0, 99)).toBe('Every value is zero.');
     expect(clippingRule(hundred, 99, { clip: 99, scale: 'image' }, true)).toMatch(/^Values beyond 99 /);

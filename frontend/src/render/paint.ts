@@ -9,7 +9,7 @@ export type Lookup = Uint32Array;
 
 const CENTRE = 128;
 const STEPS = 127;
-const VEILS: Record<Scheme, Rgb> = { light: [236, 236, 240], dark: [24, 25, 29] };
+const VEIL: Rgb = [128, 128, 134]; // on which neither black nor white disappears
 const MARKS = [pack([255, 214, 0], 255), pack([0, 0, 0], 255)] as const;
 
 /** The table of a layer: colours (map), colours by opacity over the image, or a veil where little is attributed. */
@@ -18,7 +18,7 @@ export function lookup(layer: Layer, colors: ColorMap, opacity: number, scheme: 
     const t = Math.max(-1, (i - CENTRE) / STEPS);
     if (layer === 'map') return pack(colorAt(colors, t, scheme), 255);
     if (layer === 'overlay') return pack(strongColor(colors, t, scheme), 255 * opacity * Math.abs(t));
-    return pack(VEILS[scheme], 255 * (1 - Math.abs(t)));
+    return pack(VEIL, 255 * (1 - Math.abs(t)));
   });
 }
 

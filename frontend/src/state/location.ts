@@ -57,6 +57,7 @@ export const displayParsers = {
   channels: parseAsString.withDefault('sum'),
   colors: parseAsStringLiteral(COLOR_MAP_NAMES).withDefault('RdBu'),
   scale: parseAsStringLiteral(SCALES).withDefault('image'),
+  full: parseAsInteger, // the place of the input that fills the screen
 };
 
 function asArguments(value: unknown): Arguments | null {

@@ -59,7 +59,8 @@ export function createAppTheme(root: HTMLElement | null) {
     components: {
       Popover: Popover.extend({ defaultProps: { portalProps, shadow: 'md' } }),
       Tooltip: Tooltip.extend({ defaultProps: { portalProps, openDelay: 300, multiline: true, maw: 280 } }),
-      Drawer: { defaultProps: { portalProps, lockScroll: false } }, // not extend(): it is loaded later
+      Drawer: { defaultProps: { portalProps, lockScroll: false } }, // not extend(): they are loaded later
+      Modal: { defaultProps: { portalProps, lockScroll: false } },
       InputWrapper: InputWrapper.extend({ styles: INPUT_TEXT }),
       Select: Select.extend({ defaultProps: { size: 'xs', comboboxProps: { portalProps } } }),
     },

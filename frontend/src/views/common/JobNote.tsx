@@ -17,13 +17,13 @@ export function JobNote({ explanation, brief = false }: { explanation: Explanati
   if (state === 'cancelled') return <Ended said="Cancelled." action="Explain" onAction={retry} />;
   return (
     <div className={styles.job} data-job role="status">
-      <span>{said(job)}</span>
+      <span>{said(job, brief)}</span>
       {job?.total && (
         <div className={styles.track} aria-hidden>
           <div className={styles.fill} style={{ width: `${(100 * job.done) / job.total}%` }} />
         </div>
       )}
-      {job && (
+      {job && !(brief && job.state === 'queued') && (
         <Button className={styles.cancel} size="compact-xs" variant="subtle" color="gray" onClick={cancel}>
           Cancel
         </Button>
@@ -43,9 +43,9 @@ function Ended({ said, action, onAction }: { said: string; action: string; onAct
   );
 }
 
-function said(job: Job | undefined): string {
+function said(job: Job | undefined, brief: boolean): string {
   if (!job) return 'Waiting…';
-  if (job.state === 'queued') return job.ahead > 0 ? `Queued, ${count(job.ahead)} ahead` : 'Queued';
-  const left = job.remaining !== null && job.remaining > 1 ? ` · ${seconds(job.remaining)}` : '';
+  if (job.state === 'queued') return job.ahead > 0 && !brief ? `Queued, ${count(job.ahead)} ahead` : 'Queued';
+  const left = job.remaining !== null && job.remaining > 1 ? ` · ${seconds(job.remaining)} left` : '';
   return job.total ? `${count(job.done)} / ${count(job.total)}${left}` : 'Computing…';
 }

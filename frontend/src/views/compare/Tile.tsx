@@ -1,7 +1,7 @@
 import { UnstyledButton } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Attribution, AttributionRequest, MethodInfo, Sample } from '../../api/schema';
-import { number, seconds } from '../../base/format';
+import { fixed, seconds } from '../../base/format';
 import { useBound, useMapBound } from '../../state/bound';
 import { SignedContext, useDisplay, useSign } from '../../state/display';
 import { useExplanation, useMapValues } from '../../state/explanation';
@@ -95,6 +95,6 @@ function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) 
   if (!weighed && !values) return null;
   const extent = weighed ? extentOf(weighed.weights) : map;
   const unsigned = sign === 'absolute' || (extent?.minimum ?? 0) >= 0;
-  const reach = number(weighed ? ofWeights : ofMap);
+  const reach = fixed(weighed ? ofWeights : ofMap);
   return <span className={styles.reach}>{unsigned ? `0 – ${reach}` : `±${reach}`}</span>;
 }

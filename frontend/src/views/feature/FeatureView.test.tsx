@@ -46,6 +46,33 @@ describe('feature views', () => {
     expect(said()).toBe('');
   });
 
+  it('zooms by keys and buttons', async () => {
+    mount('images', '?sample=0');
+    const region = within(await panel());
+    const map = await region.findByRole('application', { name: /^Values of Photo/ });
+    await waitFor(() => expect(map).toHaveAttribute('tabindex', '0'));
+    act(() => map.focus());
+    await user.keyboard('++');
+    expect(region.getByRole('button', { name: 'Show all of it' })).toHaveTextContent('2.3×');
+    await user.click(region.getByRole('button', { name: 'Farther' }));
+    await user.click(region.getByRole('button', { name: 'Farther' }));
+    expect(region.queryByRole('button', { name: 'Show all of it' })).toBeNull();
+    expect(region.getByRole('button', { name: 'Farther' })).toHaveAttribute('aria-disabled', 'true');
+  });
+
+  it('fills the screen with the original and its map, also by a link', async () => {
+    mount('images', '?order=index&sample=0&full=0');
+    const dialog = await screen.findByRole('dialog', { name: /^Photo: what speaks for and against/ });
+    expect(within(dialog).getByRole('img', { name: 'Photo, original' })).toBeVisible();
+    const [original, map] = within(dialog).getAllByRole('application');
+    act(() => map?.focus());
+    await waitFor(() => expect(dialog).toHaveTextContent(/row \d+, column \d+: attribution [+\u2212]\d/));
+    expect(original?.getAttribute('aria-label')).toMatch(/^Photo, original/);
+    await user.click(within(dialog).getByRole('button', { name: 'Close full screen' }));
+    await waitFor(() => expect(inAddress('full')).toBeNull());
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  });
+
   it('links tokens and bars by focus, in both directions', async () => {
     mount('text', '?sample=0');
     const region = within(await panel());

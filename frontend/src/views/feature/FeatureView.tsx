@@ -12,6 +12,8 @@ interface FeatureViewProps {
   size: Size;
   /** The class explained. */
   target?: ClassRef | undefined;
+  /** Which input of its sample it is. */
+  place?: number;
   /** Which of many bars to show, in which order; the strongest first where absent. */
   places?: number[] | undefined;
 }

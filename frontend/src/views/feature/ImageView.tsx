@@ -10,12 +10,14 @@ interface ImageViewProps {
   attribution: ImageAttribution | undefined;
   size: Size;
   target?: ClassRef | undefined;
+  place?: number;
 }
 
 /** An image with its attribution: side by side on a card, one large picture in the panel, the map alone on a tile. */
-export function ImageView({ input, attribution, size, target }: ImageViewProps) {
+export function ImageView({ input, attribution, size, target, place = 0 }: ImageViewProps) {
   const { view, channels } = useDisplay().display;
-  if (size === 'panel') return <ImageDetail input={input} attribution={attribution} target={target} />;
+  if (size === 'panel')
+    return <ImageDetail input={input} attribution={attribution} target={target} place={place} />;
   const map = chosenMap(attribution, channels);
   const drawn = (
     <Frame input={input}>

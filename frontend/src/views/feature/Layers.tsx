@@ -17,14 +17,14 @@ export function chosenMap(
 export function Layers({ input, map, layer }: { input: ImageInput; map: AttributionMap; layer: Layer }) {
   return (
     <>
-      {layer !== 'map' && <Picture input={input} grey={layer === 'overlay'} />}
+      {layer !== 'map' && <Picture input={input} />}
       <MapCanvas map={map} layer={layer} label={`Attribution of ${input.name}`} />
     </>
   );
 }
 
 /** The original, enlarged crisply where it is tiny. */
-export function Picture({ input, grey = false }: { input: ImageInput; grey?: boolean }) {
+export function Picture({ input }: { input: ImageInput }) {
   const { source, missing, onError } = usePicture(input.url);
   if (missing)
     return <div className={`${styles.layer} ${styles.missing}`}>{input.name} could not be loaded</div>;
@@ -36,7 +36,6 @@ export function Picture({ input, grey = false }: { input: ImageInput; grey?: boo
       alt={`${input.name}, original`}
       className={styles.layer}
       data-crisp={isTiny(input) || undefined}
-      data-grey={grey || undefined}
       draggable={false}
     />
   );

@@ -1,6 +1,6 @@
 import { useComputedColorScheme } from '@mantine/core';
 import type { AttributionMap, ClassRef } from '../../api/schema';
-import { number, ordinal, percent, signed } from '../../base/format';
+import { fixed, ordinal, percent, signed } from '../../base/format';
 import { clippedShare } from '../../render/clip';
 import { type Layer, lookup, type Sign } from '../../render/paint';
 import { useMapBound } from '../../state/bound';
@@ -42,7 +42,11 @@ export function Legend({ map, layer, target }: LegendProps) {
           </div>
         </>
       )}
-      {layer !== 'masked' && <Meaning target={target} sign={sign} extent={map} />}
+      {layer === 'masked' ? (
+        <p className={styles.meaning}>Grey covers what matters little{MATTERS[sign]}.</p>
+      ) : (
+        <Meaning target={target} sign={sign} extent={map} />
+      )}
       <p className={styles.rule}>
         {UNIT_RULES[map.unit]}
         {low < high ? clippingRule(values, bound, display, low === 0) : nothing(sign)}
@@ -50,6 +54,13 @@ export function Legend({ map, layer, target }: LegendProps) {
     </div>
   );
 }
+
+const MATTERS: Record<Sign, string> = {
+  both: ', for or against',
+  positive: ', or speaks against',
+  negative: ', or speaks for',
+  absolute: '',
+};
 
 /** What a value is the attribution of, where that is more than its pixel. */
 const UNIT_RULES: Record<AttributionMap['unit'], string> = {
@@ -79,7 +90,7 @@ export function clippingRule(
   const share = clippedShare(values, bound);
   const source = `${clip === 100 ? 'the largest' : `${ordinal(clip)} percentile of`} |a|`;
   const whose = scale === 'shared' ? `${source}, largest on screen` : source;
-  const reach = `${unsigned ? '' : '±'}${number(bound)}`;
+  const reach = `${unsigned ? '' : '±'}${fixed(bound)}`;
   if (share === 0) return `Colours reach ${reach} (${whose}); nothing is clipped.`;
   return `Values beyond ${reach} (${whose}) are clipped: ${percent(share)}.`;
 }

@@ -7,19 +7,6 @@ import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
 import styles from './Understand.module.css';
 
-/** What the large picture shows. */
-export function ViewChoice() {
-  const { display, change } = useDisplay();
-  return (
-    <Choice
-      label="View"
-      value={display.view}
-      options={{ map: 'Map', overlay: 'Overlay', masked: 'Masked', original: 'Original' }}
-      onChange={(view) => change({ view })}
-    />
-  );
-}
-
 /** How attributions are drawn, here and on the cards; applied at once in the browser. */
 export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
   const hasImage = sample.inputs.some((input) => input.kind === 'image');

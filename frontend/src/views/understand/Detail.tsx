@@ -6,12 +6,13 @@ import { isExplicable, requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
 import { Section } from '../common/Section';
+import { ViewChoice } from '../common/ViewChoice';
 import { Methods } from '../compare/Methods';
 import { Models } from '../compare/Models';
 import { FeatureView } from '../feature/FeatureView';
 import { Answer } from './Answer';
 import { Classes } from './Classes';
-import { Controls, ViewChoice } from './Controls';
+import { Controls } from './Controls';
 import { Trust } from './Trust';
 import styles from './Understand.module.css';
 
@@ -42,6 +43,7 @@ export function Detail({ sample }: { sample: Sample }) {
                   attribution={attribution?.inputs[i]}
                   size="panel"
                   target={attribution?.target}
+                  place={i}
                 />
               </div>
             ))}
