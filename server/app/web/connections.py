@@ -10,7 +10,21 @@ from waitress.task import ErrorTask
 from app.schema import ApiError
 from app.web.headers import ALWAYS, FILE
 
-CROWDED = 0.8  # of the connections that may be open
+try:
+    import resource
+except ImportError:  # Windows, which does not count sockets among the files
+    resource = None  # type: ignore[assignment]
+
+MOST = 500  # connections open at once
+CROWDED = 0.8  # of them
+
+
+def most() -> int:
+    """How many connections may be open at once, so that half of the files that the process may open are left to it."""
+    if resource is None:
+        return MOST
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if allowed == resource.RLIM_INFINITY else min(MOST, allowed // 2)
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]  # waitress has no types

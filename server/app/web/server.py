@@ -14,7 +14,7 @@ from waitress.server import create_server
 from waitress.wasyncore import close_all
 
 from app.errors import InsightsError
-from app.web.connections import Connection
+from app.web.connections import Connection, most
 from app.web.guard import Guard
 from app.web.headers import secured
 from app.web.hosts import hosts, is_loopback, outward
@@ -22,7 +22,6 @@ from app.web.http import LARGEST_BODY
 from app.web.token import Token
 
 THREADS = 16  # a browser holds six connections; an explanation may hold one for a moment
-CONNECTIONS = 500  # held open at once; when most are taken, the one that was silent longest is closed for a new one
 SILENCE = 60  # seconds until a connection without a request is closed
 LARGEST_HEAD = 1 << 16  # bytes of a request's first line and headers: a browser sends cookies of every port
 REACHABLE = (
@@ -76,7 +75,7 @@ class Server:
             threads=THREADS,
             ident="attribution-insights",
             asyncore_use_poll=True,  # select() ends for good at the first descriptor beyond 1,023
-            connection_limit=CONNECTIONS,
+            connection_limit=most(),
             channel_timeout=SILENCE,
             max_request_header_size=LARGEST_HEAD,
             max_request_body_size=LARGEST_BODY + 1,  # waitress refuses what is as large as this
