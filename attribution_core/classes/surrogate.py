@@ -14,7 +14,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.isolation import seeded
-from attribution_core.evaluation.observe import nested, warn
+from attribution_core.evaluation.observe import nested, portion, warn
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import Lasso, LinearModel
@@ -140,7 +140,7 @@ class Lime(OfCoalitions):
 
         def values(game: Game) -> list[Tensor]:
             if self.similarity_func is None and self.perturb_func is None and isinstance(model, LinearModel):
-                draws = Draws(seed, game.inputs[0].device)
+                draws = Draws(seed, torch.device("cpu"))
                 return self._nonzero([lime(part, count, model, draws) for part in game.each()])
             draws = Draws(seed, torch.device("cpu"))
             with seeded(seed, game.inputs):
@@ -199,7 +199,8 @@ def _emptied(fitted: Fitted) -> Tensor:
 
 def _relative(fitted: Fitted) -> Tensor:
     deviation = fitted.scores.std(0, correction=0).clamp(min=torch.finfo(fitted.scores.dtype).tiny)
-    coefficients = Lasso(ALPHA).coefficients(fitted.features, fitted.scores / deviation, fitted.weights)
+    with portion(0, 0, 0):
+        coefficients = Lasso(ALPHA).coefficients(fitted.features, fitted.scores / deviation, fitted.weights)
     return coefficients.to(deviation) * deviation
 
 

@@ -82,6 +82,18 @@ def nested(stacked: bool) -> AbstractContextManager[None]:
     return _observing(progress=None, stacked=stacked)
 
 
+@contextmanager
+def portion(before: int, size: int, total: int) -> Iterator[None]:
+    """Inside, what is done counts for its share of `size` of `total` steps, after the first `before`; not if 0."""
+    progress = _observer.get().progress
+    if progress is None or not size:
+        with _observing(progress=None):
+            yield
+        return
+    with _observing(progress=lambda done, of: progress(before + size * done // max(1, of), total)):
+        yield
+
+
 def is_stacked() -> bool:
     """Whether a batch given now consists of stacked copies."""
     return _observer.get().stacked

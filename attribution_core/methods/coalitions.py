@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from attribution_core.errors import AttributionError
+from attribution_core.evaluation.observe import checkpoint
+
 BLOCK = 1 << 20
-"""Random numbers drawn at a time: their ranks take eight times the memory of a coalition."""
+"""Numbers in one intermediate tensor, where coalitions times players are too many to hold as more than booleans."""
+
+MOST_BYTES = 1 << 30
+"""Bytes that coalitions may take, one for each player of each."""
+
+
+def blocks(total: int, others: int) -> Iterator[slice]:
+    """Slices of 0…total, so small that each has about `BLOCK` numbers with `others` along the other dimension.
+
+    Between them the caller may stop.
+    """
+    step = max(1, BLOCK // max(1, others))
+    for start in range(0, total, step):
+        checkpoint()
+        yield slice(start, min(start + step, total))
+
+
+def refuse_too_many(coalitions: int, players: int, each: int = 1) -> None:
+    """To be called before the first pass; `each`: bytes for a player of a coalition."""
+    if coalitions * players * each > MOST_BYTES:
+        raise AttributionError(
+            f"{coalitions} samples of {players} features take {coalitions * players * each / (1 << 30):.3g} GiB, "
+            f"more than {MOST_BYTES / (1 << 30):.3g}.",
+            "Take fewer samples, or a feature_mask with larger groups.",
+        )
 
 
 def every(players: int) -> Tensor:
     """All coalitions, (2^players, players), from the empty one to the full one, as binary numbers."""
-    numbers = torch.arange(1 << players)[:, None]
-    return (numbers >> torch.arange(players).flip(0)) & 1 == 1
+    places = torch.arange(players).flip(0)
+    parts = [
+        (torch.arange(some.start, some.stop)[:, None] >> places) & 1 == 1 for some in blocks(1 << players, players)
+    ]
+    return torch.cat(parts)
+
+
+def halves(players: int, count: int, random: torch.Generator) -> Tensor:
+    """Random coalitions, each followed by its complement, (count, players)."""
+    found = torch.empty(count - count // 2, 2, players, dtype=torch.bool)
+    for some in blocks(len(found), players):
+        drawn = torch.rand(some.stop - some.start, players, generator=random) < 0.5
+        found[some, 0], found[some, 1] = drawn, ~drawn
+    return found.flatten(0, 1)[:count]
 
 
 def pairs(players: int, count: int, random: torch.Generator) -> Tensor:

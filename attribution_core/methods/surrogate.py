@@ -13,16 +13,21 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.draws import Draws
+from attribution_core.evaluation.observe import portion, report
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.methods.coalitions import every
+from attribution_core.methods.coalitions import blocks, every, halves, refuse_too_many
 from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.linear import LinearModel
+from attribution_core.methods.regression import refuse_too_large
 from attribution_core.question.question import Question, copied
 from attribution_core.types import Tensors
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
+
+SMALL = 1 << 18
+"""Samples times features up to which a fit takes no time to speak of."""
 
 Sample = Tensor | Tensors
 """A changed input, or interpretable features: one tensor, or one for each input."""
@@ -52,18 +57,25 @@ def lime(game: Game, samples: int, model: LinearModel, draws: Draws) -> Fitted:
 
     All coalitions where `samples` are enough for them, else random ones, each followed by its complement.
     """
-    coalitions = _sampled(game.players, samples, draws)
-    scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
+    players = game.players
+    all_of_them = players < 63 and 1 << players <= samples
+    count = 1 << players if all_of_them else samples
+    refuse_too_many(count, players)
+    refuse_too_large(count, players)
+    coalitions = every(players) if all_of_them else halves(players, count, draws.at(0))
+    fit = _steps_of_a_fit(count, players)
+    with portion(0, count, count + fit):
+        scores = game.values(count, lambda start, stop: coalitions[start:stop])
     weights = _likeness(game, coalitions, scores.shape[1])
-    coefficients = model.coefficients(coalitions, scores, weights)
+    with portion(count, fit, count + fit):
+        coefficients = model.coefficients(coalitions, scores, weights)
+        report(1, 1)
     return Fitted(coefficients.to(scores), coalitions, scores, weights)
 
 
-def _sampled(players: int, samples: int, draws: Draws) -> Tensor:
-    if players < 63 and 1 << players <= samples:
-        return every(players)
-    drawn = torch.rand(samples - samples // 2, players, generator=draws.at(0)) < 0.5
-    return torch.stack([drawn, ~drawn], 1).flatten(0, 1)[:samples]
+def _steps_of_a_fit(samples: int, features: int) -> int:
+    """As how many samples a fit counts in what is reported; small ones take no time."""
+    return samples // 10 if samples * features > SMALL else 0
 
 
 def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
@@ -81,10 +93,12 @@ def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
     other = game.features.gathered(tuple(b * b for _, b in pairs)).cpu()
     if width < same.shape[1]:
         same, mixed, other = (part.sum(1, keepdim=True) for part in (same, mixed, other))
-    shown, hidden = coalitions.double(), (~coalitions).double()
-    size = (same.sum(0) * (shown @ same + hidden @ other)).sqrt()
-    cosine = (shown @ same + hidden @ mixed) / size.clamp(min=1e-30)
-    return (-((1 - cosine) ** 2) / 2).exp()
+    cosines = []
+    for some in blocks(len(coalitions), game.players):
+        shown, hidden = coalitions[some].double(), (~coalitions[some]).double()
+        size = (same.sum(0) * (shown @ same + hidden @ other)).sqrt()
+        cosines.append((shown @ same + hidden @ mixed) / size.clamp(min=1e-30))
+    return (-((1 - torch.cat(cosines)) ** 2) / 2).exp()
 
 
 Likeness = Callable[..., float | Tensor]
@@ -159,7 +173,8 @@ def surrogate(
             f"The model gave {len(scores)} scores for {samples} samples of a batch of {len(inputs[0])}.",
             "Explain one example at a time, or return one number for the batch.",
         )
-    model.fit(_batches(features, scores, weights))
+    with portion(0, 0, 0):
+        model.fit(_batches(features, scores, weights))
     return model.representation()
 
 
