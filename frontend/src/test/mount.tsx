@@ -3,10 +3,16 @@ import { onTestFinished } from 'vitest';
 import { App } from '../App';
 import { fakeTransport } from '../api/fake';
 import type { Transport } from '../api/transport';
+import type { Host } from '../state/host';
 import { pageAddress } from '../state/pageAddress';
 
 /** The whole dashboard over generated data, as the page mounts it. */
-export function mount(scenario: string, search = '', changes: Partial<Transport> = {}) {
+export function mount(
+  scenario: string,
+  search = '',
+  changes: Partial<Transport> = {},
+  more: Partial<Host> = {},
+) {
   history.replaceState(null, '', `/${search}`);
   const transport = Object.assign(fakeTransport(scenario), changes);
   const address = pageAddress();
@@ -17,6 +23,7 @@ export function mount(scenario: string, search = '', changes: Partial<Transport>
     variablesSelector: ':root',
     keys: () => document,
     link: () => location.href,
+    ...more,
   };
   render(<App transport={transport} host={host} />);
   return transport;
