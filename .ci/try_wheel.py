@@ -39,6 +39,9 @@ def explanation(address: str) -> dict:
 def main() -> None:
     """Fail loudly if anything is missing."""
     assets = [str(f) for f in files("attribution-insights") or [] if str(f).startswith("app/static/")]
+    for needed in ("app/static/index.html", "app/static/licenses.md"):
+        if needed not in assets:
+            raise SystemExit(f"the wheel lacks {needed}: {assets}")
     if not any(name.endswith(".js") for name in assets):
         raise SystemExit("the wheel contains no front end")
     command = [sys.executable, "-m", "app.example", "--no-browser", "--port", "0"]

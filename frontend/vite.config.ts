@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { createHash } from 'node:crypto';
+import { appendFileSync, readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
 import { type BuildOptions, build, defineConfig, type Plugin } from 'vite';
 
@@ -26,8 +27,21 @@ const oneModule: Plugin = {
   },
 };
 
+const LICENSES = 'licenses.md';
+
+/** Vite lists the packages whose code is bundled; the font comes by a style sheet. */
+const fontLicense: Plugin = {
+  name: 'font-license',
+  writeBundle({ dir }) {
+    const font = '@fontsource-variable/inter';
+    const text = readFileSync(new URL(`node_modules/${font}/LICENSE`, import.meta.url), 'utf8');
+    appendFileSync(`${dir}/${LICENSES}`, `\n## ${font} (OFL-1.1)\n\n${text}`);
+  },
+};
+
 const page: BuildOptions = {
   emptyOutDir: true,
+  license: { fileName: LICENSES }, // of what the page and the widget bring along
   rolldownOptions: {
     output: {
       codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\// }] },
@@ -62,7 +76,7 @@ const widget: BuildOptions = {
 export default defineConfig(({ mode }) => ({
   base: './',
   html: { cspNonce: 'CSP_NONCE' }, // the server puts a word of its own there in each answer
-  plugins: [react(), mode === 'widget' ? oneModule : moduleToo],
+  plugins: [react(), ...(mode === 'widget' ? [oneModule] : [fontLicense, moduleToo])],
   build: {
     outDir: '../server/app/static',
     target: 'es2022',
