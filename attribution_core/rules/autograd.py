@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node, saved_tensors_hooks
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-from torch.utils.checkpoint import CheckpointFunction
+from torch.utils.checkpoint import CheckpointFunction, checkpoint
 
 from attribution_core.types import Tensors
 
@@ -40,9 +40,14 @@ Pull = Callable[[Tensor], Tensor | Tensors]
 TORCH_NN = torch._C._nn
 """Where torch keeps the operations of nn.functional that it computes in C++."""
 
+
+def _as_if_checkpointing(_: bool) -> tuple[Callable[..., object], ...]:
+    return (checkpoint,)
+
+
 saving_hooks: Callable[[bool], tuple[Callable[..., object], ...] | None]
-saving_hooks = torch._C._autograd._top_saved_tensors_default_hooks
-"""Who is asked to save a tensor for the backward pass now; None: nobody but autograd."""
+saving_hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", _as_if_checkpointing)
+"""Who is asked to save a tensor for the backward pass now; None: nobody but autograd. Before torch 2.8 nobody knows."""
 
 transforms: Callable[[], object] = torch._C._functorch.peek_interpreter_stack
 """What of torch.func (vmap, grad, …) stands between a model and its tensors now; None: nothing."""
@@ -129,7 +134,7 @@ def checkpointing() -> bool:
 
 def kept() -> AbstractContextManager[None]:
     """What is computed inside is kept for the backward pass, also in a checkpointed function."""
-    return saved_tensors_hooks(_same, _same)
+    return saved_tensors_hooks(Tensor.detach, _same)  # a result that a node keeps must not keep the node
 
 
 def followed_inside(value: Tensor) -> bool:

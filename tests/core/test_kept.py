@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from attribution_core import LRP, Attribution, Deconvolution, DeepLift, GuidedBackprop, LayerDeepLift
 
@@ -42,6 +43,18 @@ class Recurrent(nn.Module):
         return self.lstm(x[:, 0])[0][:, -1]
 
 
+class Checkpointed(nn.Module):
+    """Two layers that are computed again in the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Sigmoid(), nn.Linear(8, 8), nn.ReLU())
+        self.out = nn.Sequential(nn.Linear(8, 3), nn.Softmax(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(checkpoint(self.first, x, use_reentrant=False))
+
+
 def pooled() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.SiLU(),
@@ -49,7 +62,13 @@ def pooled() -> nn.Module:
     )  # fmt: skip
 
 
-NETS = {"pooled": pooled, "largest": Largest, "attentive": Attentive, "recurrent": Recurrent}
+NETS = {
+    "pooled": pooled,
+    "largest": Largest,
+    "attentive": Attentive,
+    "recurrent": Recurrent,
+    "checkpointed": Checkpointed,
+}
 METHODS: dict[str, Any] = {
     "DeepLift": DeepLift,
     "LayerDeepLift": lambda net: LayerDeepLift(net, next(iter(net.children()), net)),
