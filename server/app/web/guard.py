@@ -19,7 +19,7 @@ from app.web.hosts import Hosts
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-OPEN = ("/", "/icon.svg", "/widget.js")
+OPEN = ("/", "/icon.svg", "/licenses.md", "/widget.js")
 OPEN_BELOW = "/assets/"
 """The front end itself: it holds nothing of the user's, and tells whoever has no token how to come in."""
 
