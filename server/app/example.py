@@ -13,7 +13,7 @@ import torch
 from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
-from app.web.hosts import checked
+from app.web.hosts import allowed
 from app.web.server import listen
 from app.web.token import VARIABLE, choose
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # What is wrong with them is said before any work is done, a taken port too.
         listen(options.host, options.port, guarded=choose(options.token) is not None).close()
-        allowed = [checked(name) for name in options.allow_host]
+        names = allowed(options.allow_host)
         with closing(AttributionVisualizer(**DEMOS[options.demo].build(options))) as visualizer:
             visualizer.serve(
                 blocking=True,
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 host=options.host,
                 open_browser=options.browser,
                 token=options.token,
-                allowed_hosts=allowed,
+                allowed_hosts=names,
             )
     except InsightsError as error:
         print(f"error: {_sentences(error)}", file=sys.stderr)

@@ -20,7 +20,7 @@ from app.errors import InsightsError
 from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
 from app.schema import Argument, Baseline, Order, Selection
-from app.web.hosts import checked, hub_hosts
+from app.web.hosts import allowed, hub_hosts
 from app.web.http import create_app
 from app.web.server import Server
 from app.web.service import InsightsService, Setup
@@ -121,7 +121,7 @@ class AttributionVisualizer:
             logging.getLogger("app").setLevel(logging.DEBUG)
         host = host or ("0.0.0.0" if bind_all else None)
         if self._server is None:
-            names = [*map(checked, allowed_hosts), *hub_hosts()]
+            names = [*allowed(allowed_hosts), *hub_hosts()]
             self._server = Server(self.app, host or "127.0.0.1", port or 0, choose(token), names)
             weakref.finalize(self, self._server.close)
         self._server.refuse_another(host, port or 0, token)

@@ -104,3 +104,28 @@ def test_it_serves_until_ctrl_c() -> None:
         process.kill()
         process.wait()
     assert (process.returncode, error) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--token", "short"], "error: the token has 5 characters: it could be guessed. Use 16 to 512"),
+        (["--no-token", "--host", "0.0.0.0"], "error: without a token whoever reaches 0.0.0.0 could read"),
+        (["--allow-host", "http://hub.example.org"], "error: 'http://hub.example.org' cannot be an allowed host."),
+    ],
+)
+def test_how_it_cannot_be_guarded_is_said_before_any_work(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert example.main(["folder", "/none", "--model", "resnet18", *arguments]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_guards_stand_before_or_after_the_name() -> None:
+    parse = example.parser().parse_args
+    assert (parse([]).token, parse([]).allow_host) == (None, [])
+    for arguments in (["--no-token", "--allow-host", "a", "cifar10"], ["cifar10", "--no-token", "--allow-host", "a"]):
+        assert (parse(arguments).token, parse(arguments).allow_host) == (False, ["a"])
+    assert parse(["--allow-host", "a", "--allow-host", "b"]).allow_host == ["a", "b"]
+    with pytest.raises(SystemExit):
+        parse(["--no-token", "--token", "x"])

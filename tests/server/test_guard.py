@@ -344,6 +344,13 @@ def test_odd_host_names_are_refused_in_a_sentence(make: Make, name: Any) -> None
         make().serve(allowed_hosts=[name])
 
 
+def test_a_single_name_is_no_list_of_letters(make: Make) -> None:
+    visualizer = make()
+    visualizer.serve(allowed_hosts="hub.example.org")
+    assert visualizer._server and "hub.example.org" in visualizer._server._allowed
+    assert ask(Client(visualizer._server._guard), "/icon.svg", host="h").status_code == 403
+
+
 def test_jupyterhub_says_by_which_name_it_is_known(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "https://hub.example.org/user/ada/")
     visualizer = make()

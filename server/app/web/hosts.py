@@ -59,8 +59,12 @@ def hub_hosts() -> list[str]:
     return [name] if name else []
 
 
-def checked(name: str) -> str:
-    """A host's name as a user gives it; refused unless it is one."""
+def allowed(names: Collection[str]) -> list[str]:
+    """Hosts' names as a user gives them; refused unless they are such."""
+    return [_checked(name) for name in ([names] if isinstance(names, str) else names)]
+
+
+def _checked(name: str) -> str:
     found = _name(name) if isinstance(name, str) else ""
     if not found or found != name.lower().strip("[]").removesuffix("."):
         raise InsightsError(

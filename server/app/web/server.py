@@ -64,7 +64,7 @@ class Server:
     """
 
     def __init__(self, app: OpenAPI, host: str, port: int, token: str | None, allowed: Collection[str] = ()) -> None:
-        self.host, self._token = host, token
+        self.host, self._token, self._allowed = host, token, list(allowed)
         listening = listen(host, port, guarded=token is not None)
         self._bound = str(listening.getsockname()[0])
         self.port = int(listening.getsockname()[1])
@@ -106,6 +106,7 @@ class Server:
             lines += [f"from other machines: {_http(outward(self._bound), self.port)}{self._query}", REACHABLE]
         if prefix := os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
             lines.append(f"behind JupyterHub: {prefix.rstrip('/')}/proxy/{self.port}/{self._query}")
+            lines += [] if self._allowed else ['there its name has to be known: serve(allowed_hosts=["NAME"])']
         return lines
 
     def address_for_once(self) -> str:
