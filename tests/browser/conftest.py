@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
@@ -68,6 +69,11 @@ def address() -> Iterator[str]:
     process.stdout.close() if process.stdout else None
 
 
+def is_here(url: str) -> bool:
+    """Whether an address is of this machine, or of none at all, as data: and blob: are."""
+    return urlsplit(url).hostname in (None, "127.0.0.1", "localhost", "host.test")
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
@@ -83,8 +89,12 @@ def complaints() -> list[str]:
 
 @pytest.fixture
 def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
-    """A page that fails the test if anything is written to its console as an error."""
+    """A page that fails the test if its console shows an error, or anything is asked of another machine.
+
+    What a security policy stops is an error, too.
+    """
     page = context.new_page()
+    page.on("request", lambda request: None if is_here(request.url) else complaints.append(f"asked for {request.url}"))
     page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))

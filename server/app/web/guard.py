@@ -132,7 +132,7 @@ def _unknown(host: str, request: Request) -> Response:
     hint = "use the printed address; a proxy's name is allowed by --allow-host NAME or serve(allowed_hosts=[NAME])"
     if "text/html" not in request.headers.get("Accept", ""):
         return _refusal(403, "Unknown host", message, hint)
-    page = UNKNOWN.read_text("utf-8").replace("NONCE", request.environ[NONCE]).replace("MESSAGE", html.escape(message))
+    page = UNKNOWN.read_text("utf-8").replace("NONCE", request.environ[NONCE]).replace("HOST", html.escape(host[:80]))
     return Response(page, status=403, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
 
