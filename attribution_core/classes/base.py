@@ -24,6 +24,7 @@ from attribution_core.question.request import NoBaselines, Request, read
 from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
 from attribution_core.reading.arguments import all_owned, as_baseline, as_grad_kwargs, is_ids, owned
+from attribution_core.reading.checked import check_arguments
 from attribution_core.reading.help import documented
 from attribution_core.rules.intercept import refuse_compiled
 from attribution_core.types import Baselines, GradKwargs, Model, TargetLike, Tensors
@@ -75,6 +76,7 @@ class Attribution(ABC):
 
     def __init_subclass__(cls) -> None:
         documented(cls)
+        check_arguments(cls)
 
     def __init__(self, forward_func: Model) -> None:
         if not callable(forward_func):
@@ -153,6 +155,7 @@ class Attribution(ABC):
 
 
 documented(Attribution)
+check_arguments(Attribution)
 
 
 def alone(attributions: Tensors) -> Tensor:

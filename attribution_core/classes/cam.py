@@ -10,10 +10,20 @@ import torch
 from torch import Tensor
 
 from attribution_core.classes.base import GradientAttribution, Method, OperationAttribution, PerturbationAttribution
-from attribution_core.classes.layer import LayerAttribution, LayerLike, as_layer, check_devices
+from attribution_core.classes.layer import LayerAttribution, LayerLike, as_layer
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute, layer_attribute
 from attribution_core.errors import AttributionError
-from attribution_core.methods.cam import as_maps, grad_cam, grad_cam_plus_plus, layer_cam, score_cam, spread_over
+from attribution_core.evaluation.observe import warn
+from attribution_core.methods.cam import (
+    as_maps,
+    can_spread,
+    check_mode,
+    grad_cam,
+    grad_cam_plus_plus,
+    layer_cam,
+    score_cam,
+    spread_over,
+)
 from attribution_core.methods.gradient import gradients, with_guided
 from attribution_core.question.question import Gradients, Question
 from attribution_core.reading.arguments import as_copies
@@ -151,8 +161,8 @@ class GuidedGradCam(OperationAttribution):
 
     def __init__(self, model: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(model)
-        check_devices(device_ids)
         self.layer = layer
+        self.device_ids = device_ids
         self._layer = as_layer(layer)
 
     @input_attribute
@@ -167,6 +177,7 @@ class GuidedGradCam(OperationAttribution):
         targets: Targets | None = None,
     ) -> Attributions:
         """Positive part of Grad-CAM · guided gradient; shapes of the inputs."""
+        check_mode(interpolate_mode)
         site = replace(self._layer, of_input=attribute_to_layer_input or self._layer.of_input)
         request = self._read(inputs, target, targets, additional_forward_args)
 
@@ -175,10 +186,23 @@ class GuidedGradCam(OperationAttribution):
             if len(usual.values) > 1 and site.call != "sum":
                 raise AttributionError("GuidedGradCam: the layer passes on several tensors.", "Choose another layer.")
             cams = torch.stack(maps_of(usual, xs, grad_cam)).sum(0).relu()
-            return tuple(_stretched(cams, x, interpolate_mode) * g for x, g in zip(xs, guided, strict=True))
+            fitting = [can_spread(cams[0], x) for x in xs]
+            if any(fitting) and not all(fitting):
+                _warn_of_empty(fitting, cams[0], request.names)
+            return tuple(
+                _stretched(cams, x, interpolate_mode) * g if fits or not any(fitting) else g.new_zeros(len(g), 0)
+                for x, g, fits in zip(xs, guided, fitting, strict=True)
+            )
 
         return self._answer(request, explain)
 
 
 def _stretched(cams: Tensor, x: Tensor, mode: str) -> Tensor:
     return torch.stack([spread_over(cam, x, mode) for cam in cams])
+
+
+def _warn_of_empty(fitting: list[bool], cam: Tensor, names: tuple[str, ...]) -> None:
+    unfit = [f"inputs[{names[place] if names else place!r}]" for place, fits in enumerate(fitting) if not fits]
+    warn(
+        f"GuidedGradCam: a map {tuple(cam.shape)} cannot be stretched over {', '.join(unfit)}: attributions are empty."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from attribution_core.methods.noise import deeplift_shap
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.reading.distribution import as_distribution
+from attribution_core.reading.values import shown
 from attribution_core.types import Baselines, Distribution, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 Combine = Callable[[Tensors, Tensors, Tensors], Tensors]
@@ -52,7 +53,10 @@ def combination(custom: Custom, multiply: bool) -> Combine:
 
 
 def _custom(formula: Callable[..., Tensors]) -> Combine:
-    count = len(inspect.signature(formula).parameters)
+    try:
+        count = len(inspect.signature(formula).parameters)
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        count = 3
     if not 1 <= count <= 3:
         raise AttributionError(
             f"custom_attribution_func takes {count} arguments.",
@@ -60,7 +64,10 @@ def _custom(formula: Callable[..., Tensors]) -> Combine:
         )
 
     def combine(multipliers: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:
-        each = [formula(*(of_target, inputs, baselines)[:count]) for of_target in zip(*multipliers, strict=True)]
+        each = [
+            _checked(formula(*(of_target, inputs, baselines)[:count]), of_target)
+            for of_target in zip(*multipliers, strict=True)
+        ]
         return tuple(torch.stack(column) for column in zip(*each, strict=True))
 
     return combine
@@ -97,6 +104,19 @@ def against_several(combine: Combine, request: Request, baselines: Distribution,
     return explain
 
 
+def _checked(found: Any, multipliers: Tensors) -> Tensors:
+    """What the caller's formula returned, if it is a tensor for each of the multipliers."""
+    shapes = [tuple(m.shape) for m in multipliers]
+    several = isinstance(found, (tuple, list)) and all(isinstance(part, Tensor) for part in found)
+    if not several or [tuple(part.shape) for part in found] != shapes:
+        got = [tuple(part.shape) for part in found] if several else shown(found)
+        raise AttributionError(
+            f"custom_attribution_func returned {got}; the multipliers have shapes {shapes}.",
+            "Return a tuple with a tensor of each of those shapes.",
+        )
+    return tuple(found)
+
+
 @final
 class DeepLift(OperationAttribution):
     """Compares every activation with that on a baseline; attributions add up to the score's change."""
@@ -106,8 +126,6 @@ class DeepLift(OperationAttribution):
 
     def __init__(self, model: Model, multiply_by_inputs: bool = True, eps: float = EPS) -> None:
         super().__init__(model)
-        if not eps >= 0:
-            raise AttributionError(f"DeepLift(eps={eps!r}): expected a number ≥ 0.")
         self.eps = eps
         self._multiplies = multiply_by_inputs
 

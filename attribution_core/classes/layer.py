@@ -40,7 +40,6 @@ class LayerAttribution(Attribution):
         device_ids: list[int] | None = None,
     ) -> None:
         super().__init__(forward_func)
-        check_devices(device_ids)
         self.layer = layer
         self.device_ids = device_ids
         self._many = isinstance(layer, (list, tuple))
@@ -136,12 +135,3 @@ def for_each_example(values: Tensors, batch: int) -> Tensors:
                 "Choose a layer with one row per example in dimension 0.",
             )
     return tuple(value.expand(batch, *value.shape[1:]) for value in values)
-
-
-def check_devices(device_ids: list[int] | None) -> None:
-    """Refuse a model that is replicated over several devices."""
-    if device_ids is not None and len(device_ids) > 1:
-        raise AttributionError(
-            f"device_ids={device_ids}: a model spread over devices by DataParallel hides its layers.",
-            "Pass the model as it was before, model.module.",
-        )

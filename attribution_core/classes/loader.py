@@ -12,11 +12,13 @@ from attribution_core.classes.ablation import FeatureAblation
 from attribution_core.classes.base import Attribution
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks
+from attribution_core.evaluation.failure import run
 from attribution_core.evaluation.isolation import same_randomness, submodules, undisturbed
 from attribution_core.evaluation.observe import checkpoint, progress_bar
 from attribution_core.question.question import copied
 from attribution_core.reading.arguments import as_baselines, as_inputs, at_least
 from attribution_core.reading.masks import Groups, as_groups
+from attribution_core.reading.values import shown
 from attribution_core.types import Baseline, Tensors
 
 ATTRIBUTED, FORWARDED, WITHHELD = 0, 1, 2
@@ -66,9 +68,6 @@ class DataLoaderAttribution(Attribution):
         or lists; with `return_input_shape=False` a tensor (M, largest feature number + 1).
         """
         metrics_per_pass = at_least("perturbations_per_pass", perturbations_per_pass, 1)
-        for name, function in (("reduce", reduce), ("to_metric", to_metric)):
-            if function is not None and not callable(function):
-                raise AttributionError(f"{name} is a {type(function).__name__}, which cannot be called.")
         run = _Run(self.forward_func, dataloader, input_roles, reduce, to_metric)
         bases = as_baselines(baselines, run.samples)
         features = as_groups(_one_row(feature_mask), run.samples)
@@ -98,6 +97,8 @@ class _Run:
         reduce: Reduce | None,
         to_metric: ToMetric | None,
     ) -> None:
+        if not hasattr(dataloader, "__iter__"):
+            raise AttributionError(f"dataloader={shown(dataloader)}.", "Pass a DataLoader, or a list of batches.")
         if isinstance(dataloader, Iterator):
             raise AttributionError(
                 "The dataloader can be read only once, and is needed several times.",
@@ -126,7 +127,7 @@ class _Run:
                 perturbed = self._replaced(elements, changed)
                 checkpoint()
                 passed = [x for x, role in zip(perturbed, self.roles, strict=True) if role != WITHHELD]
-                accumulated[place] = self.reduce(accumulated[place], self.forward(*passed), perturbed)
+                accumulated[place] = self.reduce(accumulated[place], run(self.forward, tuple(passed)), perturbed)
         return torch.stack([self._metric(value) for value in accumulated])
 
     def _attributed(self, elements: Batch) -> Tensors:
@@ -202,10 +203,11 @@ def _elements(batch: object) -> Batch:
 
 
 def _as_roles(roles: Iterable[int] | None, count: int) -> tuple[int, ...]:
-    each = (ATTRIBUTED,) * count if roles is None else tuple(roles)
+    roles = (ATTRIBUTED,) * count if roles is None else roles
+    each = tuple(roles) if isinstance(roles, (tuple, list, Tensor)) else ()
     if len(each) != count or not set(each) <= {ATTRIBUTED, FORWARDED, WITHHELD} or ATTRIBUTED not in each:
         raise AttributionError(
-            f"input_roles={roles!r} for batches of {count} elements.",
+            f"input_roles={shown(roles)} for batches of {count} elements.",
             "Give each element 0 (attribute to it), 1 (pass it to the model) or 2 (only for reduce); at least one 0.",
         )
     return each

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from attribution_core.classes.base import Attribution, GradientAttribution
-from attribution_core.classes.layer import LayerLike, as_layer, check_devices
+from attribution_core.classes.layer import LayerLike, as_layer
 from attribution_core.question.target import Neuron
 from attribution_core.types import Model, Selector
 
@@ -21,7 +21,6 @@ class NeuronAttribution(Attribution):
 
     def __init__(self, forward_func: Model, layer: LayerLike, device_ids: list[int] | None = None) -> None:
         super().__init__(forward_func)
-        check_devices(device_ids)
         self.layer = layer
         self.device_ids = device_ids
         self._layer = as_layer(layer)

@@ -19,7 +19,7 @@ from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, smoo
 from attribution_core.question.question import stacked
 from attribution_core.question.request import Request
 from attribution_core.question.target import Predicted, Target
-from attribution_core.reading.arguments import at_least
+from attribution_core.reading.arguments import LARGEST_SEED, at_least
 from attribution_core.reading.distribution import as_deviations, as_distribution
 from attribution_core.types import Inputs, Tensors
 
@@ -62,13 +62,13 @@ class NoiseTunnel(Attribution):
         kind, count = as_kind(nt_type), at_least("nt_samples", nt_samples, 1)
         rows = None if nt_samples_batch_size is None else at_least("nt_samples_batch_size", nt_samples_batch_size, 1)
         explains = _named_arguments(type(self.attribution_method))
-        named = {"target", "targets"} & explains
-        if "targets" in kwargs and "targets" not in named:
+        if unknown := set() if _takes_more(type(self.attribution_method)) else set(kwargs) - explains:
+            name = type(self.attribution_method).__name__
             raise AttributionError(
-                f"{type(self.attribution_method).__name__} explains no outputs: NoiseTunnel passes targets in place of "
-                "`target` only.",
-                "Leave targets out.",
+                f"NoiseTunnel passes {', '.join(sorted(unknown))} on, which {name}.attribute does not take.",
+                f"It takes {', '.join(sorted(explains - {'self', 'inputs'}))}.",
             )
+        named = {"target", "targets"} & explains
         target, targets = (kwargs.get(name) if name in named else None for name in ("target", "targets"))
         request = self._read(inputs, target, targets, kwargs.get("additional_forward_args"))
         xs, stochastic = request.inputs, "seed" in explains
@@ -76,7 +76,8 @@ class NoiseTunnel(Attribution):
         with undisturbed(request.modules, xs):
             draws = Draws(seed, xs[0].device)
             options = {name: value for name, value in kwargs.items() if name not in named}
-            copies = _Copies(self.attribution_method, request, options, draws, draw_baseline_from_distrib, stochastic)
+            drawing = draw_baseline_from_distrib and "baselines" in explains
+            copies = _Copies(self.attribution_method, request, options, draws, drawing, stochastic)
             if named:
                 copies.targets = self._fixed(request)
             limit = 1 if stochastic else rows
@@ -122,7 +123,7 @@ class _Copies:
             targets = [target.repeated(copies) for target in self.targets]
             options |= {"targets": targets} if self.request.several else {"target": targets[0]}
         if self.stochastic:
-            options.setdefault("seed", self.draws.seed + start)
+            options.setdefault("seed", (self.draws.seed + start) % LARGEST_SEED)
         if self.distribution is not None:
             options["baselines"] = self.request.packed(self._drawn(self.distribution, start, stop))
         found = self.method.attribute(self.request.packed(points), **options)
@@ -168,3 +169,9 @@ class _Copies:
 @lru_cache
 def _named_arguments(method: type[Attribution]) -> frozenset[str]:
     return frozenset(inspect.signature(method.attribute).parameters)
+
+
+@lru_cache
+def _takes_more(method: type[Attribution]) -> bool:
+    """Whether further keywords are for functions of the caller's."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(method.attribute).parameters.values())

@@ -19,7 +19,7 @@ from attribution_core.methods.delta import change, missed
 from attribution_core.methods.path import to_tolerance
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question, Reached
-from attribution_core.reading.arguments import as_rows, as_tolerance, at_least
+from attribution_core.reading.arguments import as_rows, at_least
 from attribution_core.types import Baselines, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 
@@ -54,8 +54,9 @@ class IntegratedGradients(GradientAttribution):
         With `tolerance`, or `n_steps="auto"` (0.01), steps are doubled until that error is below this share of the
         score's change.
         """
-        first = 8 if n_steps == "auto" else at_least("n_steps", n_steps, 1)
-        share = as_tolerance(0.01 if tolerance is None and n_steps == "auto" else tolerance)
+        auto = isinstance(n_steps, str) and n_steps == "auto"
+        first = 8 if auto else at_least("n_steps", n_steps, 1)
+        share = 0.01 if auto and tolerance is None else tolerance
         rule, rows = quadrature(method, first), as_rows(internal_batch_size)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
 

@@ -37,8 +37,6 @@ class RISE(PerturbationAttribution):
     ) -> Attributions:
         """Mean scores, the same for all channels; shapes of the inputs, (B, C, …) of one to three dimensions."""
         count, grid = at_least("n_masks", n_masks, 1), at_least("grid_size", grid_size, 1)
-        if not 0 < probability < 1:
-            raise AttributionError(f"probability={probability!r}: expected a number between 0 and 1.")
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
         for place, x in enumerate(request.inputs):
             if x.dim() - 2 not in STRETCHES or not x.is_floating_point():

@@ -13,11 +13,12 @@ from attribution_core.classes.signatures import Attributions, Targets, input_att
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.ablation import for_each_target
+from attribution_core.methods.delta import plain_scores
 from attribution_core.methods.game import Game
 from attribution_core.methods.shapley import MOST_REGRESSED, estimated_values, permutation_values, shapley_values
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
-from attribution_core.reading.arguments import as_copies, as_tolerance, at_least
+from attribution_core.reading.arguments import as_copies, at_least
 from attribution_core.reading.masks import as_groups
 from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
 
@@ -39,7 +40,7 @@ class OfCoalitions(PerturbationAttribution):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             game = Game(question, xs, bases, as_groups(mask, xs), rows)
-            found = values(game)
+            found = values(game) if game.players and len(xs[0]) else [_nothing(part) for part in game.each()]
             return Explained(spread(game, found) if whole else (by_feature(game, found),))
 
         return self._answer(request, explain, pack=None if whole else alone, show_progress=show_progress)
@@ -100,7 +101,7 @@ class ShapleyValueSampling(OfCoalitions):
     ) -> Attributions:
         """Values that add up to the score's change, from at most n_samples · features evaluations; shapes as in
         FeatureAblation. `estimator="orders"` is Captum's: the mean over independent random orders."""
-        orders, share = at_least("n_samples", n_samples, 1), as_tolerance(tolerance)
+        orders = at_least("n_samples", n_samples, 1)
         if estimator not in ("sets", "orders") or (estimator == "orders" and tolerance is not None):
             raise AttributionError(
                 f"estimator={estimator!r}, tolerance={tolerance!r}.",
@@ -111,7 +112,7 @@ class ShapleyValueSampling(OfCoalitions):
         def estimated(game: Game, draws: Draws) -> Tensor:
             if estimator == "orders" or game.players > MOST_REGRESSED:
                 return permutation_values(game, orders, draws, antithetic=estimator == "sets")
-            return estimated_values(game, orders * game.players, draws, share)
+            return estimated_values(game, orders * game.players, draws, tolerance)
 
         def values(game: Game) -> list[Tensor]:
             draws = Draws(seed, game.inputs[0].device)
@@ -145,12 +146,12 @@ class KernelShap(OfCoalitions):
     ) -> Attributions:
         """Values that add up to the score's change, shaped as in FeatureAblation, or (B, features) where
         `return_input_shape` is false; exact where `n_samples` reaches 2^features."""
-        count, share = at_least("n_samples", n_samples, 1), as_tolerance(tolerance)
+        count = at_least("n_samples", n_samples, 1)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
 
         def values(game: Game) -> list[Tensor]:
             draws = Draws(seed, game.inputs[0].device)
-            return [estimated_values(part, count, draws, share) for part in game.each()]
+            return [estimated_values(part, count, draws, tolerance) for part in game.each()]
 
         return self._play(request, values, feature_mask, perturbations_per_eval, show_progress, return_input_shape)
 
@@ -161,20 +162,28 @@ def spread(game: Game, values: list[Tensor]) -> Tensors:
     return tuple(torch.cat(column, 1) for column in zip(*parts, strict=True))
 
 
+def _nothing(game: Game) -> Tensor:
+    """The values of a game without players, or of no examples."""
+    plain_scores(game.question, game.inputs)  # which refuses targets and inputs that are wrong
+    return game.inputs[0].new_zeros(game.players, len(game.inputs[0]) * len(game.question.targets), dtype=torch.float32)
+
+
 def _of_inputs(game: Game, values: Tensor) -> Tensors:
     return for_each_target(game.features.spread, _by_target(game, values))
 
 
 def _by_target(game: Game, values: Tensor) -> Tensor:
     """From (players, B · targets) to (players, B, targets)."""
-    return values.reshape(len(values), -1, len(game.question.targets))
+    targets = len(game.question.targets)
+    return values.reshape(len(values), values.shape[1] // targets, targets)
 
 
 def by_feature(game: Game, values: list[Tensor]) -> Tensor:
-    """Attributions (targets, B, features) from the same."""
-    if len({len(value) for value in values}) > 1:
-        raise AttributionError(
-            "return_input_shape=False: the examples have different numbers of features.",
-            "Give every example as many, or leave return_input_shape=True.",
-        )
-    return torch.cat([_by_target(game, v) for v in values], 1).permute(2, 1, 0)
+    """Attributions (targets, B, features) from the same; zero for features that an example does not have."""
+    if not game.features.per_example:
+        return torch.cat([_by_target(game, v) for v in values], 1).permute(2, 1, 0)
+    targets = len(game.question.targets)
+    found = values[0].new_zeros(targets, len(values), game.players)
+    for row, value in enumerate(values):
+        found[:, row, game.features.of(row)] = _by_target(game, value)[:, 0].T
+    return found

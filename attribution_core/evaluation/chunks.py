@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import NotPerExample
+from attribution_core.evaluation.failure import out_of_memory
 from attribution_core.evaluation.observe import is_stacked, max_batch, observe, report
 
 Part = TypeVar("Part")
@@ -124,17 +125,10 @@ def _attempted(compute: Callable[[], Part], bound: int | None, last: bool, singl
             raise
         return _Failure.NOT_PER_EXAMPLE
     except RuntimeError as error:
-        if last or not _out_of_memory(error):
+        if last or not out_of_memory(error):
             raise
     _free()
     return _Failure.OUT_OF_MEMORY
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    says = str(error)
-    return isinstance(error, torch.cuda.OutOfMemoryError) or any(
-        words in says for words in ("can't allocate memory", "not enough memory", "out of memory")
-    )
 
 
 def _free() -> None:

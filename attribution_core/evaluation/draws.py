@@ -7,7 +7,7 @@ from torch import Tensor
 
 from attribution_core.evaluation.isolation import drawn_seed
 from attribution_core.evaluation.observe import counting_forward
-from attribution_core.reading.arguments import at_least
+from attribution_core.reading.arguments import LARGEST_SEED, at_least
 
 
 class Draws:
@@ -17,7 +17,7 @@ class Draws:
     """
 
     def __init__(self, seed: int | None, device: torch.device) -> None:
-        self.seed = _unasked() if seed is None else at_least("seed", seed, 0)
+        self.seed = _unasked() if seed is None else at_least("seed", seed, 0, LARGEST_SEED)
         self.device = device
         self._generator = torch.Generator(device)
 

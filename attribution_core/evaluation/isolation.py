@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from attribution_core.reading.arguments import at_least
+from attribution_core.reading.arguments import LARGEST_SEED, at_least
 
 MOST_KEPT = 1 << 26
 """Bytes of a buffer above which a module in evaluation mode is trusted not to change it: quantized weights are buffers
@@ -110,7 +110,7 @@ def seeded(seed: int | None, inputs: tuple[Tensor, ...]) -> Iterator[None]:
         yield
         return
     with same_randomness(inputs):
-        torch.default_generator.manual_seed(at_least("seed", seed, 0))
+        torch.default_generator.manual_seed(at_least("seed", seed, 0, LARGEST_SEED))
         for device in {x.get_device() for x in inputs if x.is_cuda}:
             torch.cuda.default_generators[device].manual_seed(seed)
         yield

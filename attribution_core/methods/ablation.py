@@ -38,7 +38,8 @@ def ablation(
         return whole - plain_scores(question.repeated(copies, disposable=True), without).reshape(copies, *whole.shape)
 
     fit = batch if len(whole) != batch else rows_that_fit(inputs, rows)
-    return for_each_target(features.spread, torch.cat(list(in_chunks(features.count, part, batch, fit))))
+    falls = [whole.new_zeros(0, *whole.shape), *in_chunks(features.count, part, batch, fit)]
+    return for_each_target(features.spread, torch.cat(falls))
 
 
 def for_each_target(spread: Callable[[Tensor], Tensors], scores: Tensor) -> Tensors:

@@ -48,6 +48,11 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
     """relu(Σ_c w_c A_c), w the softmax over maps of score(x where the map is high) − score(b), (targets, B, 1, …)
     [wang2020]."""
     (x,), (baseline,) = inputs, baselines
+    if maps.dim() != x.dim():
+        raise AttributionError(
+            f"The layer's values of shape {tuple(maps.shape)} are no maps of inputs {tuple(x.shape)}.",
+            "Choose a layer with as many spatial dimensions, such as a convolution.",
+        )
     batch, channels = maps.shape[:2]
     masks = _stretched(F.interpolate(maps.to(accumulator(maps.dtype)), x.shape[2:], mode=_MODES[x.dim()]))
 
@@ -70,12 +75,33 @@ def score_cam(question: Question, inputs: Tensors, baselines: Tensors, maps: Ten
 
 def spread_over(cam: Tensor, x: Tensor, mode: str) -> Tensor:
     """A map (B, 1, …) stretched over the spatial size of an input (B, C, …)."""
-    if cam.dim() != x.dim() or x.dim() < 3:
+    if not can_spread(cam, x):
         raise AttributionError(
             f"A map of shape {tuple(cam.shape)} cannot be stretched over an input of shape {tuple(x.shape)}.",
             "Choose a layer with as many spatial dimensions; pass other inputs as additional_forward_args.",
         )
-    return F.interpolate(cam, x.shape[2:], mode=mode)
+    return F.interpolate(cam, x.shape[2:], mode=as_mode(mode, x.dim()))
+
+
+def can_spread(cam: Tensor, x: Tensor) -> bool:
+    """Whether a map can be stretched over an input: both have as many spatial dimensions."""
+    return cam.dim() == x.dim() >= 3
+
+
+def as_mode(mode: str, dim: int) -> str:
+    """A mode of `F.interpolate` for tensors of so many dimensions; linear, bilinear and trilinear are the same."""
+    if mode in _MODES.values():
+        return _MODES.get(dim, mode)
+    if mode == "bicubic" and dim != 4:
+        raise AttributionError("interpolate_mode='bicubic' is for images (B, C, H, W).", "Use 'linear' or 'nearest'.")
+    return mode
+
+
+def check_mode(mode: str) -> None:
+    """Refuse a mode that `F.interpolate` does not know."""
+    known = ("nearest", "nearest-exact", "area", "bicubic", *_MODES.values())
+    if mode not in known:
+        raise AttributionError(f"interpolate_mode={mode!r} is unknown.", f"Choose one of {', '.join(known)}.")
 
 
 _MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}

@@ -12,10 +12,10 @@ from attribution_core.types import Tensors
 
 
 def plain_scores(question: Question, inputs: Tensors) -> Tensor:
-    """Floating point scores (rows, targets), without gradients."""
+    """Floating point scores (rows, targets), without gradients; integers in double precision, which holds them."""
     with torch.no_grad():
         scores = question.scores(inputs)
-    return scores if scores.is_floating_point() else scores.to(torch.get_default_dtype())
+    return scores if scores.is_floating_point() else scores.double()
 
 
 def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
@@ -25,11 +25,8 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
     def part(first: int, last: int) -> Tensor:
         points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
         with torch.no_grad():
-            return (
-                question.repeated(last - first, disposable=True)
-                .scores(points)
-                .reshape(last - first, -1, len(question.targets))
-            )
+            scores = question.repeated(last - first, disposable=True).scores(points)
+        return scores.reshape(last - first, -1, len(question.targets))
 
     scores = torch.cat(list(in_chunks(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), reported=False)))
     return scores[1] - scores[0]
@@ -37,7 +34,7 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
 
 def total(attributions: Tensors) -> Tensor:
     """The sum of each example's attributions (targets, B, …) over all inputs, shape (B, targets)."""
-    sums = [a.to(accumulator(a.dtype)).reshape(*a.shape[:2], -1).sum(2) for a in attributions]
+    sums = [_by_example(a).sum(2) for a in attributions]
     return torch.stack(sums).sum(0).T
 
 
@@ -49,3 +46,8 @@ def missed(attributions: Tensors, change: Tensor) -> Tensor:
 def multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:
     """slope · (x − b), (targets, B, …)."""
     return tuple([s * (x - b) for s, x, b in zip(slopes, inputs, baselines, strict=True)])
+
+
+def _by_example(attributions: Tensor) -> Tensor:
+    """All of an example's attributions side by side, (targets, B, n), as they are added up."""
+    return attributions.to(accumulator(attributions.dtype)).unsqueeze(-1).flatten(2)

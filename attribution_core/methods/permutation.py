@@ -10,6 +10,7 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.methods.ablation import ablation
+from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question
 from attribution_core.reading.masks import Groups
 from attribution_core.types import Tensors
@@ -27,7 +28,7 @@ def permutation(
     """
     batch = len(inputs[0])
     if batch < 2 and custom is None:
-        targets = len(question.targets)
+        targets = plain_scores(question, inputs).shape[1]
         return tuple(x.new_zeros(targets, *x.shape, dtype=torch.promote_types(x.dtype, torch.float32)) for x in inputs)
 
     def shuffled(start: int, stop: int) -> Tensors:

@@ -78,7 +78,7 @@ def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: 
 
     scores = game.values(2 + permutations * (players - 1), coalitions)
     empty, full = (s.expand(permutations, 1, -1) for s in scores[:2])
-    along = torch.cat([empty, scores[2:].reshape(permutations, players - 1, -1), full], 1)
+    along = torch.cat([empty, scores[2:].reshape(permutations, players - 1, scores.shape[1]), full], 1)
     rises = along.diff(dim=1).gather(1, ranks.to(scores.device)[:, :, None].expand(-1, -1, scores.shape[1]))
     return rises.mean(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from attribution_core.methods.game import Game
 from attribution_core.methods.linear import LinearModel
 from attribution_core.methods.regression import refuse_too_large
 from attribution_core.question.question import Question, copied
+from attribution_core.reading.values import is_number, shown
 from attribution_core.types import Tensors
 
 if TYPE_CHECKING:
@@ -123,16 +124,36 @@ class Sampler(NamedTuple):
         for sample in self._samples(original, options):
             transformed = self.transform(sample, _copy(original), **options)
             point, features = (transformed, sample) if self.interpretable else (sample, transformed)
-            weight = torch.as_tensor(self.likeness(_copy(original), point, features, **options)).detach()
-            yield point, torch.as_tensor(features).reshape(1, -1), weight.reshape(1)
+            weight = _as_weight(self.likeness(_copy(original), point, features, **options))
+            yield point, torch.as_tensor(features).reshape(1, -1), weight
 
     def _samples(self, original: Sample, options: Mapping[str, object]) -> Iterator[Sample]:
         while True:
             made = self.perturb(_copy(original), **options)
             if isinstance(made, Iterator):
-                yield from made
+                yield from map(_as_sample, made)
                 return
-            yield made
+            yield _as_sample(made)
+
+
+def _as_sample(made: object) -> Sample:
+    parts = made if isinstance(made, tuple) else (made,)
+    if not parts or not all(isinstance(part, Tensor) for part in parts):
+        raise AttributionError(f"perturb_func returned {shown(made)}.", "Return a tensor, or a tuple of tensors.")
+    return cast("Sample", made)
+
+
+def _as_weight(likeness: object) -> Tensor:
+    """How much a sample counts, (1,)."""
+    single = is_number(likeness) or (
+        isinstance(likeness, Tensor) and likeness.numel() == 1 and likeness.is_floating_point()
+    )
+    weight = torch.as_tensor(likeness).detach().reshape(1) if single else torch.full((1,), math.nan)
+    if not 0 <= float(weight) < math.inf:
+        raise AttributionError(
+            f"similarity_func returned {likeness if single else shown(likeness)}.", "Return a finite number ≥ 0."
+        )
+    return weight
 
 
 def _copy(sample: Sample) -> Sample:
@@ -173,6 +194,8 @@ def surrogate(
             f"The model gave {len(scores)} scores for {samples} samples of a batch of {len(inputs[0])}.",
             "Explain one example at a time, or return one number for the batch.",
         )
+    if not weights.any():
+        raise AttributionError("similarity_func gave none of the samples any weight.", "Return a number above 0.")
     with portion(0, 0, 0):
         model.fit(_batches(features, scores, weights))
     return model.representation()

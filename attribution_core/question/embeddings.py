@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
+from attribution_core.evaluation.failure import run
 from attribution_core.evaluation.isolation import submodules, undisturbed
 from attribution_core.question.question import copied, stacked
 from attribution_core.reading.arguments import as_extra, as_inputs, is_ids, owned
@@ -99,7 +100,7 @@ def _recorded(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[
     copies = tuple(x.clone() for x in inputs)
     recorder = _Recorder(copies)
     with recorder:
-        model(*copies, *copied(extra))
+        run(model, (*copies, *copied(extra)))
     return recorder.lookups
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from attribution_core.errors import AttributionError, NotPerExample
+from attribution_core.evaluation.failure import run as run_model
+from attribution_core.evaluation.failure import without_gradient
 from attribution_core.evaluation.observe import checkpoint, counting_backward, counting_forward, max_batch
 from attribution_core.question.site import Inputs, Layer, Layers, Site
 from attribution_core.question.target import Output, Target
@@ -138,7 +140,7 @@ class Question(NamedTuple):
         def run() -> Any:
             checkpoint()
             counting_forward(rows)
-            return self.forward(*arguments)
+            return run_model(self.forward, arguments)
 
         return run
 
@@ -227,7 +229,10 @@ class Question(NamedTuple):
             "retain_graph": not last or None,
             **self.grad_kwargs,
         }
-        slopes = torch.autograd.grad(scores, values, **options)
+        try:
+            slopes = torch.autograd.grad(scores, values, **options)
+        except RuntimeError as error:
+            raise without_gradient(error) from error
         if self.reached is not None:
             self.reached.note(slopes)
         return tuple([torch.zeros_like(v) if s is None else s for v, s in zip(values, slopes, strict=True)])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from attribution_core.evaluation.isolation import submodules
 from attribution_core.question.target import Target
 from attribution_core.question.target_forms import as_targets
-from attribution_core.reading.arguments import as_each_baseline, as_inputs, baselines_for, in_order
+from attribution_core.reading.arguments import as_each_baseline, as_inputs, baseline_of_each, baselines_for, in_order
 from attribution_core.reading.forward import as_forward, device_of
 from attribution_core.types import Baselines, Distribution, Inputs, Model, TargetLike, Tensors
 
@@ -48,9 +48,10 @@ class Request(NamedTuple):
         """An argument with an entry for each input; if it is a dict by name, in the order of the inputs."""
         return in_order(name, value, self.names)
 
-    def rows_of(self, distribution: Distribution) -> Any:
-        """The rows from which baselines are drawn, for each input."""
-        return self.in_order("baselines", baselines_for(distribution, self.packed(self.inputs)))
+    def rows_of(self, distribution: Distribution) -> tuple[Any, ...]:
+        """The rows from which baselines are drawn, for each input, as `as_distribution` takes them."""
+        made = baselines_for(distribution, self.packed(self.inputs))
+        return baseline_of_each(self.in_order("baselines", made), self.inputs)
 
     def packed(self, attributions: Tensors) -> Inputs:
         """Attributions in the form in which the inputs came."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.question.taps import Tap, WhichCall
+from attribution_core.reading.values import check_dense, is_integer, is_number, shown
 from attribution_core.types import Selector
 
 
@@ -33,9 +34,19 @@ class Target(ABC):
         return self
 
 
+_ONLY = {(0,), (-1,)}
+"""The class of outputs (B,)."""
+
+
+def _within(index: int, size: int) -> bool:
+    return -size <= index < size
+
+
 @dataclass(frozen=True)
 class Output(Target):
     """An element of the model's output: one row of indices for all examples, or a row for each; None: the only one.
+
+    Negative indices count from the end.
 
     `batches`: of how many stacked batches that is made which a method takes for one.
     """
@@ -63,10 +74,10 @@ class Output(Target):
 
     def _chosen(self, outputs: Tensor, shape: torch.Size, copies: int) -> tuple[Tensor, tuple[int, ...]]:
         """The elements of outputs of a shape, and the shape of what is chosen."""
-        if self.index is None or (len(shape) == 1 and set(self.index) == {(0,)}):
+        if not self.index or (len(shape) == 1 and set(self.index) <= _ONLY):
             return outputs, shape
         sizes = shape[1:]
-        inside = all(len(row) <= len(sizes) and all(map(operator.lt, row, sizes)) for row in self.index)
+        inside = all(len(row) <= len(sizes) and all(map(_within, row, sizes)) for row in self.index)
         if not inside or shape[0] % len(self.index):
             raise wrong_target(f"{self} does not select from it", outputs, copies)
         left = (shape[0], *sizes[len(self.index[0]) :])
@@ -107,6 +118,7 @@ class Score(Target):
         if not isinstance(scores, Tensor) or scores.dim() > 2 or (scores.dim() == 2 and scores.shape[1] != 1):
             got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
             raise wrong_target(f"the target function returned {got}, not one score per example", outputs)
+        check_real(scores)
         return scores.reshape(-1)
 
 
@@ -132,13 +144,13 @@ class Neuron(Target):
     call: WhichCall = None
 
     def __post_init__(self) -> None:
-        parts = self.selector if isinstance(self.selector, tuple) else (self.selector,)
+        parts: tuple[Any, ...] = self.selector if isinstance(self.selector, tuple) else (self.selector,)
         numbers = [part for part in parts if not isinstance(part, slice)]
         if callable(self.selector):
             return
-        if not parts or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+        if not parts or not all(is_integer(n) and int(n) >= 0 for n in numbers):
             raise AttributionError(
-                f"neuron_selector={self.selector!r}: expected integers ≥ 0 and slices, one for each dimension.",
+                f"neuron_selector={shown(self.selector)}: expected integers ≥ 0 and slices, one for each dimension.",
                 "Or a function of the layer's values that returns one number per example.",
             )
 
@@ -157,11 +169,13 @@ class Neuron(Target):
             return Score(self.selector).scores(lambda: values[0] if len(values) == 1 else values, copies)
         index = self.selector if isinstance(self.selector, tuple) else (self.selector,)
         value, sizes = values[0], values[0].shape[1:]
-        inside = all(isinstance(i, slice) or i < n for i, n in zip(index, sizes, strict=False))
-        if len(values) > 1 or len(index) != len(sizes) or not inside:
+        inside = len(index) <= len(sizes) and all(
+            isinstance(i, slice) or i < n for i, n in zip(index, sizes, strict=False)
+        )
+        if len(values) > 1 or not inside or math.prod(sizes[len(index) :]) != 1:
             raise self._not_there(values)
         found = value[(slice(None), *index)]
-        return found if found.dim() == 1 else found.reshape(len(found), -1).sum(1)
+        return found if found.dim() == 1 else found.flatten(1).sum(1)
 
     def _not_there(self, values: tuple[Tensor, ...]) -> AttributionError:
         shapes = [tuple(value.shape) for value in values]
@@ -178,9 +192,10 @@ class Neuron(Target):
 def as_tensor(outputs: object) -> Tensor:
     """The tensor that an index selects from: the output itself, or of several named ones the logits or the only one."""
     if isinstance(outputs, Tensor):
+        check_real(outputs)
         return outputs
-    if isinstance(outputs, (int, float)):
-        return torch.tensor(float(outputs))
+    if is_number(outputs):
+        return torch.tensor(outputs, dtype=torch.float64)
     named = _named(outputs)
     if len(named) == 1 or isinstance(named.get("logits"), Tensor):
         return named.get("logits", next(iter(named.values())))
@@ -190,6 +205,16 @@ def as_tensor(outputs: object) -> Tensor:
         "Pass target=lambda outputs: … returning one score per example"
         + (f", such as outputs[{next(iter(named))!r}][:, 0]." if named else "."),
     )
+
+
+def check_real(scores: Tensor) -> None:
+    """Refuse numbers that have no order."""
+    check_dense("The model's output", scores)
+    if scores.is_complex():
+        raise AttributionError(
+            f"The model's output is {scores.dtype}; scores are real numbers.",
+            "Pass target=lambda outputs: outputs.abs()[:, 0], or another function of them.",
+        )
 
 
 def _named(outputs: object) -> dict[object, Tensor]:

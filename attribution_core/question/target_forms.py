@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.question.target import Output, Predicted, Score, Target
+from attribution_core.reading.values import as_tensor, check_values, shown
 from attribution_core.types import TargetLike
 
 _labels: ContextVar[tuple[str, ...] | None] = ContextVar("attribution_core_labels", default=None)
@@ -48,15 +50,15 @@ def as_targets(
     if targets is None:
         return (as_target(target, batch, forward),)
     if not isinstance(targets, (list, tuple)) or not targets:
-        raise AttributionError(f"targets={targets!r}: expected a list of targets, each as `target` takes them.")
+        raise AttributionError(f"targets={shown(targets)}: expected a list of targets, each as `target` takes them.")
     if target is not None:
-        raise AttributionError(f"target={target!r} beside targets: pass targets in place of `target` only.")
+        raise AttributionError(f"target={shown(target)} beside targets: pass targets in place of `target` only.")
     return tuple(as_target(each, batch, forward) for each in targets)
 
 
 def as_target(target: TargetLike | Target, batch: int, forward: object = None) -> Target:
     """Read a user's `target` for a batch of examples; what no output of `forward` could satisfy is refused here."""
-    if type(target) is int and target >= 0:
+    if type(target) is int:
         return Output(((target,),))
     if target is None or isinstance(target, Target):
         return target or Output()
@@ -65,8 +67,8 @@ def as_target(target: TargetLike | Target, batch: int, forward: object = None) -
     if isinstance(target, list) and target and all(isinstance(entry, str) for entry in target):
         names = names_of(forward)
         return _for_each([_numbered(str(entry), names) for entry in target], target, batch)
-    if isinstance(target, Tensor):
-        return _from_tensor(target, batch)
+    if isinstance(target, (Tensor, np.ndarray)):
+        return _from_tensor(target if isinstance(target, Tensor) else as_tensor("target", target), batch)
     if callable(target):
         return Score(target)
     if isinstance(target, list):
@@ -79,6 +81,7 @@ def _labelled(target: str, names: Sequence[str]) -> Target:
 
 
 def _from_tensor(target: Tensor, batch: int) -> Target:
+    check_values("target", target)
     if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
         raise _refused(target, f"has dtype {target.dtype}, not integers")
     if target.numel() == 1:
@@ -89,6 +92,8 @@ def _from_tensor(target: Tensor, batch: int) -> Target:
 
 
 def _for_each(entries: Sequence[object], given: object, batch: int) -> Target:
+    if batch == 0 and not entries:
+        return Output()
     if len(entries) != batch or not entries:
         raise _refused(given, f"has {len(entries)} entries for {batch} examples")
     rows = tuple(_row(entry, given) for entry in entries)
@@ -105,8 +110,8 @@ def _row(entry: object, given: object) -> tuple[int, ...]:
         row = tuple(operator.index(part) for part in entries)
     except TypeError as error:
         raise _refused(given, "is not made of integers") from error
-    if not row or min(row) < 0:
-        raise _refused(given, "is negative or empty; indices count from 0")
+    if not row:
+        raise _refused(given, "is empty")
     return row
 
 
@@ -124,7 +129,7 @@ def _numbered(name: str, names: Sequence[str]) -> int:
 
 def _refused(target: object, why: str) -> AttributionError:
     return AttributionError(
-        f"target={target!r} {why}.",
+        f"target={shown(target)} {why}.",
         'Pass an int, a label, "pred", a tuple (an index per output dimension), a list or 1-D integer tensor with an '
         "entry per example, or a function of the outputs.",
     )

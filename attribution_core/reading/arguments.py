@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
+from attribution_core.reading.values import as_tensor, check_dense, check_values, is_integer, shown
 from attribution_core.types import Baseline, Baselines, Distribution, Inputs, Tensors
+
+MOST = 2**31 - 1
+"""The largest count of steps, samples or rows."""
+LARGEST_SEED = 2**63 - 1
 
 
 def as_inputs(inputs: Tensor | Tensors, differentiable: bool, device: torch.device | None = None) -> Tensors:
@@ -22,6 +30,10 @@ def as_inputs(inputs: Tensor | Tensors, differentiable: bool, device: torch.devi
             raise AttributionError(f"inputs[{place}] is a {type(x).__name__}.", "Pass a tensor, or a tuple of tensors.")
         if x.dim() == 0:
             raise AttributionError(f"inputs[{place}] has no batch dimension.", "Add one: x[None].")
+        check = check_values if x.is_meta and device is not None and device.type != "meta" else check_dense
+        check(f"inputs[{place}]", x)
+        if x.is_complex():
+            raise AttributionError(f"inputs[{place}] is {x.dtype}.", "Pass torch.view_as_real(x), and join it again.")
         if differentiable and not (x.is_floating_point() or is_ids(x)):
             raise AttributionError(
                 f"inputs[{place}] is {x.dtype}; gradients need floating point.",
@@ -40,7 +52,7 @@ def is_ids(x: Tensor) -> bool:
 
 def as_baselines(baselines: Baseline, inputs: Tensors) -> Tensors:
     """A baseline of each input's shape and dtype (expanded, not copied); None is zero."""
-    return tuple(map(as_baseline, baseline_of_each(baselines, len(inputs)), inputs, count()))
+    return tuple(map(as_baseline, baseline_of_each(baselines, inputs), inputs, count()))
 
 
 def as_each_baseline(
@@ -53,7 +65,7 @@ def as_each_baseline(
     found = []
     for one in made if isinstance(made, list) else [made]:
         ordered = in_order("baselines", one, names)
-        found.append(baseline_of_each(ordered, len(tensors)) if ids else as_baselines(ordered, tensors))
+        found.append(baseline_of_each(ordered, tensors) if ids else as_baselines(ordered, tensors))
     return tuple(found)
 
 
@@ -61,7 +73,11 @@ def baselines_for(baselines: Baselines | Distribution, inputs: Inputs) -> Any:
     """The baselines that a function makes, of the inputs or of nothing; others as they are."""
     if not callable(baselines):
         return baselines
-    return baselines(inputs) if inspect.signature(baselines).parameters else baselines()
+    try:
+        takes_inputs = bool(inspect.signature(baselines).parameters)
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        takes_inputs = True
+    return baselines(inputs) if takes_inputs else baselines()
 
 
 def in_order(name: str, value: Any, names: tuple[str, ...]) -> Any:
@@ -75,28 +91,54 @@ def in_order(name: str, value: Any, names: tuple[str, ...]) -> Any:
     return tuple(value[key] for key in names)
 
 
-def baseline_of_each(baselines: Baseline, number: int) -> tuple[Any, ...]:
-    """The baselines of `number` inputs as a tuple, None where none is given; that of a single input may be bare."""
-    given: Any = (baselines,) if number == 1 and not isinstance(baselines, (tuple, list)) else baselines
-    given = (None,) * number if given is None or given == (None,) else given
-    if not isinstance(given, (tuple, list)) or len(given) != number:
-        entries = len(given) if isinstance(given, (tuple, list)) else 1
-        raise AttributionError(f"baselines has {entries} entries for {number} inputs.", "Pass one for each input.")
-    return tuple(given)
+def baseline_of_each(baselines: Baseline, inputs: Tensors) -> tuple[Any, ...]:
+    """The baselines of inputs as a tuple, each None, a number or a tensor; that of a single input may be bare."""
+    number = len(inputs)
+    several = isinstance(baselines, (tuple, list))
+    given: Any = baselines if several else (baselines,) * (1 if baselines is not None else number)
+    if number > 1 and len(given) == 1 and given[0] is None:
+        given = (None,) * number
+    if len(given) != number:
+        raise AttributionError(f"baselines has {len(given)} entries for {number} inputs.", "Pass one for each input.")
+    read = tuple(as_value(f"baselines[{place}]", each) for place, each in enumerate(given))
+    for place, (value, x) in enumerate(zip(read, inputs, strict=True)):
+        if isinstance(value, Tensor) and value.is_meta and not x.is_meta:
+            check_values(f"baselines[{place}]", value)
+    return read
+
+
+def as_value(name: str, baseline: Any) -> Any:
+    """A baseline as None, a number or a tensor."""
+    if isinstance(baseline, Tensor):
+        check_dense(name, baseline)
+        return baseline
+    if isinstance(baseline, np.generic):
+        baseline = baseline.item()
+    if isinstance(baseline, float) and not math.isfinite(baseline):
+        raise AttributionError(f"{name} is {baseline}.", "Pass a finite number, or a tensor.")
+    if baseline is None or isinstance(baseline, (bool, int, float)):
+        return baseline
+    if isinstance(baseline, np.ndarray):
+        return as_tensor(name, baseline)
+    raise AttributionError(f"{name} is {shown(baseline)}, not a number or a tensor.")
 
 
 def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
-    """A baseline of one input's shape and dtype; None is zero."""
+    """A baseline of one input's shape, and of its dtype unless that is of integers and the baseline has fractions.
+
+    The baseline is one that `baseline_of_each` has read; None is zero.
+    """
     if baseline is None:
         return torch.zeros((), dtype=x.dtype, device=x.device).expand_as(x)
-    if isinstance(baseline, (int, float)):
-        return _whole(torch.tensor(baseline), x, place).to(x).expand_as(x)
     if not isinstance(baseline, Tensor):
-        raise AttributionError(f"baselines[{place}] is a {type(baseline).__name__}, not a number or a tensor.")
+        return torch.tensor(baseline, dtype=_dtype_of(baseline, x, place), device=x.device).expand_as(x)
+    if baseline.is_complex():
+        raise AttributionError(f"baselines[{place}] is {baseline.dtype}, its input {x.dtype}.", "Pass real numbers.")
+    whole = x.is_floating_point() or not baseline.is_floating_point() or not bool((baseline % 1 != 0).any())
     try:
         if baseline.dim() > x.dim():
             raise RuntimeError
-        return _whole(baseline.detach(), x, place).to(x).expand_as(x)
+        return baseline.detach().to(x.device, x.dtype if whole else baseline.dtype).expand_as(x)
     except RuntimeError as error:
         raise AttributionError(
             f"baselines[{place}] has shape {tuple(baseline.shape)}, its input {tuple(x.shape)}.",
@@ -104,13 +146,24 @@ def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
         ) from error
 
 
-def _whole(baseline: Tensor, x: Tensor, place: int) -> Tensor:
-    if not x.is_floating_point() and baseline.is_floating_point() and bool((baseline % 1 != 0).any()):
+def _dtype_of(baseline: float, x: Tensor, place: int) -> torch.dtype:
+    """The dtype in which a baseline takes the place of an input's values."""
+    whole = x.is_floating_point() or baseline % 1 == 0
+    dtype = x.dtype if whole else torch.get_default_dtype()
+    if dtype == torch.bool and baseline not in (0, 1):
+        dtype = torch.int64
+    limits = (0, 1) if dtype == torch.bool else _limits(dtype)
+    if not limits[0] <= baseline <= limits[1]:
         raise AttributionError(
-            f"baselines[{place}] has fractions, its input is {x.dtype}.",
-            "Pass whole numbers, or the input as .float().",
+            f"baselines[{place}]={shown(baseline)} is beyond what {dtype} can hold.", "Pass a smaller one."
         )
-    return baseline
+    return dtype
+
+
+@lru_cache
+def _limits(dtype: torch.dtype) -> tuple[float, float]:
+    info = torch.finfo(dtype) if dtype.is_floating_point else torch.iinfo(dtype)
+    return info.min, info.max
 
 
 def as_grad_kwargs(options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -121,8 +174,12 @@ def as_grad_kwargs(options: Mapping[str, Any] | None) -> dict[str, Any]:
     known = set(inspect.signature(torch.autograd.grad).parameters) - {"outputs", "inputs", "only_inputs"}
     if set(given) - known:
         raise AttributionError(
-            f"grad_kwargs has {sorted(set(given) - known)}, unknown to torch.autograd.grad.", f"Known: {sorted(known)}."
+            f"grad_kwargs has {sorted(map(str, set(given) - known))}, unknown to torch.autograd.grad.",
+            f"Known: {sorted(known)}.",
         )
+    for name in set(given) - {"grad_outputs"}:
+        if not isinstance(given[name], bool | None):
+            raise AttributionError(f"grad_kwargs has {name}={shown(given[name])}: expected True or False.")
     return given
 
 
@@ -133,18 +190,13 @@ def as_extra(extra: object) -> tuple[object, ...]:
     return extra if isinstance(extra, tuple) else (extra,)
 
 
-def at_least(name: str, value: Any, least: int) -> int:
+def at_least(name: str, value: Any, least: int, most: int = MOST) -> int:
     """An integer argument that must not be smaller than `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise AttributionError(f"{name}={value!r}: expected an integer ≥ {least}.")
-    return value
-
-
-def as_tolerance(tolerance: float | None) -> float | None:
-    """Read `tolerance`."""
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise AttributionError(f"tolerance={tolerance!r}: expected a share between 0 and 1.")
-    return tolerance
+    if not is_integer(value) or value < least:
+        raise AttributionError(f"{name}={shown(value)}: expected an integer ≥ {least}.")
+    if value > most:
+        raise AttributionError(f"{name}={shown(value)} is too large: expected an integer from {least} to {most}.")
+    return int(value)
 
 
 def as_rows(internal_batch_size: int | None) -> int | None:

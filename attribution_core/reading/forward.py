@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from attribution_core.errors import AttributionError
 from attribution_core.reading.arguments import as_extra
 
 Model = Callable[..., object]
@@ -84,5 +85,13 @@ def moved(value: Value, device: torch.device | None) -> Value:
         return value
     if isinstance(value, tuple) and all(isinstance(v, Tensor) and v.device == device for v in value):
         return value  # as it mostly is
-    tree: Value = tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, value)
+
+    def there(leaf: object) -> object:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        if leaf.is_meta and device.type != "meta":
+            raise AttributionError("additional_forward_args has a tensor on the meta device.", "Pass its values.")
+        return leaf.to(device)
+
+    tree: Value = tree_map(there, value)
     return tree

@@ -11,10 +11,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
+from attribution_core.reading.values import as_tensor, check_values, is_integer, shown
 from attribution_core.types import Tensors
 
 Box = tuple[int, ...]
@@ -52,6 +54,11 @@ class Groups(Features):
     def per_example(self) -> bool:
         """Whether examples differ in their features."""
         return any(len(p) > 1 for p in self.places)
+
+    def of(self, row: int) -> Tensor:
+        """The features that one example has, in order."""
+        own: Tensor = torch.unique(torch.cat([p[row if len(p) > 1 else 0].reshape(-1) for p in self.places]))
+        return own
 
     def example(self, row: int) -> Groups:
         """The features of one example."""
@@ -132,9 +139,9 @@ class Windows(Features):
 
 def _every_position(inputs: Tensors) -> Tensors:
     """Masks in which each position is a feature, numbered through all inputs."""
-    firsts = itertools.accumulate((x[0].numel() if len(x) else 0 for x in inputs), initial=0)
+    firsts = itertools.accumulate((x.shape[1:].numel() for x in inputs), initial=0)
     return tuple(
-        torch.arange(first, first + x[:1].numel(), device=x.device).reshape(1, *x.shape[1:])
+        torch.arange(first, first + x.shape[1:].numel(), device=x.device).reshape(1, *x.shape[1:])
         for first, x in zip(firsts, inputs, strict=False)
     )
 
@@ -157,7 +164,7 @@ def as_groups(masks: Tensor | Sequence[Tensor] | None, inputs: Tensors) -> Group
     """Read `feature_mask`: integer tensors that broadcast to the inputs, numbers shared across inputs."""
     if masks is None:
         return Groups(inputs, None)
-    each = (masks,) if len(inputs) == 1 and isinstance(masks, Tensor) else masks
+    each = (masks,) if len(inputs) == 1 and isinstance(masks, (Tensor, np.ndarray)) else masks
     if not isinstance(each, (tuple, list)) or len(each) != len(inputs):
         count = len(each) if isinstance(each, (tuple, list)) else 1
         raise AttributionError(f"feature_mask has {count} entries for {len(inputs)} inputs.", "Pass a tensor for each.")
@@ -165,8 +172,11 @@ def as_groups(masks: Tensor | Sequence[Tensor] | None, inputs: Tensors) -> Group
 
 
 def _as_mask(mask: object, x: Tensor, place: int) -> Tensor:
+    if isinstance(mask, np.ndarray):
+        mask = as_tensor(f"feature_mask[{place}]", mask)
     if not isinstance(mask, Tensor):
-        raise AttributionError(f"feature_mask[{place}] is a {type(mask).__name__}, not a tensor.")
+        raise AttributionError(f"feature_mask[{place}] is {shown(mask)}, not a tensor.")
+    check_values(f"feature_mask[{place}]", mask)
     if mask.is_complex() or (mask.is_floating_point() and not bool((mask == mask.round()).all())):
         raise AttributionError(f"feature_mask[{place}] has numbers that are not whole.", "Use an integer tensor.")
     rows = len(x) if mask.dim() == x.dim() and mask.shape[0] != 1 else 1
@@ -184,7 +194,7 @@ def as_windows(shapes: WindowShapes, strides: Strides, inputs: Tensors) -> Windo
     single = len(inputs) == 1
     boxes = _for_each(shapes, inputs, single and not _nested(shapes), "sliding_window_shapes")
     strides = (1,) * len(inputs) if strides is None else strides
-    bare = isinstance(strides, int) or (len(strides) > 1 and not _nested(strides))
+    bare = is_integer(strides) or (isinstance(strides, (tuple, list)) and len(strides) > 1 and not _nested(strides))
     steps = _for_each(strides, inputs, single and bare, "strides")
     pairs = [_box_and_step(x, b, s, place) for place, (x, b, s) in enumerate(zip(inputs, boxes, steps, strict=True))]
     return Windows(inputs, tuple(box for box, _ in pairs), tuple(step for _, step in pairs))
@@ -197,14 +207,14 @@ def _nested(value: object) -> bool:
 def _for_each(value: object, inputs: Tensors, alone: bool, name: str) -> tuple[object, ...]:
     entries = (value,) if alone else value
     if not isinstance(entries, (tuple, list)) or len(entries) != len(inputs):
-        raise AttributionError(f"{name}={value!r}: expected one entry for each of {len(inputs)} inputs.")
+        raise AttributionError(f"{name}={shown(value)}: expected one entry for each of {len(inputs)} inputs.")
     return tuple(entries)
 
 
 def _box_and_step(x: Tensor, box: object, step: object, place: int) -> tuple[Box, Box]:
     sizes = tuple(x.shape[1:])
     widths = _as_box("sliding_window_shapes", box, sizes, place)
-    strides = _as_box("strides", (step,) * len(sizes) if isinstance(step, int) else step, sizes, place)
+    strides = _as_box("strides", (step,) * len(sizes) if is_integer(step) else step, sizes, place)
     for width, stride, size in zip(widths, strides, sizes, strict=True):
         if width > size:
             raise AttributionError(f"Window {widths} of input {place} is larger than the input, {sizes}.")
@@ -217,12 +227,8 @@ def _box_and_step(x: Tensor, box: object, step: object, place: int) -> tuple[Box
 
 
 def _as_box(name: str, value: object, sizes: Box, place: int) -> Box:
-    if (
-        isinstance(value, (tuple, list))
-        and len(value) == len(sizes)
-        and all(isinstance(n, int) and n >= 1 for n in value)
-    ):
-        return tuple(value)
+    if isinstance(value, (tuple, list)) and len(value) == len(sizes) and all(is_integer(n) and n >= 1 for n in value):
+        return tuple(map(int, value))
     raise AttributionError(
-        f"{name} {value!r} for input {place}: expected {len(sizes)} integers ≥ 1, one per dimension of {sizes}."
+        f"{name} {shown(value)} for input {place}: expected {len(sizes)} integers ≥ 1, one per dimension of {sizes}."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
+from attribution_core.reading.values import shown
 from attribution_core.rules.lrp import (
     AlphaBetaRule,
     BoxRule,
@@ -81,8 +82,8 @@ def as_composite(composite: str | Composite | None) -> Composite | None:
     """A composite, or the one of this name."""
     if composite is None or isinstance(composite, Composite):
         return composite
-    if composite not in COMPOSITES:
+    if not isinstance(composite, str) or composite not in COMPOSITES:
         raise AttributionError(
-            f"composite={composite!r} is unknown.", f"Choose one of {', '.join(COMPOSITES)}, or pass a Composite."
+            f"composite={shown(composite)} is unknown.", f"Choose one of {', '.join(COMPOSITES)}, or pass a Composite."
         )
     return COMPOSITES[composite]

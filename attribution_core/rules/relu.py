@@ -39,7 +39,7 @@ class Signals:
 
     def rectified(self, gradients: Tensors) -> Tensors | None:
         """Only what is positive of the gradient of a result."""
-        return None if self.paused else (gradients[0].clamp(min=0),)
+        return None if self.paused or gradients[0] is None else (gradients[0].clamp(min=0),)
 
 
 def _hooked(call: Call, attach: Callable[[Node], object], signals: Signals) -> object:

@@ -37,3 +37,44 @@ class Rectifier(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
+
+
+class Passes(nn.Module):
+    """Counts the passes through a net."""
+
+    passes: int
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.passes = 0
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        self.passes += 1
+        scores: Tensor = self.body(*inputs)
+        return scores
+
+
+class Pair(nn.Module):
+    """Three classes of a picture (B, 2, 6, 6) and a row of numbers (B, 5)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.line = nn.Conv2d(2, 3, 3), nn.Linear(5, 3)
+
+    def forward(self, picture: Tensor, row: Tensor) -> Tensor:
+        return self.conv(picture).relu().mean((2, 3)) + self.line(row)
+
+
+class Means(nn.Module):
+    """The mean over positions (B, T, …)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1)
+
+
+class Total(nn.Module):
+    """One number for the whole batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum()

@@ -131,7 +131,7 @@ def test_neurons_and_outputs_are_targets_of_one_forward_pass() -> None:
         (lambda: Saliency(NET).attribute(X, targets=[]), "expected a list of targets"),
         (lambda: Saliency(NET).attribute(X, target=1, targets=[0]), "in place of `target`"),
         (lambda: Saliency(NET).attribute(X, targets=[0, 9]), r"shape \(5, 3\); target=9"),
-        (lambda: Saliency(NET).attribute(X, targets=[0, -1]), "target=-1"),
+        (lambda: Saliency(NET).attribute(X, targets=[0, -4]), "target=-4"),
         (lambda: Saliency(NET).attribute(X, target="cat"), "is no known label"),
         (lambda: Saliency(lambda x: x).attribute(torch.ones(2, 3, 4), target="pred"), "one score per class"),
         (lambda: IntegratedGradients(NET).attribute(X, []), "empty list"),

@@ -174,7 +174,7 @@ def test_several_targets_share_the_forward() -> None:
             method.attribute(X, targets=wrong)
     with pytest.raises(AttributionError, match="in place of `target`"):
         method.attribute(X, targets=[0], target=1)
-    with pytest.raises(AttributionError, match="in place of `target`"):
+    with pytest.raises(AttributionError, match="targets on, which NeuronGradient"):
         neuron = attribution_core.NeuronGradient(model, model.body[0])
         NoiseTunnel(neuron).attribute(X, neuron_selector=1, targets=[0])
 

@@ -54,11 +54,8 @@ def test_a_function_sees_one_batch_in_its_order() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        -1,
-        (0, -1),
         [0],
         [0, 1, 2],
-        [0, -1],
         torch.tensor([0, 1, 2]),
         torch.tensor([0.0, 1.0]),
         torch.zeros(2, 1).long(),
