@@ -102,6 +102,8 @@ def baseline_of_each(baselines: Baseline, inputs: Tensors) -> tuple[Any, ...]:
         raise AttributionError(f"baselines has {len(given)} entries for {number} inputs.", "Pass one for each input.")
     read = tuple(as_value(f"baselines[{place}]", each) for place, each in enumerate(given))
     for place, (value, x) in enumerate(zip(read, inputs, strict=True)):
+        if isinstance(value, Tensor) and value.is_complex():
+            raise AttributionError(f"baselines[{place}] is {value.dtype}, its input {x.dtype}.", "Pass real numbers.")
         if isinstance(value, Tensor) and value.is_meta and not x.is_meta:
             check_values(f"baselines[{place}]", value)
     return read
@@ -132,8 +134,6 @@ def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
         return torch.zeros((), dtype=x.dtype, device=x.device).expand_as(x)
     if not isinstance(baseline, Tensor):
         return torch.tensor(baseline, dtype=_dtype_of(baseline, x, place), device=x.device).expand_as(x)
-    if baseline.is_complex():
-        raise AttributionError(f"baselines[{place}] is {baseline.dtype}, its input {x.dtype}.", "Pass real numbers.")
     whole = x.is_floating_point() or not baseline.is_floating_point() or not bool((baseline % 1 != 0).any())
     try:
         if baseline.dim() > x.dim():
