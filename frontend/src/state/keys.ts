@@ -8,9 +8,7 @@ export function useSelectionKeys(keys: EventTarget, step: (by: Step) => void, cl
   useEffect(() => {
     const onKey = (event: Event) => {
       const key = event as KeyboardEvent;
-      if (key.defaultPrevented || key.ctrlKey || key.metaKey || key.altKey) return;
-      const target = key.composedPath()[0];
-      if (target instanceof Element && target.closest(OWN_KEYS)) return;
+      if (isTaken(key)) return;
       const by = STEPS[key.key];
       if (by !== undefined) {
         key.preventDefault();
@@ -20,6 +18,36 @@ export function useSelectionKeys(keys: EventTarget, step: (by: Step) => void, cl
     keys.addEventListener('keydown', onKey);
     return () => keys.removeEventListener('keydown', onKey);
   }, [keys, step, close]);
+}
+
+/** Focuses and clicks the control whose `aria-keyshortcuts` is the key pressed; none behind an open dialog. */
+export function useShortcuts(keys: EventTarget & Partial<ParentNode>): void {
+  useEffect(() => {
+    const onKey = (event: Event) => {
+      const key = event as KeyboardEvent;
+      if (isTaken(key) || inDialog(key)) return;
+      const controls = keys.querySelectorAll?.<HTMLElement>('[aria-keyshortcuts]') ?? [];
+      const control = [...controls].find((each) => each.getAttribute('aria-keyshortcuts') === key.key);
+      if (!control) return;
+      key.preventDefault();
+      control.focus();
+      control.click();
+    };
+    keys.addEventListener('keydown', onKey);
+    return () => keys.removeEventListener('keydown', onKey);
+  }, [keys]);
+}
+
+/** Whether a key means something else: to the control that has the focus, to the browser, or to nobody any more. */
+function isTaken(key: KeyboardEvent): boolean {
+  if (key.defaultPrevented || key.ctrlKey || key.metaKey || key.altKey) return true;
+  const target = key.composedPath()[0];
+  return target instanceof Element && target.closest(OWN_KEYS) !== null;
+}
+
+function inDialog(key: KeyboardEvent): boolean {
+  const target = key.composedPath()[0];
+  return target instanceof Element && target.closest('[role="dialog"]') !== null;
 }
 
 /** To the sample above or below. */

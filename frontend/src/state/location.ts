@@ -14,10 +14,12 @@ import { COLOR_MAP_NAMES } from '../render/colors';
 
 const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
 const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
+const EXPLAINED = ['predicted', 'true', 'second'] as const;
 const SCALES = ['image', 'shared'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
 export type Order = (typeof ORDERS)[number];
+export type Explained = (typeof EXPLAINED)[number];
 export type Arguments = NonNullable<AttributionRequest['arguments']>;
 export type Argument = Arguments[string];
 export type Baseline = NonNullable<AttributionRequest['baseline']>;
@@ -40,6 +42,7 @@ export const questionParsers = {
   scan: parseAsInteger,
   sample: parseAsInteger,
   target: parseAsInteger,
+  explain: parseAsStringLiteral(EXPLAINED),
 };
 
 /** What is shown side by side: the methods of that name, every model. */

@@ -28,6 +28,7 @@ describe('readField', () => {
   it('takes an empty field as the default, also where that is automatic', () => {
     expect(readField(steps, '')).toEqual({ ok: true, value: 50 });
     expect(readField(automatic, '')).toEqual({ ok: true, value: null });
+    expect(readField(automatic, 'Auto')).toEqual({ ok: true, value: null });
   });
 });
 

@@ -6,7 +6,8 @@ type Checked = { ok: true; value: Argument } | { ok: false; reason: string };
 /** What a person typed into a field, as the argument it means or the reason why it cannot be sent. */
 export function readField(parameter: Parameter, text: string): Checked {
   const trimmed = text.trim();
-  if (trimmed === '') return { ok: true, value: parameter.default };
+  if (trimmed === '' || (parameter.default === null && trimmed.toLowerCase() === 'auto'))
+    return { ok: true, value: parameter.default };
   if (parameter.kind === 'boolean') return checkArgument(parameter, trimmed === 'true');
   if (parameter.kind === 'choice') return checkArgument(parameter, trimmed);
   return checkArgument(parameter, Number(trimmed.replace('\u2212', '-')));

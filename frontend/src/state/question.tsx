@@ -2,7 +2,14 @@ import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { AttributionRequest, MethodInfo, Sample, Workspace } from '../api/schema';
 import { useAddress } from './address';
-import { type Arguments, type Baseline, type Order, type Outcome, questionParsers } from './location';
+import {
+  type Arguments,
+  type Baseline,
+  type Explained,
+  type Order,
+  type Outcome,
+  questionParsers,
+} from './location';
 import { changedArguments } from './parameters';
 import { useWorkspace } from './workspace';
 
@@ -18,6 +25,8 @@ export interface Question {
   scan: number | null;
   sample: number | null;
   target: number | null;
+  /** Which class of every sample is explained; null: as the workspace says. */
+  explain: Explained | null;
   /** What the address asks for that there is not; something else is shown instead. */
   unknown: { method: string | null; model: number | null };
 }
@@ -50,11 +59,23 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
   };
 }
 
-/** The request for a sample: its own target only where it is the selected one. */
-export function requestFor(question: Question, sample: number): Required<AttributionRequest> {
+type Asked = Pick<Sample, 'index' | 'label' | 'predictions'>;
+
+/** The request for a sample: a class chosen for it only where it is the selected one. */
+export function requestFor(question: Question, sample: Asked): Required<AttributionRequest> {
   const { model, method, args, baseline } = question;
-  const target = question.sample === sample ? question.target : null;
-  return { sample, model, target, method: method.name, arguments: args, baseline };
+  const chosen = question.sample === sample.index ? question.target : null;
+  const target = chosen ?? explainedClass(question, sample);
+  return { sample: sample.index, model, target, method: method.name, arguments: args, baseline };
+}
+
+/** The class to explain by what is chosen for all; null where the server chooses: nothing is, or no such class is known. */
+function explainedClass({ explain, model }: Question, { label, predictions }: Asked): number | null {
+  const prediction = predictions.find((each) => each.model === model);
+  const predicted = prediction?.predicted?.index ?? null;
+  if (explain === 'true') return label?.index ?? predicted;
+  if (explain === 'second') return prediction?.classes[1]?.index ?? predicted;
+  return explain === 'predicted' ? predicted : null;
 }
 
 /** Whether a sample passes the filters, by the prediction of the model in question. */

@@ -1,9 +1,10 @@
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useIsFetching } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import type { Selection } from '../api/schema';
+import type { Sample, Selection } from '../api/schema';
 import { useHost } from './host';
 import { requestFor, useQuestion } from './question';
+import { useServices } from './services';
 
 const SETTLED = 100; // ms
 
@@ -11,6 +12,7 @@ const SETTLED = 100; // ms
 export function useReport(samples: number[], selected: number | null): void {
   const { report } = useHost();
   const { question } = useQuestion();
+  const { queries } = useServices();
   const unfinished = useIsFetching({ queryKey: ['explanation'] });
   const tell = useDebouncedCallback(
     (seen: Selection, finished: boolean) => report?.(seen, finished),
@@ -18,7 +20,11 @@ export function useReport(samples: number[], selected: number | null): void {
   );
   const view = samples.join();
   useEffect(() => {
-    const { sample: _, ...asked } = requestFor(question, selected ?? -1);
+    const known = queries.getQueryData<Sample>(['sample', selected]);
+    const { sample: _, ...asked } = requestFor(
+      question,
+      known ?? { index: selected ?? -1, label: null, predictions: [] },
+    );
     tell({ ...asked, samples: view ? view.split(',').map(Number) : [], sample: selected }, unfinished === 0);
-  }, [tell, question, selected, view, unfinished]);
+  }, [tell, queries, question, selected, view, unfinished]);
 }

@@ -13,9 +13,19 @@ const ROOMS: Record<string, string[]> = {
   'views/compare': ['base', 'api', 'render', 'state', 'views/common', 'views/feature'],
   'views/find': ['base', 'api', 'render', 'state', 'views/common'],
   'views/header': ['base', 'api', 'render', 'state', 'views/common'],
+  'views/help': ['base', 'render', 'state', 'views/common'],
   'views/look': ['base', 'api', 'render', 'state', 'views/common', 'views/feature'],
   'views/understand': ['base', 'api', 'render', 'state', 'views/common', 'views/feature', 'views/compare'],
-  views: ['api', 'state', 'views/common', 'views/find', 'views/header', 'views/look', 'views/understand'],
+  views: [
+    'api',
+    'state',
+    'views/common',
+    'views/find',
+    'views/header',
+    'views/help',
+    'views/look',
+    'views/understand',
+  ],
   '': ['base', 'api', 'state', 'views', 'views/common'], // the App and its two entries
 };
 

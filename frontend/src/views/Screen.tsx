@@ -1,13 +1,17 @@
 import { useElementSize } from '@mantine/hooks';
 import { useRef, useState } from 'react';
 import { countsOf, useFreshWorkspace, useSamples, useSummary } from '../state/data';
+import { useHost } from '../state/host';
+import { useShortcuts } from '../state/keys';
 import { layoutFor } from '../state/layout';
 import { useQuestion } from '../state/question';
 import { useListed, useSelected, useSought } from '../state/selection';
 import { Main } from './common/Main';
+import { SkipLinks } from './common/SkipLinks';
 import { FindZone } from './FindZone';
 import { Find } from './find/Find';
 import { Header } from './header/Header';
+import { HelpButton } from './help/HelpButton';
 import { Look } from './look/Look';
 import styles from './Screen.module.css';
 import { Understand } from './understand/Understand';
@@ -28,18 +32,21 @@ export function Screen() {
   const sought = useSought(list, selected, counts.progress?.scanning ?? true);
   const over = layout === 'narrow' && selected.index !== null;
   const cards = useRef<HTMLElement>(null);
+  const panel = useRef<HTMLElement>(null);
   const columns = useRef(1);
   const { step, close } = useWalk(selected, samples, cards, columns, over);
+  useShortcuts(useHost().keys());
   return (
     <>
-      <Header layout={layout} />
+      <SkipLinks to={{ 'Skip to the samples': cards, 'Skip to the explanation': panel }} />
+      <Header layout={layout} help={<HelpButton />} />
       <div ref={ref} className={styles.zones} data-layout={layout}>
         {width > 0 && (
           <>
             <FindZone column={layout === 'wide'} opened={finding} onClose={() => setFinding(false)}>
               <Find query={summary} />
             </FindZone>
-            <Main ref={cards} className={styles.look} aria-label="Samples" inert={over}>
+            <Main ref={cards} className={styles.look} aria-label="Samples" tabIndex={-1} inert={over}>
               <Look
                 list={list}
                 counts={counts}
@@ -53,6 +60,8 @@ export function Screen() {
             </Main>
             {(layout !== 'narrow' || over) && (
               <section
+                ref={panel}
+                tabIndex={-1}
                 className={styles.understand}
                 aria-label="Selected sample"
                 onPointerDownCapture={selected.hold}

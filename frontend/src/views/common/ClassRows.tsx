@@ -9,10 +9,12 @@ interface ClassRowsProps {
   explained: number | undefined;
   limit: number;
   onExplain: (target: number) => void;
+  /** Whether Tab stops at each class. */
+  stops?: boolean;
 }
 
 /** The best classes and the true one with their scores; a click explains a class. */
-export function ClassRows({ prediction, label, explained, limit, onExplain }: ClassRowsProps) {
+export function ClassRows({ prediction, label, explained, limit, onExplain, stops = true }: ClassRowsProps) {
   const rows = shownClasses(prediction.classes, limit, [label?.index, explained]);
   const scale = Math.max(1, ...prediction.classes.map((each) => each.score ?? 0));
   return (
@@ -21,6 +23,7 @@ export function ClassRows({ prediction, label, explained, limit, onExplain }: Cl
         <li key={each.index}>
           <UnstyledButton
             className={styles.row}
+            tabIndex={stops ? 0 : -1}
             data-explained={each.index === explained || undefined}
             aria-pressed={each.index === explained}
             aria-label={`Explain ${each.name}, ${each.index === label?.index ? 'the true class, ' : ''}score ${score(each.score)}`}

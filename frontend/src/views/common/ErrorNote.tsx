@@ -5,8 +5,15 @@ import type { ApiError } from '../../api/schema';
 import { sentence } from '../../base/sentence';
 import styles from './ErrorNote.module.css';
 
+interface ErrorNoteProps {
+  error: ApiError;
+  retry?: () => void;
+  /** Whether Tab stops at its button. */
+  stops?: boolean;
+}
+
 /** What failed, why, and what to try. */
-export function ErrorNote({ error, retry }: { error: ApiError; retry?: () => void }) {
+export function ErrorNote({ error, retry, stops = true }: ErrorNoteProps) {
   const name = exceptionName(error);
   return (
     <div className={styles.note}>
@@ -16,7 +23,7 @@ export function ErrorNote({ error, retry }: { error: ApiError; retry?: () => voi
         <p>{messageOf(error)}</p>
         {error.hint && <p className={styles.hint}>{sentence(error.hint)}</p>}
         {retry && (
-          <Button size="compact-xs" variant="default" onClick={retry}>
+          <Button size="compact-xs" variant="default" tabIndex={stops ? 0 : -1} onClick={retry}>
             Retry
           </Button>
         )}

@@ -6,15 +6,25 @@ import type { Explanation } from '../../state/explanation';
 import { ErrorNote } from './ErrorNote';
 import styles from './JobNote.module.css';
 
-/** What is being computed and how far; what failed and why; nothing once it is done. `brief`: one of many. */
-export function JobNote({ explanation, brief = false }: { explanation: Explanation; brief?: boolean }) {
+interface JobNoteProps {
+  explanation: Explanation;
+  /** Whether it is one of many. */
+  brief?: boolean;
+  /** Whether Tab stops at its buttons. */
+  stops?: boolean;
+}
+
+/** What is being computed and how far; what failed and why; nothing once it is done. */
+export function JobNote({ explanation, brief = false, stops = true }: JobNoteProps) {
   const { state, failure, job, retry, cancel } = explanation;
   if (state === 'done') return null;
   if (state === 'failed' && failure) {
-    if (brief && isUnreachable(failure)) return <Ended said="No answer." action="Retry" onAction={retry} />;
-    return <ErrorNote error={failure} retry={retry} />;
+    if (brief && isUnreachable(failure))
+      return <Ended said="No answer." action="Retry" onAction={retry} stops={stops} />;
+    return <ErrorNote error={failure} retry={retry} stops={stops} />;
   }
-  if (state === 'cancelled') return <Ended said="Cancelled." action="Explain" onAction={retry} />;
+  if (state === 'cancelled')
+    return <Ended said="Cancelled." action="Explain" onAction={retry} stops={stops} />;
   return (
     <div className={styles.job} data-job role="status">
       <span>{said(job, brief)}</span>
@@ -24,7 +34,14 @@ export function JobNote({ explanation, brief = false }: { explanation: Explanati
         </div>
       )}
       {job && !(brief && job.state === 'queued') && (
-        <Button className={styles.cancel} size="compact-xs" variant="subtle" color="gray" onClick={cancel}>
+        <Button
+          className={styles.cancel}
+          size="compact-xs"
+          variant="subtle"
+          color="gray"
+          tabIndex={stops ? 0 : -1}
+          onClick={cancel}
+        >
           Cancel
         </Button>
       )}
@@ -32,11 +49,18 @@ export function JobNote({ explanation, brief = false }: { explanation: Explanati
   );
 }
 
-function Ended({ said, action, onAction }: { said: string; action: string; onAction: () => void }) {
+interface EndedProps {
+  said: string;
+  action: string;
+  onAction: () => void;
+  stops: boolean;
+}
+
+function Ended({ said, action, onAction, stops }: EndedProps) {
   return (
     <div className={styles.job} data-job>
       <span>{said}</span>
-      <Button size="compact-xs" variant="default" onClick={onAction}>
+      <Button size="compact-xs" variant="default" tabIndex={stops ? 0 : -1} onClick={onAction}>
         {action}
       </Button>
     </div>

@@ -35,7 +35,7 @@ export function Methods({ sample, lead }: CompareProps) {
               <Tile
                 key={method.name}
                 sample={sample}
-                request={{ ...requestFor(question, sample.index), method: method.name, arguments: args }}
+                request={{ ...requestFor(question, sample), method: method.name, arguments: args }}
                 method={method}
                 title={method.title}
                 current={current}

@@ -19,7 +19,7 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
   if (models.length < 2) return null;
   const own = sample.predictions.find(({ model }) => model === question.model)?.predicted;
   const meant = (explains_label ? sample.label : null) ?? own;
-  const request = requestFor(question, sample.index);
+  const request = requestFor(question, sample);
   const target = request.target ?? meant?.index ?? null;
   const toggle = (
     <Button

@@ -5,6 +5,7 @@ import { fixed, seconds } from '../../base/format';
 import { useBound, useMapBound } from '../../state/bound';
 import { SignedContext, useDisplay, useSign } from '../../state/display';
 import { useExplanation, useMapValues } from '../../state/explanation';
+import { spelledOut } from '../common/abbreviations';
 import { VERDICTS, verdictOf } from '../common/completeness';
 import frame from '../common/Frame.module.css';
 import { JobNote } from '../common/JobNote';
@@ -33,7 +34,12 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
   return (
     <SignedContext value={attribution?.signed ?? true}>
       <li className={`${frame.frame} ${styles.tile}`} data-selected={current || undefined}>
-        <UnstyledButton className={styles.choose} aria-pressed={current} onClick={onChoose}>
+        <UnstyledButton
+          className={styles.choose}
+          aria-pressed={current}
+          title={spelledOut(title) ?? title}
+          onClick={onChoose}
+        >
           {title}
         </UnstyledButton>
         {note}

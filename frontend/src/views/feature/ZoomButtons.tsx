@@ -58,7 +58,7 @@ function IconButton({ label, tip, disabled = false, onClick, children }: IconBut
         color="gray"
         aria-label={label}
         aria-disabled={disabled}
-        data-disabled={disabled || undefined}
+        className={styles.button}
         onClick={() => disabled || onClick()}
       >
         {children}

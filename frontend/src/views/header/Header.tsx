@@ -1,4 +1,5 @@
 import { Select } from '@mantine/core';
+import { type ReactNode, useRef, useState } from 'react';
 import { useHost } from '../../state/host';
 import type { Layout } from '../../state/layout';
 import { useQuestion } from '../../state/question';
@@ -7,13 +8,21 @@ import { BaselineField } from './BaselineField';
 import { CopyLink } from './CopyLink';
 import styles from './Header.module.css';
 import { MethodField } from './MethodField';
+import { ParameterForm } from './ParameterForm';
 import { SchemeToggle } from './SchemeToggle';
+import { TargetField } from './TargetField';
 
 /** What is explained and how; what holds for every card. */
-export function Header({ layout }: { layout: Layout }) {
+export function Header({ layout, help }: { layout: Layout; help: ReactNode }) {
   const { title, models } = useWorkspace();
   const { question, change } = useQuestion();
   const { scheme } = useHost();
+  const [tuning, setTuning] = useState(false);
+  const toggle = useRef<HTMLButtonElement>(null);
+  const close = () => {
+    setTuning(false);
+    toggle.current?.focus();
+  };
   return (
     <header className={styles.header} data-layout={layout}>
       <h1 className={styles.title} title={title}>
@@ -35,13 +44,23 @@ export function Header({ layout }: { layout: Layout }) {
             onChange={(value) => change({ model: Number(value), target: null })}
           />
         )}
-        <MethodField />
+        <MethodField opened={tuning} toggle={toggle} onToggle={() => setTuning(!tuning)} />
         <BaselineField />
+        <TargetField />
       </div>
       <div className={styles.actions}>
         <CopyLink />
         {!scheme && <SchemeToggle />}
+        {help}
       </div>
+      {tuning && (
+        <ParameterForm
+          key={question.method.name}
+          method={question.method}
+          args={question.args}
+          onClose={close}
+        />
+      )}
     </header>
   );
 }

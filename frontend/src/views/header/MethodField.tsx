@@ -1,12 +1,20 @@
-import { ActionIcon, Popover, Select } from '@mantine/core';
+import { ActionIcon, Select, Tooltip } from '@mantine/core';
 import { IconAdjustments } from '@tabler/icons-react';
+import type { RefObject } from 'react';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
+import { spelledOut } from '../common/abbreviations';
 import styles from './Header.module.css';
-import { ParameterForm } from './ParameterForm';
 
-/** The attribution method, each with its summary; its parameters open beside it. */
-export function MethodField() {
+interface MethodFieldProps {
+  /** Whether its parameters are shown, and the button that shows and hides them. */
+  opened: boolean;
+  toggle: RefObject<HTMLButtonElement | null>;
+  onToggle: () => void;
+}
+
+/** The attribution method, each with its summary. */
+export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
   const { methods } = useWorkspace();
   const { question, change } = useQuestion();
   const changed = Object.keys(question.args).length;
@@ -15,6 +23,8 @@ export function MethodField() {
     <div className={styles.method}>
       <Select
         aria-label="Attribution method"
+        aria-keyshortcuts="m"
+        title={[question.method.summary, spelledOut(question.method.title)].filter(Boolean).join(' ')}
         allowDeselect={false}
         maxDropdownHeight={420}
         comboboxProps={{ width: 320, position: 'bottom-start' }}
@@ -23,27 +33,25 @@ export function MethodField() {
         onChange={(method) => change({ method, args: null })}
         renderOption={({ option }) => (
           <span className={styles.option}>
-            <b>{option.label}</b>
+            <b title={spelledOut(option.label)}>{option.label}</b>
             <small>{known.get(option.value)?.summary}</small>
             <small>{known.get(option.value)?.caveat}</small>
           </span>
         )}
       />
-      <Popover width={320} position="bottom-end" withArrow trapFocus>
-        <Popover.Target>
-          <ActionIcon
-            size={30}
-            variant="default"
-            aria-label={changed ? `Parameters of the method, ${changed} changed` : 'Parameters of the method'}
-            className={changed ? styles.changed : undefined}
-          >
-            <IconAdjustments size={17} stroke={1.7} />
-          </ActionIcon>
-        </Popover.Target>
-        <Popover.Dropdown aria-label="Parameters of the method">
-          <ParameterForm key={question.method.name} method={question.method} args={question.args} />
-        </Popover.Dropdown>
-      </Popover>
+      <Tooltip label="Parameters of the method">
+        <ActionIcon
+          ref={toggle}
+          size={30}
+          variant="default"
+          aria-label={changed ? `Parameters of the method, ${changed} changed` : 'Parameters of the method'}
+          aria-expanded={opened}
+          className={changed ? styles.changed : undefined}
+          onClick={onToggle}
+        >
+          <IconAdjustments size={17} stroke={1.7} />
+        </ActionIcon>
+      </Tooltip>
     </div>
   );
 }

@@ -19,14 +19,16 @@ const CLASSES = 3;
 interface CardProps {
   sample: Sample;
   selected: boolean;
+  /** Whether Tab stops here: at one card of the list, from which arrows go on; all else in it is in the panel, too. */
+  stop: boolean;
   onSelect: (index: number) => void;
 }
 
 /** One sample: its inputs with their attribution, what the models say, and what it is. */
-export const Card = memo(function Card({ sample, selected, onSelect }: CardProps) {
+export const Card = memo(function Card({ sample, selected, stop, onSelect }: CardProps) {
   const { question, change } = useQuestion();
   const { models } = useWorkspace();
-  const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
+  const request = useMemo(() => requestFor(question, sample), [question, sample]);
   const explicable = isExplicable(sample, question.model);
   const explanation = useExplanation(request, explicable);
   const { attribution } = explanation;
@@ -46,6 +48,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
           <UnstyledButton
             className={styles.select}
             data-sample={sample.index}
+            tabIndex={stop ? 0 : -1}
             aria-pressed={selected}
             aria-label={`Sample ${sample.index}: show in detail`}
             onClick={() => onSelect(sample.index)}
@@ -66,7 +69,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
               <FeatureView key={i} input={input} attribution={attribution?.inputs[i]} size="card" />
             ))}
           </div>
-          {explicable && <JobNote explanation={explanation} brief />}
+          {explicable && <JobNote explanation={explanation} brief stops={false} />}
         </div>
         {attribution && sample.inputs.length > 1 && <Contributions inputs={attribution.inputs} />}
         {sample.predictions
@@ -79,6 +82,7 @@ export const Card = memo(function Card({ sample, selected, onSelect }: CardProps
               explained={attribution?.target.index}
               limit={CLASSES}
               onExplain={explain}
+              stops={false}
             />
           ))}
         {models.length > 1 && <OtherModels sample={sample} current={question.model} />}

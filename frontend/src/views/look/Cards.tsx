@@ -46,6 +46,8 @@ export function Cards({ list, samples, selected, sought, inRow, onSelect }: Card
   const items = virtual.getVirtualItems();
   useMore(list, sought || (items.at(-1)?.index ?? 0) >= rows - 2);
   useReveal(virtual, samples, size.width > 0 ? columns : null, selected);
+  const drawn = items.flatMap((item) => samples.slice(item.index * columns, (item.index + 1) * columns));
+  const stop = drawn.find(({ index }) => index === selected) ?? drawn[0];
   const { startIndex, endIndex } = virtual.range ?? { startIndex: 0, endIndex: -1 };
   const inView = samples.slice(startIndex * columns, (endIndex + 1) * columns);
   return (
@@ -71,6 +73,7 @@ export function Cards({ list, samples, selected, sought, inRow, onSelect }: Card
                 key={sample.index}
                 sample={sample}
                 selected={sample.index === selected}
+                stop={sample === stop}
                 onSelect={onSelect}
               />
             ))}

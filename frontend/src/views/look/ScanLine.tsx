@@ -7,12 +7,20 @@ import type { Order } from '../../state/location';
 import { useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import styles from './Look.module.css';
+import { NumberSearch } from './NumberSearch';
 
 const TITLES: Record<Order, string> = {
   index: 'As given',
   mistakes: 'Mistakes first',
   confident: 'Most confident',
   uncertain: 'Least confident',
+};
+
+/** What the same orders are called where the score is the output itself. */
+const OUTPUT_TITLES: Record<Order, string> = {
+  ...TITLES,
+  confident: 'Largest output',
+  uncertain: 'Smallest output',
 };
 
 interface ScanLineProps {
@@ -25,10 +33,10 @@ interface ScanLineProps {
 export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
   const { question, change } = useQuestion();
   const task = useTask();
-  const orders = ORDERS.filter(
-    (order) =>
-      task !== 'regression' && (order !== 'mistakes' || progress?.labelled !== 0 || order === question.order),
-  );
+  const regression = task === 'regression';
+  const titles = regression ? OUTPUT_TITLES : TITLES;
+  const judged = !regression && (progress?.labelled !== 0 || question.order === 'mistakes');
+  const orders = ORDERS.filter((order) => order !== 'mistakes' || judged);
   return (
     <div>
       <div className={styles.scan}>
@@ -46,16 +54,15 @@ export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
           {progress ? <Said progress={progress} matched={matched} /> : 'Reading the data…'}
         </span>
         {progress && <ScanFurther progress={progress} />}
-        {orders.length > 1 && (
-          <Select
-            aria-label="Order"
-            w={148}
-            allowDeselect={false}
-            data={orders.map((order) => ({ value: order, label: TITLES[order] }))}
-            value={orders.includes(question.order) ? question.order : 'index'}
-            onChange={(order) => change({ order: order as Order })}
-          />
-        )}
+        <NumberSearch />
+        <Select
+          aria-label="Order"
+          w={148}
+          allowDeselect={false}
+          data={orders.map((order) => ({ value: order, label: titles[order] }))}
+          value={orders.includes(question.order) ? question.order : 'index'}
+          onChange={(order) => change({ order: order as Order })}
+        />
       </div>
       <ScanTrack progress={progress} />
     </div>

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type { ClassRef, MethodInfo, Prediction, Sample } from '../../api/schema';
 import { number, score as scoreText } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
@@ -5,15 +6,18 @@ import { isExplicable, useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { JobNote } from '../common/JobNote';
 import styles from './Understand.module.css';
+import { Verdict } from './Verdict';
 
 interface AnswerProps {
   sample: Sample;
   explanation: Explanation;
   method: MethodInfo;
+  /** Shows how far to trust it. */
+  onTrust: () => void;
 }
 
 /** What was predicted, what is true, and what exactly is explained, or how far that is. */
-export function Answer({ sample, explanation, method }: AnswerProps) {
+export function Answer({ sample, explanation, method, onTrust }: AnswerProps) {
   const { question } = useQuestion();
   const task = useTask();
   const { methods } = useWorkspace();
@@ -36,15 +40,23 @@ export function Answer({ sample, explanation, method }: AnswerProps) {
       {attribution && state === 'done' && (
         <p className={styles.explained}>
           {answered.title} of the output{task !== 'regression' && <> for class ‘{attribution.target.name}’</>}
-          <Numbers output={attribution.output} score={scoreOf(prediction, attribution.target)} />
+          <Numbers output={attribution.output} score={scoreOf(prediction, attribution.target)}>
+            <Verdict attribution={attribution} method={answered} onMore={onTrust} />
+          </Numbers>
         </p>
       )}
     </div>
   );
 }
 
+interface NumbersProps {
+  output: number | null;
+  score: number | null | undefined;
+  children: ReactNode;
+}
+
 /** The number that is explained, and beside it what samples are ranked by, where that is another. */
-function Numbers({ output, score }: { output: number | null; score: number | null | undefined }) {
+function Numbers({ output, score, children }: NumbersProps) {
   return (
     <span className={styles.numbers}>
       <span title="What the model returns, before score_func: this number is explained.">
@@ -55,6 +67,7 @@ function Numbers({ output, score }: { output: number | null; score: number | nul
           Score <b>{scoreText(score)}</b>
         </span>
       )}
+      {children}
     </span>
   );
 }

@@ -1,4 +1,4 @@
-import { useMemo } from 'react';
+import { useMemo, useRef } from 'react';
 import type { Sample } from '../../api/schema';
 import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
@@ -13,16 +13,22 @@ import { FeatureView } from '../feature/FeatureView';
 import { Answer } from './Answer';
 import { Classes } from './Classes';
 import { Controls } from './Controls';
+import { FirstVisit } from './FirstVisit';
 import { Trust } from './Trust';
 import styles from './Understand.module.css';
 
 /** Everything about one sample and its explanation. */
 export function Detail({ sample }: { sample: Sample }) {
   const { question } = useQuestion();
-  const request = useMemo(() => requestFor(question, sample.index), [question, sample.index]);
+  const request = useMemo(() => requestFor(question, sample), [question, sample]);
   const explicable = isExplicable(sample, question.model);
   const explanation = useExplanation(request, explicable);
   const { attribution, stale } = explanation;
+  const trust = useRef<HTMLDivElement>(null);
+  const showTrust = () => {
+    trust.current?.scrollIntoView({ block: 'center' });
+    trust.current?.focus({ preventScroll: true });
+  };
   return (
     <SignedContext value={attribution?.signed ?? true}>
       {sample.error && (
@@ -32,7 +38,7 @@ export function Detail({ sample }: { sample: Sample }) {
       )}
       <div className={styles.columns}>
         <div className={styles.part}>
-          <Answer sample={sample} explanation={explanation} method={question.method} />
+          <Answer sample={sample} explanation={explanation} method={question.method} onTrust={showTrust} />
           {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
           <div className={styles.inputs} data-stale={stale || undefined}>
             {sample.inputs.map((input, i) => (
@@ -48,9 +54,13 @@ export function Detail({ sample }: { sample: Sample }) {
               </div>
             ))}
           </div>
+          {attribution && explanation.state === 'done' && <FirstVisit attribution={attribution} />}
           <Controls sample={sample} attribution={attribution} />
         </div>
         <div>
+          <div ref={trust} className={styles.target} tabIndex={-1}>
+            {attribution && <Trust attribution={attribution} stale={stale} />}
+          </div>
           {attribution && sample.inputs.length > 1 && (
             <Section
               title="Contribution of each input"
@@ -62,7 +72,6 @@ export function Detail({ sample }: { sample: Sample }) {
           {explicable && <Methods sample={sample} lead={attribution} />}
           {!sample.error && <Models sample={sample} lead={attribution} />}
           <Classes sample={sample} explained={attribution?.target.index} />
-          {attribution && <Trust attribution={attribution} stale={stale} />}
         </div>
       </div>
     </SignedContext>

@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { IconArrowLeft, IconChevronLeft, IconChevronRight } from '@tabler/icons-react';
 import type { Sample } from '../../api/schema';
-import { useQuestion } from '../../state/question';
+import { useQuestion, useTask } from '../../state/question';
 import { Mark } from '../common/Mark';
 import styles from './Understand.module.css';
 
@@ -15,6 +15,7 @@ interface PanelHeadProps {
 /** Which sample it is, what was predicted and what is true; and the way to its neighbours. */
 export function PanelHead({ index, sample, onStep, onClose }: PanelHeadProps) {
   const { question } = useQuestion();
+  const task = useTask();
   const prediction = sample?.predictions.find((each) => each.model === question.model);
   return (
     <div className={styles.head}>
@@ -30,7 +31,9 @@ export function PanelHead({ index, sample, onStep, onClose }: PanelHeadProps) {
         </Button>
       )}
       <h2 className={styles.title}>Sample {index}</h2>
-      {prediction && (prediction.predicted || !sample?.label) && <Mark correct={prediction.correct} word />}
+      {prediction && task !== 'regression' && (prediction.predicted || !sample?.label) && (
+        <Mark correct={prediction.correct} word />
+      )}
       <span className={styles.gap} />
       <Tooltip label="Previous sample (k or ←)">
         <ActionIcon
