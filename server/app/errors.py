@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import copy
+import re
+import sys
 from collections.abc import Sequence
 from threading import current_thread, main_thread
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from app.schema import ApiError
+from app.words import readable
+
+TRACED = re.compile(
+    r"Caught .+? in (?P<where>.+?)\.\n(?:Original )?Traceback .*^(?P<said>\S.*)", re.DOTALL | re.MULTILINE
+)
+"""How torch tells what was raised on another thread or in another process: with all of its traceback."""
 
 
 class InsightsError(Exception):
@@ -20,27 +30,59 @@ class InsightsError(Exception):
 
     def wire(self) -> ApiError:
         """The error as it travels."""
-        return ApiError(type=self.type, message=self.message, hint=self.hint)
+        return ApiError(type=readable(self.type), message=readable(self.message), hint=readable(self.hint))
 
 
 def arrived(values: Sequence[object]) -> str:
     """What was given, for an error: "float32 (8, 3, 32, 32), a str"."""
-    return ", ".join(
-        f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-        for x in values
-    )
+    return ", ".join(map(_arrived, values))
+
+
+def _arrived(value: object) -> str:
+    if isinstance(value, Tensor | np.ndarray):
+        dtype = str(value.dtype).removeprefix("torch.")
+        if isinstance(value, np.ndarray):
+            return f"numpy {dtype} {value.shape}"
+        if value.is_nested:
+            return f"nested {dtype}"
+        layout = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+        return f"{'meta ' if value.is_meta else layout}{dtype} {tuple(value.shape)}"
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    length = f" of {len(value)}" if isinstance(value, tuple | list | dict) else ""
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}{length}"
 
 
 def describe(error: BaseException) -> ApiError:
     """Any exception as it travels: its type and message, with its own hint or the notes it carries."""
     if isinstance(error, InsightsError):
         return error.wire()
-    own = getattr(error, "message", None)
+    own, hint = getattr(error, "message", None), getattr(error, "hint", None)
+    message = own if isinstance(own, str) else _said(error)
+    notes = " ".join(map(readable, getattr(error, "__notes__", None) or ()))
     return ApiError(
-        type=type(error).__name__,
-        message=(own if isinstance(own, str) else str(error)).strip() or "no further detail",
-        hint=str(getattr(error, "hint", "")) or " ".join(getattr(error, "__notes__", ())),
+        type=readable(type(error).__name__),
+        message=readable(message.strip() or "no further detail"),
+        hint=readable(hint if isinstance(hint, str) and hint else notes or "serve(debug=True) logs where it happened"),
     )
+
+
+def _said(error: BaseException) -> str:
+    """Its words, without the traceback that torch puts around those of another thread or process."""
+    said = readable(error, most=sys.maxsize)
+    found = TRACED.match(said)
+    return f"{found['said']}, in {found['where']}" if found else said
+
+
+def refused(error: BaseException) -> InsightsError:
+    """The same as a refusal: what a person's own code raises is no fault of the server's."""
+    if isinstance(error, InsightsError):
+        return error
+    told = describe(as_error(error))
+    return InsightsError(told.message, hint=told.hint, type=told.type)
 
 
 def as_error(error: BaseException) -> Exception:
@@ -53,10 +95,17 @@ def as_error(error: BaseException) -> Exception:
     if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
         raise error
     return InsightsError(
-        f"this code raised {error!r}, which ends a program; here it ended this piece of work alone",
+        f"this code raised {_named(error)}, which ends a program; here it ended this piece of work alone",
         hint="raise an ordinary exception in its place",
         type=type(error).__name__,
     )
+
+
+def _named(error: BaseException) -> str:
+    try:
+        return readable(repr(error))
+    except Exception:
+        return type(error).__name__
 
 
 def without_frames(error: Exception) -> Exception:

@@ -7,6 +7,7 @@ import weakref
 import webbrowser
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from inspect import getattr_static
 from threading import Event
 from typing import TYPE_CHECKING, get_args
 
@@ -14,9 +15,9 @@ import torch
 from flask_openapi3.openapi import OpenAPI
 from torch import Tensor, nn
 
-from app.data.features import BaseFeature
+from app.data.features import BaseFeature, checked
 from app.data.source import open_source
-from app.errors import InsightsError
+from app.errors import InsightsError, arrived
 from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
 from app.schema import Argument, Baseline, Order, Selection
@@ -25,6 +26,7 @@ from app.web.http import create_app
 from app.web.server import Server
 from app.web.service import InsightsService, Setup
 from app.web.token import Token, choose
+from app.words import readable
 
 if TYPE_CHECKING:
     from app.notebook.view import NotebookView
@@ -34,7 +36,9 @@ log = logging.getLogger(__name__)
 
 Model = nn.Module | Callable[..., object]
 
+MODELS = "give torch modules or functions of the inputs"
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
+TITLE = 200  # characters of a name or a title
 COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
 
 
@@ -43,17 +47,18 @@ class AttributionVisualizer:
 
     models: one or several; put them in evaluation mode first, they are never changed here.
     classes: names of the output columns, in order or by number; two names for one column mean a single logit for two
-        classes.
+        classes. None: they have none.
     features: one for each input of the models, in order.
     dataset: an iterable of `Batch` (it may have no end), a `DataLoader`, or a dataset with `__getitem__` and `__len__`.
     score_func: makes scores of a model's outputs, a softmax say; the outputs themselves are the scores without it.
     use_label_for_attr: explain the true class where it is known, else the predicted one.
+    max_samples: read no further than that; None: as far as somebody looks.
     """
 
     def __init__(
         self,
         models: Model | Sequence[Model],
-        classes: Sequence[object] | Mapping[int, object],
+        classes: Sequence[object] | Mapping[int, object] | None,
         features: BaseFeature | Sequence[BaseFeature],
         dataset: object,
         score_func: ScoreFunction | None = None,
@@ -63,26 +68,22 @@ class AttributionVisualizer:
         model_names: Sequence[str] | None = None,
         default_method: str = "IntegratedGradients",
         default_order: Order = "index",
+        max_samples: int | None = None,
     ) -> None:
-        given = list(models) if isinstance(models, Sequence) else [models]
-        modules = [model if isinstance(model, nn.Module) else _Function(model) for model in given]
-        listed = [features] if isinstance(features, BaseFeature) else list(features)
+        modules, listed = _modules(models), _features(features)
         if not modules or not listed:
             raise InsightsError("a visualizer needs at least one model and one feature")
-        for feature in listed:
-            if not isinstance(feature, BaseFeature):
-                raise InsightsError(f"{feature!r} is no feature", hint="features: those of app.features, one an input")
         if default_method not in OFFERED:
             raise InsightsError(f"there is no method {default_method!r}", hint=f"methods: {', '.join(OFFERED)}")
         if default_order not in get_args(Order):
             raise InsightsError(f"there is no order {default_order!r}", hint=f"orders: {', '.join(get_args(Order))}")
         self.service = InsightsService(
             Setup(
-                title=title,
+                title=readable(title, TITLE),
                 models=list(zip(_names(modules, model_names), modules, strict=True)),
                 features=listed,
                 outputs=Outputs(_class_names(classes), score_func),
-                source=open_source(dataset, len(listed)),
+                source=open_source(dataset, len(listed), _limit(max_samples)),
                 explains_label=use_label_for_attr,
                 default_method=default_method,
                 default_order=default_order,
@@ -238,26 +239,57 @@ class _Function(nn.Module):
         return self.function(*inputs)
 
 
-def _class_names(classes: Sequence[object] | Mapping[int, object]) -> dict[int, str]:
+def _modules(models: object) -> list[nn.Module]:
+    if isinstance(models, str | bytes):
+        raise InsightsError(f"models cannot be read: {arrived([models])}", hint=MODELS)
+    given = list(models) if isinstance(models, Sequence) else [models]
+    return [_module(place, model) for place, model in enumerate(given)]
+
+
+def _module(place: int, model: object) -> nn.Module:
+    if isinstance(model, nn.Module) and getattr_static(model, "forward") is not nn.Module.forward:
+        return model
+    if callable(model) and not isinstance(model, nn.Module | type):
+        return _Function(model)
+    hint = f"make one first: {model.__name__}(...)" if isinstance(model, type) else MODELS
+    listed = "give list(models)" if isinstance(model, nn.ModuleList) else hint
+    raise InsightsError(f"models[{place}] cannot be called: {arrived([model])}", hint=listed)
+
+
+def _features(features: object) -> list[BaseFeature]:
+    given = list(features) if isinstance(features, list | tuple) else [features]
+    return [checked(feature) for feature in given]
+
+
+def _limit(max_samples: object) -> int | None:
+    if max_samples is None or (isinstance(max_samples, int) and max_samples > 0):
+        return max_samples
+    raise InsightsError(f"max_samples must be a number above 0, or None: {max_samples!r}")
+
+
+def _class_names(classes: Sequence[object] | Mapping[int, object] | None) -> dict[int, str]:
     """Names by the number of the output column; numbers may be written as text, as JSON has them."""
-    numbered = classes.items() if isinstance(classes, Mapping) else enumerate(classes)
     try:
-        names = {int(number): str(name) for number, name in numbered}
-    except (TypeError, ValueError):
+        numbered = classes.items() if isinstance(classes, Mapping) else enumerate([] if classes is None else classes)
+        names = {int(number): readable(name, TITLE) for number, name in numbered}
+    except (TypeError, ValueError, RuntimeError):
         names = {-1: ""}
-    if isinstance(classes, str) or not all(0 <= number < COLUMNS for number in names):
+    if isinstance(classes, str | bytes) or not all(0 <= number < COLUMNS for number in names):
         raise InsightsError(
-            f"classes cannot be read: {str(classes)[:80]!r}",
+            f"classes cannot be read: {readable(repr(classes), 80)}",
             hint="give a list of names in the order of the model's outputs, or {number of the output: name}",
         )
     return names
 
 
-def _names(models: list[nn.Module], given: Sequence[str] | None) -> list[str]:
+def _names(models: list[nn.Module], given: Sequence[object] | None) -> list[str]:
     if given is not None:
-        if len(given) != len(models):
-            raise InsightsError(f"{len(given)} model_names were given for {len(models)} models")
-        return list(given)
+        if isinstance(given, str) or len(given) != len(models):
+            raise InsightsError(
+                f"model_names do not fit {len(models)} model(s): {arrived([given])}",
+                hint="give a list, a name for each",
+            )
+        return [readable(name, TITLE) for name in given]
     kinds = [type(model).__name__ for model in models]
     several = Counter(kinds)
     return [f"{kind} {i + 1}" if several[kind] > 1 else kind for i, kind in enumerate(kinds)]

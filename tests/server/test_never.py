@@ -123,7 +123,11 @@ def test_a_dataset_that_fails_says_so_and_keeps_what_it_gave(make: Make) -> None
 
     page = listed(make(dataset=failing()), scan_to=100)
     assert len(page["samples"]) == 4
-    assert page["progress"]["error"] == {"type": "OSError", "message": "disk on fire", "hint": ""}
+    assert page["progress"]["error"] == {
+        "type": "OSError",
+        "message": "disk on fire",
+        "hint": "Reading the dataset failed after 4 samples, which stay.",
+    }
 
 
 def test_a_transform_that_fails_is_said_on_its_sample_only(make: Make) -> None:

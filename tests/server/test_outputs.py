@@ -43,7 +43,7 @@ def test_a_score_func_that_gives_another_number_of_scores_is_refused() -> None:
 def test_a_score_func_that_fails_says_what_it_was_given() -> None:
     with pytest.raises(AttributeError) as caught:
         Outputs(named("a", "b", "c"), lambda o: o.probabilities).read((LOGITS,))
-    assert describe(caught.value).hint == "score_func was given a tuple."
+    assert describe(caught.value).hint == "score_func was given a tuple of 1."
 
 
 def test_without_score_func_the_outputs_are_the_scores() -> None:

@@ -1,5 +1,8 @@
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import app.data.source
 from app.data.batch import Batch
-from app.data.source import Example, MapSource, StreamSource, open_source, split, unbatched
+from app.data.example import Example
+from app.data.items import split, unbatched
+from app.data.source import MapSource, StreamSource, open_source
 from app.errors import InsightsError
 
 
@@ -95,7 +100,7 @@ def test_a_generator_that_asks_an_ended_one_for_more_has_ended() -> None:
 
 @pytest.mark.parametrize("item", [None, {"image": torch.zeros(2), "label": 0}, "file.png"])
 def test_an_item_that_is_no_example_says_what_it_is(item: object) -> None:
-    with pytest.raises(InsightsError, match=f"cannot be read: a {type(item).__name__}"):
+    with pytest.raises(InsightsError, match=r"cannot be read: (None|a dict of 2|a str), for a model with 1 input"):
         unbatched(item, 1)
 
 
@@ -131,9 +136,55 @@ def test_memory_is_bounded_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) 
     assert source._held <= 10_000
     assert [source.example(i).inputs[0][0].item() for i in (0, 17, 39)] == [0, 4, 9]
     assert source.example(0).extra == ("kept",)
-    folder = source._folder
-    assert folder is not None
     source.close()
+    with pytest.raises(InsightsError, match="no longer here"):
+        source.example(0)
+
+
+def spilled(monkeypatch: pytest.MonkeyPatch) -> StreamSource:
+    monkeypatch.setattr(app.data.source, "MEMORY", 0)
+    source = StreamSource((Batch(torch.full((1, 500), float(i))) for i in range(3)), 1)
+    everything(source)
+    return source
+
+
+def test_what_memory_has_no_room_for_is_in_no_file_that_could_stay_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever ends the process: nobody has to delete it, and a forked child cannot."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    source = spilled(monkeypatch)
+    assert list(tmp_path.iterdir()) == []
+    child = os.fork()
+    if child == 0:
+        source.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [source.example(i).inputs[0][0].item() for i in range(3)] == [0, 1, 2]
+    source.close()
+
+
+def test_a_disk_without_room_ends_reading_and_what_was_read_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.data.spill.LEFT", 2**60)
+    monkeypatch.setattr(app.data.source, "MEMORY", 0)
+    source = StreamSource([Batch(torch.ones(1, 5)), Batch(torch.ones(1, 5))], 1)
+    assert source.read(1) is not None
+    with pytest.raises(
+        InsightsError, match=r"no room for more examples in .* less than 1 GB would be left.*set TMPDIR"
+    ):
+        source.read(1)
+    assert source.example(0).inputs[0].sum() == 5
+
+
+@pytest.mark.parametrize("dataset", [TensorDataset(torch.zeros(9, 2)), [Batch(torch.zeros(2, 2))] * 5, None])
+def test_reading_has_an_end_that_can_be_set(dataset: Any) -> None:
+    def endless() -> Iterator[Batch]:
+        while True:
+            yield Batch(torch.zeros(2, 2))
+
+    source = open_source(dataset or endless(), 1, limit=5)
+    assert len(everything(source)) == 5
+    assert source.size in (5, None)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +223,7 @@ def test_items_of_map_style_datasets() -> None:
         ({"pixels": torch.zeros(2, 3)}, "yield app.Batch"),
         ((torch.zeros(2, 3), torch.zeros(2), torch.zeros(2)), "a tuple of 3, for a model with 1 input"),
         (Batch((torch.zeros(2, 3), torch.zeros(2, 3))), "2 input.s., but 1 feature.s. are declared"),
-        (Batch(torch.zeros(2, 3), torch.zeros(5)), r"labels of shape \(5,\) do not fit a batch of 2"),
+        (Batch(torch.zeros(2, 3), torch.zeros(5)), r"labels do not fit a batch of 2: float32 \(5,\)"),
     ],
 )
 def test_what_cannot_be_read_is_said(item: object, says: str) -> None:
@@ -181,7 +232,7 @@ def test_what_cannot_be_read_is_said(item: object, says: str) -> None:
 
 
 def test_a_number_is_no_dataset() -> None:
-    with pytest.raises(InsightsError, match="it is a int"):
+    with pytest.raises(InsightsError, match="cannot be read: an int"):
         open_source(3, 1)
 
 

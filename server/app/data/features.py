@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from torch import Tensor
 from app.data import regions
 from app.errors import InsightsError, arrived
 from app.schema import FeatureKind
+from app.words import readable
+
+NAME = 200  # characters of a name
 
 Transform = Callable[[Tensor], Tensor]
 Transforms = Transform | Sequence[Transform] | None
@@ -67,6 +71,26 @@ def kind_of(shown: Shown) -> FeatureKind:
             return "empty"
 
 
+def checked(feature: object) -> BaseFeature:
+    """The feature itself; `InsightsError` for what is none, or was made without `super().__init__`."""
+    if not isinstance(feature, BaseFeature):
+        raise InsightsError(
+            f"{readable(repr(feature), 80)} is no feature", hint="features: those of app.features, one an input"
+        )
+    kinds = get_args(FeatureKind)
+    if feature.kind not in kinds:
+        raise InsightsError(
+            f"the kind of {type(feature).__name__} is {readable(repr(feature.kind), 80)}",
+            hint=f"it is how it is drawn: {', '.join(kinds)}",
+        )
+    if not hasattr(feature, "input_transforms"):
+        raise InsightsError(
+            f"{type(feature).__name__} has no name and no transforms",
+            hint="call super().__init__(name, ...) in its __init__",
+        )
+    return feature
+
+
 class BaseFeature:
     """An input of the model; subclass it to show your own kind of data.
 
@@ -85,20 +109,35 @@ class BaseFeature:
         input_transforms: Transforms = None,
         visualization_transform: Callable[[Tensor], object] | None = None,
     ) -> None:
-        self.name = name
-        self.baseline_transforms = _listed(baseline_transforms)
-        self.input_transforms = _listed(input_transforms)
-        self.visualization_transform = visualization_transform
+        if not isinstance(name, str):
+            raise InsightsError(f"the name of a feature must be text: {arrived([name])}", hint="the name comes first")
+        self.name = readable(name, NAME)
+        self.baseline_transforms = _listed(baseline_transforms, "baseline_transforms")
+        self.input_transforms = _listed(input_transforms, "input_transforms")
+        given = _listed(visualization_transform, "visualization_transform")
+        self.visualization_transform = given[0] if given else None
 
     def transform(self, data: Tensor) -> Tensor:
         """The model's input for one example's data."""
         for transform in self.input_transforms:
-            try:
-                data = transform(data)
-            except Exception as error:
-                error.add_note(f"An input transform of feature {self.name!r} was given {arrived([data])}.")
-                raise
+            data = self._tensor(transform, data, "an input transform")
         return data
+
+    def _tensor(self, transform: Transform, data: Tensor, what: str) -> Tensor:
+        """What a function of the user's makes of a tensor: another one."""
+        try:
+            result: object = transform(data)
+        except Exception as error:
+            error.add_note(f"{what.capitalize()} of feature {self.name!r} was given {arrived([data])}.")
+            raise
+        if isinstance(result, np.ndarray):
+            return torch.as_tensor(result)
+        if not isinstance(result, Tensor):
+            raise InsightsError(
+                f"{what} of feature {self.name!r} made {arrived([result])} of {arrived([data])}",
+                hint="it must return a tensor" + ("; does it lack a return?" if result is None else ""),
+            )
+        return result
 
     def baselines(self, transformed: Tensor) -> list[Tensor]:
         """All baselines of one transformed input; zeros where none were given."""
@@ -107,7 +146,7 @@ class BaseFeature:
         return [self._baseline(transform, transformed.clone()) for transform in self.baseline_transforms]
 
     def _baseline(self, transform: Transform, transformed: Tensor) -> Tensor:
-        baseline = transform(transformed)
+        baseline = self._tensor(transform, transformed, "a baseline transform")
         if baseline.shape != transformed.shape:
             raise InsightsError(
                 f"a baseline of feature {self.name!r} has shape {tuple(baseline.shape)}, "
@@ -281,10 +320,17 @@ def _step(x: Tensor, dim: int) -> int:
     return max(1, round(x.shape[dim] / regions.ALONG)) if x.dim() else 1
 
 
-def _listed(transforms: Transforms) -> list[Transform]:
+def _listed(transforms: object, what: str) -> list[Callable[..., Any]]:
     if transforms is None:
         return []
-    return [transforms] if callable(transforms) else list(transforms)
+    several = isinstance(transforms, Iterable) and not callable(transforms)
+    listed: list[Callable[..., Any]] = []
+    for transform in transforms if several else [transforms]:  # type: ignore[attr-defined]
+        if not callable(transform):
+            said = f"{what} cannot be called: {arrived([transform])}"
+            raise InsightsError(said, hint="give a function of a tensor, or a list of them")
+        listed.append(transform)
+    return listed
 
 
 def _visible(image: Tensor, whole_numbers: bool) -> tuple[Tensor, str | None]:

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
+from app.data.example import Example
 from app.data.features import BaseFeature, Numbers, Words, kind_of
-from app.data.source import Example
 from app.errors import InsightsError
 from app.explain.doubts import completeness, doubts
 from app.explain.methods import Method

@@ -13,13 +13,14 @@ from threading import Condition, Thread
 import torch
 from torch import Tensor
 
-from app.data.source import Example, Source
-from app.errors import as_error, describe
+from app.data.example import Example
+from app.data.source import Source
+from app.errors import InsightsError, as_error, describe, refused
 from app.index.predictions import BEST, PredictionIndex, Row
 from app.model.schedule import Device
 from app.model.subject import Prepared, Subject
 from app.numbers import finite
-from app.schema import SCAN_ALL_BELOW, ApiError, Progress, Task
+from app.schema import SCAN_ALL_BELOW, ApiError, Progress
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +115,7 @@ class Scanner:
                     return
                 count = min(self._reading, self._wanted - self._scanned)
             try:
-                started = time.monotonic()
-                examples = self._source.read(count)
-                self._reading = _next_portion(count, time.monotonic() - started)
-                if examples is not None:
+                if (examples := self._read(count)) is not None:
                     self._take(examples)
                     continue
             except CancelledError:
@@ -128,6 +126,15 @@ class Scanner:
             with self._changed:
                 self._exhausted = True
                 self._changed.notify_all()
+
+    def _read(self, count: int) -> list[Example | Exception] | None:
+        started = time.monotonic()
+        try:
+            examples = self._source.read(count)
+        except CancelledError as error:
+            raise refused(error) from None  # a dataset's own: no device is closed
+        self._reading = _next_portion(count, time.monotonic() - started)
+        return examples
 
     def _take(self, examples: list[Example | Exception]) -> None:
         """Predict in portions that keep a device busy for `PORTION` seconds, so that explanations never wait long."""
@@ -190,26 +197,42 @@ def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:
     """Predict a group at once; where that fails, one by one, so that one bad sample spoils no other."""
     try:
         scores = subject.predict([prepared for _, _, prepared in group])
+        return [
+            _row(sample, number, example.label, row, subject)
+            for (sample, example, _), row in zip(group, scores, strict=True)
+        ]
     except BaseException as error:
         if len(group) == 1:
             return [_failure(group[0][0], number, group[0][1], as_error(error))]
-        return [row for item in group for row in _forward(subject, number, [item])]
-    return [
-        _row(sample, number, example.label, row, subject.task)
-        for (sample, example, _), row in zip(group, scores, strict=True)
-    ]
+    return [row for item in group for row in _forward(subject, number, [item])]
 
 
-def _row(sample: int, model: int, label: int | None, scores: Tensor, task: Task | None) -> Row:
-    if task == "regression":
-        return Row(sample, model, None, None, None, [0], [finite(float(scores[0]))])
+def _row(sample: int, model: int, label: int | None, scores: Tensor, subject: Subject) -> Row:
+    if subject.task == "regression":
+        value = finite(float(scores[0]))
+        return Row(
+            sample, model, None, None, None, [0], [value], None if value is not None else _nothing(scores, subject)
+        )
     order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
     best: list[int] = order[:BEST].tolist()
     if label is not None and label < len(scores) and label not in best:
         best.append(label)
     predicted = best[0] if bool(scores[best[0]].isfinite()) else None
-    correct = None if label is None else predicted == label
-    return Row(sample, model, label, predicted, correct, best, [finite(float(scores[i])) for i in best])
+    correct = None if label is None or predicted is None else predicted == label
+    values = [finite(float(scores[i])) for i in best]
+    error = _nothing(scores[best], subject) if predicted is None else None
+    return Row(sample, model, label, predicted, correct, best, values, error)
+
+
+def _nothing(scores: Tensor, subject: Subject) -> str:
+    """Why nothing is predicted."""
+    seen = ", ".join(f"{score:g}" for score in scores[:3].tolist()) + (", …" if len(scores) > 3 else "")
+    error = InsightsError(
+        f"the model {subject.name} predicts nothing: its best scores are {seen}",
+        hint="look for inputs or weights that are not finite, a division by zero, a logarithm of zero; "
+        "float16 overflows early",
+    )
+    return error.wire().model_dump_json()
 
 
 def _failure(sample: int, model: int, example: Example | Exception, error: Exception) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from app.model.copies import Tensors, copied, copies
+from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.evaluation.observe import observe
+from attribution_core.evaluation.observe import Cancelled, observe
 from attribution_core.question.embeddings import embedded
 
 Target = Callable[[object], Tensor]
@@ -29,6 +31,18 @@ class Watcher:
     def in_round(self, k: int, rounds: int) -> Callable[[int, int], None]:
         """Reports on one of several rounds, as a part of all."""
         return lambda done, total: self.progress(k * total + done, rounds * total)
+
+
+@contextmanager
+def noted(note: Callable[[], str]) -> Iterator[None]:
+    """Adds a note to an error of the user's own code; those of the engine have a hint."""
+    try:
+        yield
+    except (AttributionError, Cancelled):
+        raise
+    except Exception as error:
+        error.add_note(note())
+        raise
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +63,32 @@ class Case:
     inputs: Tensors
     baselines: list[Tensors]
     extra: tuple[object, ...]
+    note: Callable[[], str]
+    """What the model is given, for errors of its own."""
 
     @classmethod
-    def of(cls, model: nn.Module, inputs: Tensors, baselines: list[Tensors], extra: tuple[object, ...]) -> Case:
+    def of(
+        cls,
+        model: nn.Module,
+        inputs: Tensors,
+        baselines: list[Tensors],
+        extra: tuple[object, ...],
+        note: Callable[[], str],
+    ) -> Case:
         """A case of the model, or of the model as a function of embeddings where an input is of token ids."""
         if all(x.is_floating_point() for x in inputs):
-            return cls(model, inputs, baselines, extra)
-        lifted = embedded(model, inputs, extra)
-        return cls(lifted.module, lifted.inputs, [lifted.embed_all(baseline) for baseline in baselines], extra)
+            return cls(model, inputs, baselines, extra, note)
+        with noted(note):
+            lifted = embedded(model, inputs, extra)
+            baselines = [lifted.embed_all(baseline) for baseline in baselines]
+        return cls(lifted.module, lifted.inputs, baselines, extra, note)
 
     def explain(self, ask: Ask, target: Target, watcher: Watcher) -> Finding:
         """Ask the engine, on average over the baselines; raises what it raises, `Cancelled` when told to stop."""
+        with noted(self.note):
+            return self._explain(ask, target, watcher)
+
+    def _explain(self, ask: Ask, target: Target, watcher: Watcher) -> Finding:
         said: list[str] = []
         sums: list[Tensor] = []
         rounds = self.baselines or [self.inputs]

@@ -15,10 +15,13 @@ from app.schema import Task
 ScoreFunction = Callable[[Any], Tensor]
 
 
-def columns(output: object) -> Tensor:
+MODEL = "the model's output"
+
+
+def columns(output: object, what: str = MODEL) -> Tensor:
     """The outputs as (B, C): of a tensor, of an object or mapping with `logits`, of the first of several outputs.
 
-    Raises `InsightsError` for any other shape.
+    Raises `InsightsError` for any other shape, and for numbers that have no order.
     """
     if isinstance(output, Mapping) and "logits" in output:
         output = output["logits"]
@@ -26,13 +29,23 @@ def columns(output: object) -> Tensor:
         output = output.logits
     elif isinstance(output, tuple | list) and output:
         output = output[0]
-    if not isinstance(output, Tensor) or output.dim() not in (1, 2):
-        arrived = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    found = _plain(output)
+    if found is None or found.dim() not in (1, 2) or found.is_complex() or found.shape[1:] == (0,):
         raise InsightsError(
-            f"the model's output cannot be read as scores of classes: {arrived}",
-            hint="expected (batch, classes) or (batch,); wrap the model in a function or module that returns that",
+            f"{what} cannot be read as scores of classes: {arrived([output])}",
+            hint="expected a tensor of real numbers, (batch, classes) or (batch,); wrap the model in a function or "
+            "module that returns that",
         )
-    return output[:, None] if output.dim() == 1 else output
+    return found[:, None] if found.dim() == 1 else found
+
+
+def _plain(output: object) -> Tensor | None:
+    """A tensor with its numbers in memory, one for each place; None where that cannot be had."""
+    if not isinstance(output, Tensor) or output.is_meta or output.is_nested:
+        return None
+    if output.is_quantized:
+        return output.dequantize()
+    return output if output.layout == torch.strided else output.to_dense()
 
 
 @dataclass(frozen=True)
@@ -55,12 +68,17 @@ class Outputs:
         `score_func` is given) or −s (a logit, where none is) the first's.
         """
         raw = columns(output).detach().float()
-        scores = columns(self._scored(output)).detach().float()
+        scores = columns(self._scored(output), "what score_func gave").detach().float() if self.score_func else raw
         task = self.task(raw.shape[1])
         if raw.shape[1] > 1 and scores.shape[1] != raw.shape[1]:
             raise InsightsError(
                 f"score_func makes scores of shape {tuple(scores.shape)} of outputs of shape {tuple(raw.shape)}",
                 hint="expected a score for each output, in the same order, as softmax gives",
+            )
+        if raw.shape[1] == 1 and self._always_one(scores, output):
+            raise InsightsError(
+                "score_func makes 1.0 of every output: a softmax over a single logit says nothing",
+                hint="give torch.sigmoid for two classes, or no score_func for a model that gives a number",
             )
         if task == "binary" and scores.shape[1] == 1:
             scores = torch.cat([1 - scores if self.score_func else -scores, scores], dim=1)
@@ -72,6 +90,13 @@ class Outputs:
         except Exception as error:
             error.add_note(f"score_func was given {arrived([output])}.")
             raise
+
+    def _always_one(self, scores: Tensor, output: object) -> bool:
+        """Whether the scores of single outputs are 1 whatever these are."""
+        if self.score_func is None or not isinstance(output, Tensor) or not bool((scores == 1).all()):
+            return False
+        other = self._scored(torch.full_like(output, -5.0))
+        return isinstance(other, Tensor) and bool((other == 1).all())
 
     def target(self, index: int) -> Callable[[object], Tensor]:
         """What is explained for a class: its raw output (B,); for the first of two classes with one logit, minus it."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from app.data.example import Example
 from app.data.features import BaseFeature, Shown
-from app.data.source import Example
 from app.errors import InsightsError, arrived
-from app.model.case import Case
+from app.model.case import Case, noted
 from app.model.copies import Tensors
 from app.model.device import device_of
 from app.model.modes import in_training
@@ -47,6 +48,7 @@ class Subject:
         self.name, self.model, self.features, self.outputs = name, model, features, outputs
         self.task: Task | None = None  # this and the width are known once an example has been predicted
         self.width: int | None = None
+        self._alone = False  # it answers wrongly for batches
         self._weights = Weights(model)
         self._predicted_with: set[str] = set()
 
@@ -81,21 +83,38 @@ class Subject:
         extra = tuple(_joined(column, device) for column in zip(*(x.extra for x in batch), strict=True))
         with undisturbed(submodules(self.model), inputs), torch.no_grad():
             task, scores = self.outputs.read(self._called(inputs, extra))
-        if len(scores) != len(batch):
-            raise InsightsError(
-                f"the model gave {len(scores)} outputs for a batch of {len(batch)}",
-                hint="the first dimension of the output must count the examples",
-            )
+        self._check(scores, len(batch))
         self.task, self.width = task, scores.shape[1]
         self._predicted_with.add(self.fingerprint())
         return scores.cpu()
 
+    def _check(self, scores: Tensor, batch: int) -> None:
+        """Refuse outputs that are not one for each example, and those of another width than before."""
+        if len(scores) != batch or (self._alone and batch > 1):
+            self._alone = self._alone or batch == 1  # several rows for one example may be as many for several by chance
+            raise InsightsError(
+                f"the model gave {len(scores)} outputs for a batch of {batch}",
+                hint="the first dimension of the output must count the examples",
+            )
+        if self.width is not None and scores.shape[1] != self.width:
+            raise InsightsError(
+                f"the model gave {scores.shape[1]} outputs for an example, and {self.width} before",
+                hint="it must give the same ones for every example; a model with another head needs a new visualizer",
+            )
+
     def _called(self, inputs: Tensors, extra: tuple[object, ...]) -> object:
-        try:
+        with noted(partial(self._called_with, inputs, extra)):
             return self.model(*inputs, *extra)
-        except Exception as error:
-            error.add_note(f"The model {self.name} was called with {arrived([*inputs, *extra])}.")
-            raise
+
+    def _called_with(self, inputs: Tensors, extra: tuple[object, ...]) -> str:
+        """What the model was given, and what to do where that is not of the type of its weights."""
+        said = f"The model {self.name} was called with {arrived([*inputs, *extra])}."
+        weights = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), None)
+        takes_ids = any(isinstance(part, nn.Embedding) for part in self.model.modules())
+        if weights is None or takes_ids or all(x.dtype == weights for x in inputs):
+            return said
+        name = str(weights).removeprefix("torch.")
+        return f"{said} Its weights are {name}: try input_transforms=[lambda x: x.to({weights})]."
 
     def case(self, prepared: Prepared, baseline: Baseline | None) -> Case:
         """The example for the engine to explain; `baseline` None: the method needs none."""
@@ -104,7 +123,7 @@ class Subject:
         extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in prepared.extra)
         chosen = [] if baseline is None else self._baselines(prepared, baseline)
         baselines = [tuple(data[None].to(device) for data in each) for each in chosen]
-        return Case.of(self.model, inputs, baselines, extra)
+        return Case.of(self.model, inputs, baselines, extra, partial(self._called_with, inputs, extra))
 
     def _baselines(self, prepared: Prepared, baseline: Baseline) -> list[Tensors]:
         """The baselines asked for; an input with fewer of them than others repeats its last."""

@@ -12,8 +12,9 @@ from typing import get_args
 
 from torch import nn
 
+from app.data.example import Example
 from app.data.features import BaseFeature, Picture, Shown
-from app.data.source import Example, Source
+from app.data.source import Source
 from app.errors import InsightsError, raised_anew
 from app.explain import jobs, methods
 from app.explain.explanation import Explanation, Question, explain, identity
