@@ -286,7 +286,7 @@ def _names(models: list[nn.Module], given: Sequence[object] | None) -> list[str]
     if given is not None:
         if isinstance(given, str) or len(given) != len(models):
             raise InsightsError(
-                f"model_names do not fit {len(models)} model(s): {arrived([given])}",
+                f"{len(given)} model_names were given for {len(models)} model(s), as {arrived([given])}",
                 hint="give a list, a name for each",
             )
         return [readable(name, TITLE) for name in given]
