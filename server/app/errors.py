@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
 from collections.abc import Sequence
 from threading import current_thread, main_thread
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from app.schema import ApiError
-from app.words import readable
+from app.words import quoted, text
 
 TRACED = re.compile(
     r"Caught .+? in (?P<where>.+?)\.\n(?:Original )?Traceback .*^(?P<said>\S.*)", re.DOTALL | re.MULTILINE
@@ -30,7 +29,7 @@ class InsightsError(Exception):
 
     def wire(self) -> ApiError:
         """The error as it travels."""
-        return ApiError(type=readable(self.type), message=readable(self.message), hint=readable(self.hint))
+        return ApiError(type=self.type, message=self.message, hint=self.hint)
 
 
 def arrived(values: Sequence[object]) -> str:
@@ -62,19 +61,25 @@ def describe(error: BaseException) -> ApiError:
         return error.wire()
     own, hint = getattr(error, "message", None), getattr(error, "hint", None)
     message = own if isinstance(own, str) else _said(error)
-    notes = " ".join(map(readable, getattr(error, "__notes__", None) or ()))
+    notes = " ".join(map(text, getattr(error, "__notes__", None) or ()))
     return ApiError(
-        type=readable(type(error).__name__),
-        message=readable(message.strip() or "no further detail"),
-        hint=readable(hint if isinstance(hint, str) and hint else notes or "serve(debug=True) logs where it happened"),
+        type=type(error).__name__,
+        message=message.strip() or "no further detail",
+        hint=hint if isinstance(hint, str) and hint else notes or "serve(debug=True) logs where it happened",
     )
 
 
 def _said(error: BaseException) -> str:
     """Its words, without the traceback that torch puts around those of another thread or process."""
-    said = readable(error, most=sys.maxsize)
+    said = text(error)
     found = TRACED.match(said)
-    return f"{found['said']}, in {found['where']}" if found else said
+    return f"{found['said'].strip()}, in {found['where']}" if found else said
+
+
+def note(error: BaseException, sentence: str) -> None:
+    """Add a sentence to an error, once: the same one may be raised again and again."""
+    if sentence not in (getattr(error, "__notes__", None) or ()):
+        error.add_note(sentence)
 
 
 def refused(error: BaseException) -> InsightsError:
@@ -95,17 +100,10 @@ def as_error(error: BaseException) -> Exception:
     if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
         raise error
     return InsightsError(
-        f"this code raised {_named(error)}, which ends a program; here it ended this piece of work alone",
+        f"this code raised {quoted(error)}, which ends a program; here it ended this piece of work alone",
         hint="raise an ordinary exception in its place",
         type=type(error).__name__,
     )
-
-
-def _named(error: BaseException) -> str:
-    try:
-        return readable(repr(error))
-    except Exception:
-        return type(error).__name__
 
 
 def without_frames(error: Exception) -> Exception:

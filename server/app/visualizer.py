@@ -26,7 +26,7 @@ from app.web.http import create_app
 from app.web.server import Server
 from app.web.service import InsightsService, Setup
 from app.web.token import Token, choose
-from app.words import readable
+from app.words import quoted, text
 
 if TYPE_CHECKING:
     from app.notebook.view import NotebookView
@@ -38,7 +38,6 @@ Model = nn.Module | Callable[..., object]
 
 MODELS = "give torch modules or functions of the inputs"
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
-TITLE = 200  # characters of a name or a title
 COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
 
 
@@ -79,7 +78,7 @@ class AttributionVisualizer:
             raise InsightsError(f"there is no order {default_order!r}", hint=f"orders: {', '.join(get_args(Order))}")
         self.service = InsightsService(
             Setup(
-                title=readable(title, TITLE),
+                title=text(title),
                 models=list(zip(_names(modules, model_names), modules, strict=True)),
                 features=listed,
                 outputs=Outputs(_class_names(classes), score_func),
@@ -271,12 +270,12 @@ def _class_names(classes: Sequence[object] | Mapping[int, object] | None) -> dic
     """Names by the number of the output column; numbers may be written as text, as JSON has them."""
     try:
         numbered = classes.items() if isinstance(classes, Mapping) else enumerate([] if classes is None else classes)
-        names = {int(number): readable(name, TITLE) for number, name in numbered}
+        names = {int(number): text(name) for number, name in numbered}
     except (TypeError, ValueError, RuntimeError):
         names = {-1: ""}
     if isinstance(classes, str | bytes) or not all(0 <= number < COLUMNS for number in names):
         raise InsightsError(
-            f"classes cannot be read: {readable(repr(classes), 80)}",
+            f"classes cannot be read: {quoted(classes)}",
             hint="give a list of names in the order of the model's outputs, or {number of the output: name}",
         )
     return names
@@ -289,7 +288,7 @@ def _names(models: list[nn.Module], given: Sequence[object] | None) -> list[str]
                 f"{len(given)} model_names were given for {len(models)} model(s), as {arrived([given])}",
                 hint="give a list, a name for each",
             )
-        return [readable(name, TITLE) for name in given]
+        return [text(name) for name in given]
     kinds = [type(model).__name__ for model in models]
     several = Counter(kinds)
     return [f"{kind} {i + 1}" if several[kind] > 1 else kind for i, kind in enumerate(kinds)]

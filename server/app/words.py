@@ -1,17 +1,22 @@
-"""Anybody's words as text that can be shown: what a class, an input or an exception calls itself may be anything."""
+"""What anybody's values call themselves: also those whose own words fail."""
 
 from __future__ import annotations
 
-MOST = 1000  # characters of a message: a card has no room for more, and a page may hold two hundred cards
+QUOTED = 80  # characters of a value that is quoted in a message
 
 
-def readable(value: object, most: int = MOST) -> str:
-    """What a value calls itself, cut after `most` characters; what no encoding can write is escaped."""
+def text(value: object) -> str:
+    """Its text, as `str` gives it."""
     try:
-        said = str(value)
+        return str(value)
     except BaseException:
         return f"({type(value).__name__} does not say: its text cannot be made)"
-    length = len(said)
-    if length > most:
-        said = f"{said[:most]} … ({length:,} characters in all)"
-    return said.encode("utf-8", "backslashreplace").decode()
+
+
+def quoted(value: object) -> str:
+    """Its text as code would write it, the first of it where there is much."""
+    try:
+        said = repr(value)
+    except BaseException:
+        return type(value).__name__
+    return said if len(said) <= QUOTED else f"{said[:QUOTED]}…"

@@ -48,7 +48,7 @@ def test_visualization_transform_receives_a_batch_of_one() -> None:
 
 
 def test_a_vector_is_not_an_image() -> None:
-    with pytest.raises(InsightsError, match=r"shape \(7,\)"):
+    with pytest.raises(InsightsError, match=r"its data is float32 \(7,\)"):
         ImageFeature("x").show(torch.rand(7))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, get_args
 
 import numpy as np
@@ -12,11 +13,11 @@ import torch
 from torch import Tensor
 
 from app.data import regions
-from app.errors import InsightsError, arrived
+from app.errors import InsightsError, arrived, note
 from app.schema import FeatureKind
-from app.words import readable
+from app.words import quoted, text
 
-NAME = 200  # characters of a name
+SIDE = 4096  # pixels of a picture's longer side: beyond most screens, and within what WebP holds
 
 Transform = Callable[[Tensor], Tensor]
 Transforms = Transform | Sequence[Transform] | None
@@ -29,12 +30,22 @@ class Picture:
     pixels: npt.NDArray[np.uint8]
     note: str | None = None
 
+    def __post_init__(self) -> None:
+        given: object = self.pixels
+        fits = isinstance(given, np.ndarray) and given.dtype == np.uint8 and given.ndim == 3 and given.shape[2] == 3
+        if not fits or not self.pixels.size:
+            said = f"a picture cannot be made of {arrived([given])}"
+            raise InsightsError(said, hint="expected a numpy array of uint8, (height, width, 3)")
+
 
 @dataclass(frozen=True)
 class Words:
     """Tokens to show, one for each attribution."""
 
     tokens: list[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", _texts(self.tokens, "the tokens to show"))
 
     @property
     def names(self) -> list[str]:
@@ -49,6 +60,16 @@ class Numbers:
     categories: list[str]
     values: list[float]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", _texts(self.categories, "the names of numbers"))
+        try:
+            object.__setattr__(self, "values", [float(value) for value in self.values])
+        except (TypeError, ValueError) as error:
+            raise InsightsError(f"the numbers to show are no numbers: {error}", hint="give a list of floats") from None
+        if len(self.categories) != len(self.values):
+            said = f"{len(self.values)} numbers to show have {len(self.categories)} names"
+            raise InsightsError(said, hint="give a name for each")
+
     @property
     def names(self) -> list[str]:
         """What each attribution belongs to."""
@@ -56,6 +77,13 @@ class Numbers:
 
 
 Shown = Picture | Words | Numbers | None
+
+
+def _texts(given: object, what: str) -> list[str]:
+    """Anything's words, of a list of anything."""
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        return [text(each) for each in given]
+    raise InsightsError(f"{what} are {arrived([given])}", hint="give a list of them")
 
 
 def kind_of(shown: Shown) -> FeatureKind:
@@ -74,13 +102,11 @@ def kind_of(shown: Shown) -> FeatureKind:
 def checked(feature: object) -> BaseFeature:
     """The feature itself; `InsightsError` for what is none, or was made without `super().__init__`."""
     if not isinstance(feature, BaseFeature):
-        raise InsightsError(
-            f"{readable(repr(feature), 80)} is no feature", hint="features: those of app.features, one an input"
-        )
+        raise InsightsError(f"{quoted(feature)} is no feature", hint="features: those of app.features, one an input")
     kinds = get_args(FeatureKind)
     if feature.kind not in kinds:
         raise InsightsError(
-            f"the kind of {type(feature).__name__} is {readable(repr(feature.kind), 80)}",
+            f"the kind of {type(feature).__name__} is {quoted(feature.kind)}",
             hint=f"it is how it is drawn: {', '.join(kinds)}",
         )
     if not hasattr(feature, "input_transforms"):
@@ -111,7 +137,7 @@ class BaseFeature:
     ) -> None:
         if not isinstance(name, str):
             raise InsightsError(f"the name of a feature must be text: {arrived([name])}", hint="the name comes first")
-        self.name = readable(name, NAME)
+        self.name = name
         self.baseline_transforms = _listed(baseline_transforms, "baseline_transforms")
         self.input_transforms = _listed(input_transforms, "input_transforms")
         given = _listed(visualization_transform, "visualization_transform")
@@ -128,7 +154,7 @@ class BaseFeature:
         try:
             result: object = transform(data)
         except Exception as error:
-            error.add_note(f"{what.capitalize()} of feature {self.name!r} was given {arrived([data])}.")
+            note(error, f"{what.capitalize()} of feature {self.name!r} was given {arrived([data])}.")
             raise
         if isinstance(result, np.ndarray):
             return torch.as_tensor(result)
@@ -187,8 +213,19 @@ class BaseFeature:
         try:
             return self.visualization_transform(batch) if self.visualization_transform else batch
         except Exception as error:
-            error.add_note(f"The visualization_transform of feature {self.name!r} was given {arrived([batch])}.")
+            note(error, f"The visualization_transform of feature {self.name!r} was given {arrived([batch])}.")
             raise
+
+    def _visible_tensor(self, data: Tensor) -> Tensor:
+        """The data as a tensor that is shown."""
+        shown = self._visualized(data) if self.visualization_transform else data
+        try:
+            return torch.as_tensor(shown)
+        except Exception:
+            raise InsightsError(
+                f"the visualization_transform of feature {self.name!r} made {arrived([shown])}",
+                hint="it must return a tensor or a numpy array" + ("; does it lack a return?" if shown is None else ""),
+            ) from None
 
 
 class ImageFeature(BaseFeature):
@@ -206,19 +243,18 @@ class ImageFeature(BaseFeature):
 
     def show(self, data: Tensor) -> Picture:
         """The original image: as it is in [0, 1] or in 0…255, stretched to the visible range otherwise."""
-        image = torch.as_tensor(self._visualized(data)) if self.visualization_transform else data
-        image = image.detach().float().cpu()
+        image, notes = _bounded(_real(self._visible_tensor(data)))
         while image.dim() > 3 and image.shape[0] == 1:
             image = image[0]
         image = image[None] if image.dim() == 2 else image
-        if image.dim() != 3:
+        if image.dim() != 3 or not image.numel():
             raise InsightsError(
-                f"feature {self.name!r} cannot be shown as an image: its data has shape {tuple(data.shape)}",
+                f"feature {self.name!r} cannot be shown as an image: its data is {arrived([image])}",
                 hint="an image is (C, H, W) or (H, W); give a visualization_transform, or use GeneralFeature",
             )
         ranged, stretch = _visible(image, whole_numbers=not data.dtype.is_floating_point)
         colours, channels = _coloured(ranged)
-        notes = [note for note in (channels, stretch) if note]
+        notes += [note for note in (channels, stretch) if note]
         pixels = (colours * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
         return Picture(pixels, "; ".join(notes) or None)
 
@@ -246,7 +282,7 @@ class TextFeature(BaseFeature):
         shown = self._visualized(data)
         if isinstance(shown, Tensor):
             shown = shown.reshape(-1).tolist() if shown.dim() < 3 else range(shown.shape[1])
-        return Words([str(token) for token in shown])  # type: ignore[attr-defined]  # any iterable of words will do
+        return Words(shown)  # type: ignore[arg-type]  # it takes any iterable of anything with words
 
     def reduce(self, attribution: Tensor) -> npt.NDArray[np.float32]:
         """The attribution of each token (L,): summed over the embedding's dimensions."""
@@ -268,7 +304,7 @@ class GeneralFeature(BaseFeature):
         visualization_transform: Callable[[Tensor], object] | None = None,
     ) -> None:
         super().__init__(name, baseline_transforms, input_transforms, visualization_transform)
-        self.categories = [str(category) for category in categories]
+        self.categories = _texts(categories, f"the categories of feature {name!r}")
 
     def groups(self, x: Tensor, size: int | None) -> Tensor:  # noqa: ARG002  # columns have no neighbours
         """Every number by itself."""
@@ -280,7 +316,7 @@ class GeneralFeature(BaseFeature):
 
     def show(self, data: Tensor) -> Numbers:
         """The numbers with their names; numbers without a name are counted on."""
-        values = torch.as_tensor(self._visualized(data)).detach().double().reshape(-1).tolist()
+        values = _real(self._visible_tensor(data)).double().reshape(-1).tolist()
         extra = [f"value {i}" for i in range(len(self.categories), len(values))]
         return Numbers((self.categories + extra)[: len(values)], values)
 
@@ -331,6 +367,21 @@ def _listed(transforms: object, what: str) -> list[Callable[..., Any]]:
             raise InsightsError(said, hint="give a function of a tensor, or a list of them")
         listed.append(transform)
     return listed
+
+
+def _real(x: Tensor) -> Tensor:
+    """Numbers that can be drawn, in memory; of complex ones, how large they are."""
+    x = x.detach().cpu()
+    x = x.dequantize() if x.is_quantized else x if x.layout == torch.strided else x.to_dense()
+    return x.abs() if x.is_complex() else x
+
+
+def _bounded(image: Tensor) -> tuple[Tensor, list[str]]:
+    """The image in float32, with every so many-th pixel where it is larger than any screen, and a note of that."""
+    step = ceil(max((1, *image.shape[-2:])) / SIDE)
+    if step == 1:
+        return image.float(), []
+    return image[..., ::step, ::step].float(), [f"one pixel of {step} × {step}"]
 
 
 def _visible(image: Tensor, whole_numbers: bool) -> tuple[Tensor, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from app.data.batch import Batch
 from app.data.example import Example
 from app.errors import InsightsError, arrived
-from app.words import readable
+from app.words import quoted
 
 LARGEST = 2**31  # no model has so many outputs
 
@@ -125,6 +126,8 @@ def _labels(labels: object, size: int) -> Sequence[object]:
     if labels is None:
         return [None] * size
     found = labels if isinstance(labels, list | tuple) else _tensor_or(labels)
+    if isinstance(found, np.ndarray):
+        found = found.tolist()  # of anything
     if isinstance(found, Tensor):
         found = _numbered(found)
     if not isinstance(found, list | tuple) or len(found) != size:
@@ -159,11 +162,11 @@ def _numbered(labels: Tensor) -> list[object] | None:
 def _label(given: object) -> int | InsightsError | None:
     """A class index; None where it is not known: None, NaN, a negative number, one between two classes."""
     number = given.item() if isinstance(given, Tensor | np.generic | np.ndarray) and _size(given) == 1 else given
-    if number is None or number != number:
+    if number is None or (isinstance(number, float) and isnan(number)):
         return None
     if isinstance(number, int | float) and abs(number) < LARGEST:
         return int(number) if number >= 0 and number == int(number) else None
-    shown = readable(repr(given), 80)
+    shown = quoted(given)
     names = " for each name, as classes.index(name)" if isinstance(given, str) else ""
     return InsightsError(
         f"label {shown} is no class index",

@@ -15,7 +15,7 @@ from app.data.batch import Batch
 from app.data.example import Example
 from app.data.items import split, unbatched
 from app.data.spill import Spill, Spilled
-from app.errors import InsightsError, arrived, as_error, describe
+from app.errors import InsightsError, arrived, as_error, describe, note
 
 MEMORY = 256 * 2**20  # bytes of examples: a thousand photos, or all of a small data set
 END = object()
@@ -62,7 +62,7 @@ def open_source(dataset: object, inputs: int, limit: int | None = None) -> Sourc
         return StreamSource(dataset, inputs, limit)
     raise InsightsError(
         f"dataset cannot be read: {arrived([dataset])}",
-        hint="call it first"
+        hint=f"call it first: {dataset.__name__}(...)"
         if isinstance(dataset, type | FunctionType)
         else "expected an iterable of app.Batch, a torch DataLoader, or a dataset with __getitem__ and __len__",
     )
@@ -115,7 +115,8 @@ class MapSource:
         try:
             return self.dataset[index]
         except Exception as error:
-            error.add_note(f"Item {index} of the dataset ({type(self.dataset).__name__}) could not be read.")
+            kind = type(self.dataset).__name__
+            note(error, f"Item {index} of the dataset ({kind}) could not be read: dataset[{index}] raised this.")
             raise
         except BaseException as error:
             raise as_error(error) from None
@@ -164,9 +165,12 @@ class StreamSource:
         except Exception as error:
             if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
                 return END  # a generator of `while True: yield Batch(*next(loader))` ends so (PEP 479)
-            error.add_note(f"Reading the dataset failed after {len(self._kept):,} samples, which stay.")
             if isinstance(self.dataset, DataLoader) and "exited unexpectedly" not in str(error):
-                return error  # it goes on with its next batch
+                note(error, "A batch of the DataLoader could not be read; it goes on with the next.")
+                return error
+            note(error, f"Reading the dataset failed after {len(self._kept):,} samples, which stay.")
+            if isinstance(self.dataset, DataLoader):
+                note(error, "Try num_workers=0, which shows what ended the worker.")
             raise
 
     def _split(self, item: object) -> list[Example | Exception]:

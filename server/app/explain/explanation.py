@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from torch import Tensor
 
 from app.data.example import Example
 from app.data.features import BaseFeature, Numbers, Words, kind_of
-from app.errors import InsightsError
+from app.errors import InsightsError, arrived
 from app.explain.doubts import completeness, doubts
 from app.explain.methods import Method
 from app.explain.removal import Removal, removal
-from app.model.case import Finding, Watcher
+from app.model.case import Finding, Watcher, noted
 from app.model.subject import Subject, show_one
 from app.numbers import Floats, finite
 from app.schema import (
@@ -30,6 +31,8 @@ from app.schema import (
     FeatureKind,
     Unit,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +170,7 @@ def _kind_and_count(feature: BaseFeature, data: Tensor) -> tuple[FeatureKind, in
 
 def _reduced(feature: BaseFeature, attribution: Tensor, kind: FeatureKind, count: int = 0) -> Floats:
     """The feature's own reduction, in the shape of the view: (C, H, W) of an image, a row for `count` names."""
-    values = np.asarray(feature.reduce(attribution.clone()), dtype=np.float32)
+    values = _own(feature, attribution)
     if kind == "image" and values.ndim == 2:
         return values[None]
     if values.ndim == {"image": 3, "text": 1, "general": 1}.get(kind, values.ndim):
@@ -179,6 +182,21 @@ def _reduced(feature: BaseFeature, attribution: Tensor, kind: FeatureKind, count
     raise InsightsError(
         f"feature {feature.name!r} is shown as an image, but its attribution has shape {values.shape}",
         hint="have its reduce() return (channels, height, width), or its show() something else than a Picture",
+    )
+
+
+def _own(feature: BaseFeature, attribution: Tensor) -> Floats:
+    """The feature's own reduction, as numbers."""
+    with noted(lambda: f"The reduce() of feature {feature.name!r} was given {arrived([attribution])}."):
+        given: object = feature.reduce(attribution.clone())
+    try:
+        values = np.asarray(given)
+        if np.issubdtype(values.dtype, np.number):
+            return values.astype(np.float32)
+    except Exception:
+        log.debug("reduce() gave no numbers", exc_info=True)
+    raise InsightsError(
+        f"the reduce() of feature {feature.name!r} gave {arrived([given])}", hint="expected an array of numbers"
     )
 
 

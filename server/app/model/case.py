@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app.errors import note as add_note
 from app.model.copies import Tensors, copied, copies
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
@@ -35,13 +36,14 @@ class Watcher:
 
 @contextmanager
 def noted(note: Callable[[], str]) -> Iterator[None]:
-    """Adds a note to an error of the user's own code; those of the engine have a hint."""
+    """Adds a note to an error of the user's own code that has none; those of the engine have a hint."""
     try:
         yield
     except (AttributionError, Cancelled):
         raise
     except Exception as error:
-        error.add_note(note())
+        if not getattr(error, "__notes__", None):
+            add_note(error, note())
         raise
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from app.errors import InsightsError, arrived
+from app.errors import InsightsError, arrived, note
 from app.schema import Task
 
 ScoreFunction = Callable[[Any], Tensor]
@@ -88,7 +88,7 @@ class Outputs:
         try:
             return self.score_func(output) if self.score_func else output
         except Exception as error:
-            error.add_note(f"score_func was given {arrived([output])}.")
+            note(error, f"score_func was given {arrived([output])}.")
             raise
 
     def _always_one(self, scores: Tensor, output: object) -> bool:

@@ -128,7 +128,7 @@ class Subject:
     def _baselines(self, prepared: Prepared, baseline: Baseline) -> list[Tensors]:
         """The baselines asked for; an input with fewer of them than others repeats its last."""
         pairs = zip(self.features, prepared.inputs, strict=True)
-        options = [feature.baselines(data.clone()) for feature, data in pairs]
+        options = [_own_baselines(feature, data) for feature, data in pairs]
         numbers = _chosen(baseline, max(map(len, options)))
         return [tuple(choice[min(k, len(choice) - 1)] for choice in options) for k in numbers]
 
@@ -145,13 +145,23 @@ def show(features: Sequence[BaseFeature], example: Example) -> list[Shown]:
 
 def show_one(feature: BaseFeature, data: Tensor) -> Shown:
     """What to draw of an input."""
-    shown: object = feature.show(data.clone())
+    with noted(lambda: f"The show() of feature {feature.name!r} was given {arrived([data])}."):
+        shown: object = feature.show(data.clone())
     if not isinstance(shown, Shown):
         raise InsightsError(
             f"feature {feature.name!r} cannot be shown: its show() gave a {type(shown).__name__}",
             hint="expected a Picture, Words, Numbers or None, all of app.features",
         )
     return shown
+
+
+def _own_baselines(feature: BaseFeature, data: Tensor) -> list[Tensor]:
+    given: object = feature.baselines(data.clone())
+    if not isinstance(given, list | tuple) or not given or not all(isinstance(x, Tensor) for x in given):
+        raise InsightsError(
+            f"the baselines() of feature {feature.name!r} gave {arrived([given])}", hint="expected a list of tensors"
+        )
+    return list(given)
 
 
 def _chosen(baseline: Baseline, count: int) -> list[int]:

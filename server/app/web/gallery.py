@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from app.data.features import BaseFeature, Numbers, Picture, Shown, Words
 from app.data.source import Source
-from app.errors import as_error
+from app.errors import refused
 from app.model.subject import show
 from app.schema import SampleInput
 from app.web import present
@@ -36,7 +36,7 @@ class Gallery:
         try:
             result = show(self._features, self._source.example(sample))
         except BaseException as error:
-            raise as_error(error) from None
+            raise refused(error) from error
         with self._lock:
             if _bytes(result) <= RENDERED:
                 self._rendered[sample] = result

@@ -15,7 +15,7 @@ from torch import nn
 from app.data.example import Example
 from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Source
-from app.errors import InsightsError, raised_anew
+from app.errors import InsightsError, raised_anew, refused
 from app.explain import jobs, methods
 from app.explain.explanation import Explanation, Question, explain, identity
 from app.explain.jobs import Jobs
@@ -251,7 +251,10 @@ class InsightsService:
     def _example(self, sample: int) -> Example:
         """A sample's data, read now if it has not been."""
         self._check_read(sample)
-        return self._setup.source.example(sample)
+        try:
+            return self._setup.source.example(sample)
+        except BaseException as error:
+            raise refused(error) from error
 
     def _check_read(self, sample: int) -> None:
         """Have a sample read, if it has not been; refused where the data ends before it, or it is far ahead."""
