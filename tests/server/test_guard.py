@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from flask_openapi3.openapi import OpenAPI
-from werkzeug.test import Client, TestResponse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.test import Client, EnvironBuilder, TestResponse, run_wsgi_app
 
 from app import AttributionVisualizer, InsightsError
 from app.features import ImageFeature
 from app.paths import STATIC
-from app.web.guard import Guard
+from app.web.guard import OPEN, OPEN_BELOW, Guard
 from app.web.headers import secured
 from app.web.hosts import hosts
 
@@ -264,6 +266,52 @@ def test_what_computes_takes_json_alone(app: OpenAPI) -> None:
         headers=BEARER,
     )
     assert taken.status_code == 200
+
+
+LATIN = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=60)
+HEADERS = ("HTTP_HOST", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_SITE")
+SEEDS = {
+    "HTTP_HOST": st.sampled_from([HERE, "localhost", "[::1]", "[::1", "a:b:c"]),
+    "HTTP_COOKIE": st.sampled_from(["attribution-insights-8000=", "attribution-insights-8000=é", "=;=", 'a="\\']),
+    "HTTP_AUTHORIZATION": st.sampled_from(["Bearer", "token  x", "Basic ÿ", "Bearer \x00"]),
+    "HTTP_ORIGIN": st.sampled_from(["http://[", "null", "//", "http://127.0.0.1:8000"]),
+    "HTTP_REFERER": st.sampled_from(["http://[x]/", "http://a:99999999/", "ftp://127.0.0.1:8000/"]),
+    "HTTP_SEC_FETCH_SITE": st.sampled_from(["same-origin", "none"]),
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    headers=st.fixed_dictionaries({}, optional={name: LATIN | SEEDS[name] for name in HEADERS}),
+    path=LATIN.map(lambda text: f"/{text}") | st.sampled_from(["/", "/api/workspace", "/assets/../api/workspace"]),
+    query=LATIN | LATIN.map(lambda text: f"token={text}"),
+    method=st.sampled_from(["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "TRACE", "FOO"]),
+)
+def test_whatever_comes_nothing_gets_past_without_the_token(
+    headers: dict[str, str], path: str, query: str, method: str
+) -> None:
+    passed: list[str] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        passed.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return []
+
+    environ = EnvironBuilder(method=method).get_environ()
+    environ |= {"PATH_INFO": path, "QUERY_STRING": query} | headers
+    _, status, _ = run_wsgi_app(secured(Guard(app, TOKEN, hosts("127.0.0.1", ()), 8000)), environ, buffered=True)
+    assert status.startswith(("403", "400")) or (method in ("GET", "HEAD") and passed == [path])
+    assert all(place in OPEN or place.startswith(OPEN_BELOW) for place in passed)
+
+
+def test_an_address_that_is_none_is_refused(app: OpenAPI) -> None:
+    environ = (
+        EnvironBuilder("/api/samples").get_environ()
+        | {"QUERY_STRING": "\x80"}
+        | {"HTTP_AUTHORIZATION": BEARER["Authorization"]}
+    )
+    _, status, _ = run_wsgi_app(client(app).application, environ, buffered=True)
+    assert status == "400 BAD REQUEST"
 
 
 def test_nobody_is_told_that_another_origin_may_ask(app: OpenAPI) -> None:

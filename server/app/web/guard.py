@@ -59,6 +59,10 @@ class Guard:
         host = request.headers.get("Host", "")
         if not self._hosts.knows(host):
             return _unknown(host, request)
+        if not request.query_string.isascii():
+            return _refusal(
+                400, "Bad request", "the address has signs that no address has", "encode them, as é is %C3%A9"
+            )
         if request.method in ("GET", "HEAD") and _is_open(request.path):
             given = request.args.get("token", "") if request.path == "/" else ""
             return self._welcome(request) if given and self._takes(given) else None
@@ -81,7 +85,7 @@ class Guard:
 
         The cookie names no path, and the address no place: both are of where the browser sees us, under any prefix.
         """
-        parts = request.query_string.decode("latin-1").split("&")
+        parts = request.query_string.decode("ascii").split("&")
         rest = "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) != "token")
         response = Response(status=303, headers={"Location": f"./?{rest}" if rest else "./"})
         response.headers["Cache-Control"] = "no-store"

@@ -35,7 +35,7 @@ from app.schema import (
 from app.web import document, refusals
 from app.web.headers import NONCE
 
-LARGEST_BODY = 1 << 20  # bytes; a question has some hundred
+LARGEST_BODY = 1 << 18  # bytes; a question has some hundred, at the bounds of its arguments some 10,000
 NONCE_PLACE = "CSP_NONCE"
 """Stands in the built page where the word goes that lets an inline style through: `html.cspNonce` of Vite."""
 IMMUTABLE = "private, max-age=31536000, immutable"
