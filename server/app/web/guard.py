@@ -61,7 +61,7 @@ class Guard:
             return _unknown(host, request)
         if not request.query_string.isascii():
             return _refusal(
-                400, "Bad request", "the address has signs that no address has", "encode them, as é is %C3%A9"
+                400, "Bad request", "the address has signs that are none of an address's", "write é as %C3%A9"
             )
         if request.method in ("GET", "HEAD") and _is_open(request.path):
             given = request.args.get("token", "") if request.path == "/" else ""
