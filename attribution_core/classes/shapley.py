@@ -115,7 +115,7 @@ class ShapleyValueSampling(OfCoalitions):
             return estimated_values(game, orders * game.players, draws, tolerance)
 
         def values(game: Game) -> list[Tensor]:
-            draws = Draws(seed, game.inputs[0].device)
+            draws = Draws(seed, torch.device("cpu"))
             return [estimated(part, draws) for part in game.each()]
 
         return self._play(request, values, feature_mask, perturbations_per_eval, show_progress)
@@ -150,7 +150,7 @@ class KernelShap(OfCoalitions):
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
 
         def values(game: Game) -> list[Tensor]:
-            draws = Draws(seed, game.inputs[0].device)
+            draws = Draws(seed, torch.device("cpu"))
             return [estimated_values(part, count, draws, tolerance) for part in game.each()]
 
         return self._play(request, values, feature_mask, perturbations_per_eval, show_progress, return_input_shape)

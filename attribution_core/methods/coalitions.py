@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,18 +58,21 @@ def halves(players: int, count: int, random: torch.Generator) -> Tensor:
     return found.flatten(0, 1)[:count]
 
 
-def pairs(players: int, count: int, random: torch.Generator) -> Tensor:
+def pairs(players: int, count: int, random: torch.Generator, *, full: bool = False) -> Tensor:
     """`count` different coalitions of the Shapley kernel, each standing for itself and its complement.
 
     Sizes are shared out in proportion to the kernel; a size whose coalitions are all wanted is enumerated, the others
     are sampled without replacement [covert2021]. A coalition never comes together with its complement. Order: by size,
     the smallest first. `count` is at most 2^(players − 1) − 1; neither empty nor full coalitions are among them.
+
+    `full`: the full coalition comes before them.
     """
     shares = _shares(players, count)
-    full = [size for size, wanted in shares.items() if _capacity(players, size, 2 * wanted) < 2 * wanted]
-    sizes = [size for size, wanted in shares.items() if size not in full for _ in range(wanted)]
-    listed = [_listed(players, size, shares[size], random) for size in full]
-    return torch.cat([*listed, _drawn(players, torch.tensor(sizes, dtype=torch.long), random)])
+    whole = [size for size, wanted in shares.items() if _capacity(players, size, 2 * wanted) < 2 * wanted]
+    sizes = [size for size, wanted in shares.items() if size not in whole for _ in range(wanted)]
+    listed = [_listed(players, size, shares[size], random) for size in whole]
+    first = [torch.ones(1, players, dtype=torch.bool)] if full else []
+    return torch.cat([*first, *listed, _drawn(players, torch.tensor(sizes, dtype=torch.long), random)])
 
 
 def kernel(players: int, size: int) -> float:
@@ -119,26 +123,31 @@ def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Te
 
 def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
     """Random coalitions of the given sizes, none twice; those of half the players contain the first player."""
-    kept = torch.zeros(0, players, dtype=torch.bool)
-    while len(sizes):
-        step = max(1, BLOCK // players)
-        starts = range(0, len(sizes), step)
-        drawn = torch.cat([_of_sizes(players, sizes[start : start + step], random) for start in starts])
-        drawn ^= (2 * sizes == players)[:, None] & ~drawn[:, :1]
-        both = torch.cat([kept, drawn])
-        new = _first(both)
-        sizes = sizes[~new[len(kept) :]]
-        kept = both[new]
-    return kept[kept.sum(1).argsort(stable=True)]
+    found = torch.empty(len(sizes), players, dtype=torch.bool)
+    wanted, seen = torch.arange(len(sizes)), set[bytes]()
+    while len(wanted):
+        again = []
+        for some in blocks(len(wanted), players):
+            places = wanted[some]
+            drawn = _of_sizes(players, sizes[places], random)
+            drawn ^= (2 * sizes[places] == players)[:, None] & ~drawn[:, :1]
+            found[places] = drawn
+            again.append(places[_seen(drawn, seen)])
+        wanted = torch.cat(again)
+    return found
 
 
 def _of_sizes(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
     """One coalition of each size: the players with the smallest of random numbers."""
-    return torch.rand(len(sizes), players, generator=random).argsort(1).argsort(1) < sizes[:, None]
+    order = torch.rand(len(sizes), players, generator=random).argsort(1)
+    return torch.empty_like(order, dtype=torch.bool).scatter_(1, order, torch.arange(players) < sizes[:, None])
 
 
-def _first(coalitions: Tensor) -> Tensor:
-    """True where a coalition appears for the first time."""
-    rows = [row.tobytes() for row in coalitions.numpy()]
-    first = {row: place for place, row in reversed(list(enumerate(rows)))}
-    return torch.tensor([first[row] == place for place, row in enumerate(rows)])
+def _seen(coalitions: Tensor, seen: set[bytes]) -> Tensor:
+    """True where a coalition is among those seen, which these are from now on."""
+    repeated = []
+    for row in np.packbits(coalitions.numpy(), axis=1):
+        key = row.tobytes()
+        repeated.append(key in seen)
+        seen.add(key)
+    return torch.tensor(repeated, dtype=torch.bool)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attribution_core.evaluation.observe import checkpoint, portion, report
+from attribution_core.evaluation.observe import checkpoint, portion, report, warn
 from attribution_core.methods.factor import factor, solved
 from attribution_core.methods.regression import Array, Places, Regression
 
@@ -23,7 +23,10 @@ MANY_STEPS = 300
 one by one."""
 
 MOST_STEPS = 20_000
-"""Steps after which the best found is the answer."""
+"""Steps, or what costs as much, after which the best found is the answer."""
+
+MOST_NUMBERS = 1 << 24
+"""Numbers of features times samples that are looked at together where several solutions are equally good, 128 MiB."""
 
 FEWEST_STEPS = 10
 """Gradient steps before a Newton step; more where that costs more."""
@@ -55,7 +58,7 @@ def _of_different(regression: Regression, alpha: float) -> Array:
         with portion(0, 100, 200):
             gram = regression.gram()[np.ix_(used, used)] / scale / scale[:, None]
         with portion(100, 100, 200):
-            found = _Search(_Dense(gram), moment, penalties, regression.samples).run(np.zeros(len(used)))
+            found = _Search(_Dense(gram), moment, penalties, regression.samples).run(np.zeros(len(used)), MOST_STEPS)[0]
     else:
         found = _by_working_sets(regression, used, moment, penalties)
     coefficients[used] = found / scale
@@ -66,6 +69,7 @@ def _by_working_sets(regression: Regression, used: Places, moment: Array, penalt
     """Look at some features only, until no other one's correlation exceeds its penalty [tibshirani2012]."""
     scale, found = regression.deviations[used], np.zeros(len(used))
     room = max(regression.samples + SPARE, ROOM)
+    most, left_over = max(room, MOST_NUMBERS // regression.samples), MOST_STEPS
     rounding = ACCURACY * np.abs(moment).max()
     chosen = _largest(np.abs(moment) - penalties, room)
     for place in range(MOST_STEPS):
@@ -73,14 +77,18 @@ def _by_working_sets(regression: Regression, used: Places, moment: Array, penalt
         columns /= scale[chosen]
         with portion(1024 - (1024 >> place), 512 >> place, 1024):
             search = _Search(_Factored(columns), moment[chosen], penalties[chosen], regression.samples)
-            found[chosen] = search.run(found[chosen])
+            found[chosen], left_over = search.run(found[chosen], left_over)
         left = regression.scores - columns @ found[chosen]
         excess = np.abs(regression.correlations(left)[used] / scale) - penalties
         excess[chosen] = -np.inf
         if not (excess > rounding).any():
             break
+        active = int(np.count_nonzero(found))
+        if not left_over or active >= most:
+            _stopped_early()
+            break
         excess[found != 0] = np.inf
-        room = max(room, 2 * int(np.count_nonzero(found)))  # several solutions, one with many features
+        room = min(most, max(room, 2 * active))  # several solutions, one with many features
         chosen = _largest(excess, min(room, int((excess > rounding).sum())))
     return found
 
@@ -142,25 +150,32 @@ class _Search:
     def __init__(self, quadratic: _Quadratic, moment: Array, penalties: Array, samples: int) -> None:
         self.quadratic, self.moment, self.penalties = quadratic, moment, penalties
         self.curvature = _curvature(quadratic, moment)
+        self.joining = 16
         self.most_active = max(samples + SPARE, ROOM)
         largest = np.abs(moment).max(initial=0)
         self.accuracy = ACCURACY * max(penalties.max(initial=0), 1e-3 * largest)
 
-    def run(self, start: Array) -> Array:
-        """The coefficients."""
+    def run(self, start: Array, most: int) -> tuple[Array, int]:
+        """The coefficients, and how many of `most` steps are left."""
         best, steps, many = self._at(start), 0, MANY_STEPS
-        while steps < MOST_STEPS and self._wrong(best) > self.accuracy:
+        while self._wrong(best) > self.accuracy:
+            if steps >= most:
+                _stopped_early()
+                break
             by_gradient = steps < many
-            after, cost = self._descended(best) if by_gradient else (self._joined(best), FEWEST_STEPS)
+            after, cost = self._descended(best) if by_gradient else self._joined(best)
             steps += cost
             report(steps, steps + MANY_STEPS)
-            if after.height <= best.height + 1e-12 * abs(best.height):
+            lower = after.height < best.height - 1e-13 * abs(best.height)
+            if lower or after.height <= best.height + 1e-12 * abs(best.height):
                 best = after
             elif by_gradient:
                 self.curvature *= 2  # which was taken for too small
-            else:
-                many = steps + 1  # lost in rounding
-        return best.coefficients
+            if not by_gradient:
+                self.joining = min(2 * self.joining, 64) if lower else self.joining // 2
+                if not self.joining:
+                    many, self.joining = steps + 1, 1  # lost in rounding
+        return best.coefficients, max(0, most - steps)
 
     def _at(self, coefficients: Array) -> _Point:
         correlations = self.moment - self.quadratic.times(coefficients)
@@ -176,20 +191,23 @@ class _Search:
     def _descended(self, point: _Point) -> tuple[_Point, int]:
         """After some gradient steps and a Newton step, where that leads lower; and how many they were."""
         now = point.coefficients
-        wanted = self.quadratic.steps_of_newton(int(np.count_nonzero(now))) / 3
-        count = int(max(FEWEST_STEPS, min(wanted, MOST_STEPS)))
+        count = max(FEWEST_STEPS, self._cost(now) // 3)
         now = self._gradient_steps(now, count)
         return min(self._at(now), self._at(self._newton(now, np.sign(now))), key=lambda point: point.height), count
 
-    def _joined(self, point: _Point) -> _Point:
-        """After a Newton step in which the feature joins that is most wrong to be left out, if any."""
+    def _cost(self, coefficients: Array) -> int:
+        """Of a Newton step, in gradient steps."""
+        return int(self.quadratic.steps_of_newton(min(self.most_active, int(np.count_nonzero(coefficients)))))
+
+    def _joined(self, point: _Point) -> tuple[_Point, int]:
+        """After a Newton step in which the features join that are most wrong to be left out; and what it cost."""
         signs = np.sign(point.coefficients)
         wrong = np.abs(point.correlations - self.penalties * signs)
         excess = np.where(signs != 0, -np.inf, np.abs(point.correlations) - self.penalties)
-        joining = int(excess.argmax())
-        if excess[joining] > np.where(signs != 0, wrong, 0).max():
-            signs[joining] = np.sign(point.correlations[joining])
-        return self._at(self._newton(point.coefficients, signs))
+        joining = _largest(excess, self.joining)
+        joining = joining[excess[joining] > np.where(signs != 0, wrong, 0).max()]
+        signs[joining] = np.sign(point.correlations[joining])
+        return self._at(self._newton(point.coefficients, signs)), max(FEWEST_STEPS, self._cost(signs))
 
     def _gradient_steps(self, start: Array, count: int) -> Array:
         now = ahead = start
@@ -219,8 +237,17 @@ class _Search:
         direction = solved(factor(curved), downhill)
         bend = float(direction @ gram @ direction)
         after = now.copy()
-        after[active] = _lowest(values, direction, float(downhill @ direction), bend, penalties)
+        crossing = np.divide(-values, direction, out=np.full_like(values, np.inf), where=values * direction < 0)
+        crossing[(values == 0) & (direction * signs[active] < 0)] = 0
+        after[active] = _lowest(values, direction, crossing, float(downhill @ direction), bend, penalties)
         return after
+
+
+def _stopped_early() -> None:
+    warn(
+        "The fit of a lasso was stopped before its end, because many solutions are almost equally good: its penalty is "
+        "small beside the scores. Take larger groups of features, more samples, or a larger alpha."
+    )
 
 
 class _Point(NamedTuple):
@@ -242,12 +269,11 @@ def _curvature(quadratic: _Quadratic, moment: Array) -> float:
     return 1.1 * largest
 
 
-def _lowest(values: Array, direction: Array, fall: float, bend: float, penalties: Array) -> Array:
+def _lowest(values: Array, direction: Array, crossing: Array, fall: float, bend: float, penalties: Array) -> Array:
     """The point of least error and penalty along a direction: convex, and quadratic between changes of sign.
 
     Its slope is −fall at the start, rises by `bend` per length, and at each change of sign by twice the penalty there.
     """
-    crossing = np.divide(-values, direction, out=np.full_like(values, np.inf), where=values * direction < 0)
     order = np.argsort(crossing)[: np.isfinite(crossing).sum()]
     ends = np.append(crossing[order], np.inf)
     jumps = np.append(0, np.cumsum(2 * penalties[order] * np.abs(direction[order])))

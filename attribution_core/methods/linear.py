@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import portion
-from attribution_core.methods.factor import factor, solved
+from attribution_core.methods.factor import smallest_solution
 from attribution_core.methods.lasso import lasso
 from attribution_core.methods.regression import Array, Regression
 
@@ -90,20 +90,11 @@ def _penalty(alpha: float) -> float:
 
 def _ridge(regression: Regression, alpha: float) -> Array:
     """(ZᵀZ + αI)⁻¹ Zᵀt, or Zᵀ (ZZᵀ + αI)⁻¹ t, whose matrix is smaller where there are fewer samples than features."""
-    if regression.count <= regression.samples:
-        return _inverted(regression.gram(), alpha, regression.moment)
-    return regression.correlations(_inverted(regression.kernel(), alpha, regression.scores))
-
-
-def _inverted(matrix: Array, alpha: float, values: Array) -> Array:
-    """(matrix + αI)⁻¹ values, of several solutions the smallest."""
+    primal = regression.count <= regression.samples
+    with portion(0, 1, 2):
+        matrix = regression.gram() if primal else regression.kernel()
     np.fill_diagonal(matrix, matrix.diagonal() + alpha)
-    try:
-        lower = factor(matrix.copy())
-        pivots = lower.diagonal() ** 2
-        if (pivots > 1e-10 * matrix.diagonal().max(initial=0)).all():
-            return solved(lower, values)
-    except np.linalg.LinAlgError:
-        pass
-    found: Array = np.linalg.pinv(matrix, rcond=1e-10, hermitian=True) @ values
-    return found
+    with portion(1, 1, 2):
+        if primal:
+            return smallest_solution(matrix, regression.moment)
+        return regression.correlations(smallest_solution(matrix, regression.scores))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from functools import lru_cache, reduce
 
 import numpy as np
@@ -13,8 +12,9 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
-from attribution_core.evaluation.observe import report
-from attribution_core.methods.coalitions import every, kernel, pairs
+from attribution_core.evaluation.observe import portion, report
+from attribution_core.methods.coalitions import blocks, every, kernel, pairs, refuse_too_many
+from attribution_core.methods.factor import factor, smallest_solution
 from attribution_core.methods.game import Game
 
 MOST_PLAYERS = 20
@@ -37,8 +37,8 @@ JITTER = 1e-10
 """Added to the diagonal of covariances, as a share of it: smooth priors make them singular but for rounding, of about
 1e-13 for a thousand coalitions; what is added is noise of a hundred-thousandth of the scores' deviation."""
 
-BLOCK = 1 << 20
-"""Numbers in one intermediate tensor, where coalitions times players are too many to hold in double precision."""
+SMALL = 1 << 18
+"""Coalitions times players up to which a fit takes no time to speak of."""
 
 MOST_JUDGED = 128
 """Pairs that the likelihood looks at, or twice the number of players."""
@@ -68,6 +68,7 @@ def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: 
     `antithetic`: every other order is that before it, reversed [mitchell2022].
     """
     players = game.players
+    refuse_too_many(permutations, players, each=16)
     orders = torch.stack([_order(players, place, draws, antithetic) for place in range(permutations)])
     ranks = orders.argsort(1)
 
@@ -98,10 +99,22 @@ def estimated_values(game: Game, evaluations: int, draws: Draws, tolerance: floa
     if players <= MOST_PLAYERS and 1 << players <= max(2, evaluations):
         return shapley_values(game)
     count = max(1, evaluations // 2)
-    chosen = torch.cat([torch.ones(1, players, dtype=torch.bool), pairs(players, count - 1, draws.at(0))])
+    refuse_too_many(count, players)
+    chosen = pairs(players, count - 1, draws.at(0), full=True)
     if tolerance is None:
-        return _fitted(chosen, _halves(game, chosen))
+        return _at_once(game, chosen)
     return _until_settled(game, chosen[_mixed(count, draws)], tolerance)
+
+
+def _at_once(game: Game, chosen: Tensor) -> Tensor:
+    passes = 2 * len(chosen)
+    fit = passes // 10 if chosen.numel() > SMALL else 0
+    with portion(0, passes, passes + fit):
+        halves = _halves(game, chosen)
+    with portion(passes, fit, passes + fit):
+        values = _fitted(chosen, halves)
+        report(1, 1)
+    return values
 
 
 def _halves(game: Game, chosen: Tensor, reported: bool = True) -> Tensor:
@@ -124,18 +137,23 @@ def _mixed(count: int, draws: Draws) -> Tensor:
 def _until_settled(game: Game, chosen: Tensor, tolerance: float) -> Tensor:
     stops = [count for shift in range(12, -1, -1) if (count := len(chosen) >> shift) > min(8, len(chosen) - 1)]
     seen = _halves(game, chosen[: stops[0]], reported=False)
-    values = _fitted(chosen[: stops[0]], seen)
+    values = _fitted_unreported(chosen[: stops[0]], seen)
     moving = torch.ones_like(values[0], dtype=torch.bool)
     for start, stop in itertools.pairwise(stops):
         report(start, len(chosen))
         seen = torch.cat([seen, _halves(game, chosen[start:stop], reported=False)])
-        better = torch.where(moving, _fitted(chosen[:stop], seen), values)
+        better = torch.where(moving, _fitted_unreported(chosen[:stop], seen), values)
         moving = (better - values).abs().amax(0) > tolerance * better.abs().amax(0)
         values = better
         if not moving.any():
             break
     report(len(chosen), len(chosen))
     return values
+
+
+def _fitted_unreported(chosen: Tensor, odd: Tensor) -> Tensor:
+    with portion(0, 0, 0):
+        return _fitted(chosen, odd)
 
 
 def _fitted(chosen: Tensor, odd: Tensor) -> Tensor:
@@ -148,7 +166,10 @@ def _fitted(chosen: Tensor, odd: Tensor) -> Tensor:
     else:
         groups = -(-count // MOST_SOLVED)
         parts = [[0, *range(1 + first, count, groups)] for first in range(groups)]
-        values = torch.stack([_posterior_mean(chosen[part], half[part]) for part in parts]).mean(0)
+        values = torch.zeros(players, half.shape[1], dtype=half.dtype)
+        for place, part in enumerate(parts):
+            with portion(100 * place, 100, 100 * groups):
+                values += _posterior_mean(chosen[part], half[part]) / groups
     missing = 2 * half[0] - values.sum(0)
     return (values + missing / players).to(odd)
 
@@ -164,7 +185,9 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     apart = _distances(chosen)
     between, reach = _priors(players)
     some = slice(None, None, -(-len(chosen) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
-    likeliest = _surprise(between[:, apart[some, some]], half[some]).argmin(0)
+    judged = apart[some, some]
+    parts = [between[priors] for priors in blocks(len(between), judged.numel())]
+    likeliest = torch.cat([_surprise(part[:, judged], half[some]) for part in parts]).argmin(0)
     values = torch.empty(players, half.shape[1], dtype=half.dtype)
     for prior in sorted(set(likeliest.tolist())):
         mine = likeliest == prior
@@ -173,7 +196,7 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
             reach[prior, others],
             -reach[prior, (others + 1) % players],
         )  # the full coalition leaves nobody out
-        parts = [torch.where(chosen[:, some], inside, outside).T @ weights for some in _blocks(players, len(chosen))]
+        parts = [torch.where(chosen[:, some], inside, outside).T @ weights for some in blocks(players, len(chosen))]
         values[:, mine] = torch.cat(parts)
     return values
 
@@ -181,15 +204,9 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
 def _distances(chosen: Tensor) -> Tensor:
     """In how many players each two coalitions differ, (k, k)."""
     count, players = chosen.shape
-    blocks = (chosen[:, some].float() for some in _blocks(players, count))  # exact in float32 up to 2^24 players
-    more = reduce(Tensor.add_, (members @ (1 - members).T for members in blocks))
+    parts = (chosen[:, some].float() for some in blocks(players, count))  # exact in float32 up to 2^24 players
+    more = reduce(Tensor.add_, (members @ (1 - members).T for members in parts))
     return (more + more.T).long()
-
-
-def _blocks(total: int, others: int) -> Iterator[slice]:
-    """Slices of 0…total, so small that each has about `BLOCK` numbers with `others` along the other dimension."""
-    step = max(1, BLOCK // max(1, others))
-    return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
 
 def _signs(coalitions: Tensor) -> Tensor:
@@ -199,8 +216,10 @@ def _signs(coalitions: Tensor) -> Tensor:
 def _factor(covariance: Tensor) -> Tensor:
     """The Cholesky factor of covariances, which are changed in place."""
     covariance.diagonal(dim1=-2, dim2=-1).add_(JITTER * covariance[..., 0, :1])
-    factor: Tensor = torch.linalg.cholesky(covariance)
-    return factor
+    if covariance.dim() == 2:
+        return torch.from_numpy(factor(covariance.numpy(), reported=True))
+    factors: Tensor = torch.linalg.cholesky(covariance)
+    return factors
 
 
 def _surprise(covariances: Tensor, half: Tensor) -> Tensor:
@@ -217,10 +236,12 @@ def _priors(players: int) -> tuple[Tensor, Tensor]:
     rho = torch.tensor([min(spread / players, 0.9) for spread in SPREADS], dtype=torch.float64)[:, None]
     apart = torch.arange(players + 1.0, dtype=torch.float64)
     nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(16))
-    at, members = rho[:, :, None] * (1 + nodes[:, None]) / 2, apart[:-1]
-    even = _product(at, players - 1 - members, members) + _product(-at, players - 1 - members, members)
+    members, reach = apart[:-1], []
+    for at in rho[:, :, None] * (1 + nodes[:, None]) / 2:  # one after the other: each takes 16 numbers for each player
+        even = _product(at, players - 1 - members, members) + _product(-at, players - 1 - members, members)
+        reach.append((weights[:, None] * even).sum(0) / 2)
     between = (_product(rho, apart, players - apart) - _product(-rho, apart, players - apart)) / 2
-    return between, rho * (weights[:, None] * even).sum(1) / 2
+    return between, rho * torch.stack(reach)
 
 
 def _product(rho: Tensor, minus: Tensor, plus: Tensor) -> Tensor:
@@ -240,11 +261,12 @@ def _least_squares(chosen: Tensor, half: Tensor) -> Tensor:
     mass = torch.tensor([0.0] + [kernel(players, size) for size in range(1, players // 2 + 1)], dtype=torch.float64)
     weights = (mass / sizes.bincount(minlength=len(mass)).clamp(min=1))[sizes]
     gram, moment = half.new_zeros(players, players), half.new_zeros(players, half.shape[1])
-    for some in _blocks(len(chosen) - 1, players):
+    for some in blocks(len(chosen) - 1, players):
         signs = _signs(chosen[1:][some])
         scaled = signs * weights[some, None]
         gram += scaled.T @ signs
         moment += scaled.T @ (2 * half[1:][some])
-    inverse: Tensor = torch.linalg.pinv(gram, hermitian=True)
-    direction, free = inverse.sum(1, keepdim=True), inverse @ moment
+    both = torch.cat([torch.ones(players, 1, dtype=half.dtype), moment], 1)
+    found = torch.from_numpy(smallest_solution(gram.numpy(), both.numpy()))
+    direction, free = found[:, :1], found[:, 1:]
     return free + direction * ((2 * half[:1] - free.sum(0)) / direction.sum())

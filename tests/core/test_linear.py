@@ -12,7 +12,7 @@ import torch
 from sklearn import linear_model
 from torch import Tensor
 
-from attribution_core import AttributionError, Lime, observe
+from attribution_core import AttributionError, AttributionWarning, Lime, observe
 from attribution_core.evaluation.observe import Cancelled
 from attribution_core.methods import coalitions, factor, lasso, regression, surrogate
 from attribution_core.methods.coalitions import halves
@@ -82,6 +82,12 @@ def test_no_other_coefficients_are_better(
         found = Lasso(alpha).coefficients(x, y, w)[:, 0]
         assert height(x, y, w, alpha, found) <= expected * (1 + 1e-9)
         assert (found != 0).sum() <= columns
+
+
+def test_a_fit_that_takes_too_long_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lasso, "MOST_STEPS", 20)
+    with pytest.warns(AttributionWarning, match="stopped before its end"):
+        Lasso(1e-6).coefficients(*problem(60, 150, dependent=True))
 
 
 def test_equal_features_share_what_is_theirs() -> None:
