@@ -49,6 +49,11 @@ def every(players: int) -> Tensor:
     return torch.cat(parts)
 
 
+def sizes(coalitions: Tensor) -> Tensor:
+    """How many players each has; torch would hold all of them as integers."""
+    return torch.from_numpy(np.count_nonzero(coalitions.numpy(), axis=1))
+
+
 def halves(players: int, count: int, random: torch.Generator) -> Tensor:
     """Random coalitions, each followed by its complement, (count, players)."""
     found = torch.empty(count - count // 2, 2, players, dtype=torch.bool)

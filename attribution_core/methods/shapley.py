@@ -13,7 +13,7 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.observe import portion, report
-from attribution_core.methods.coalitions import blocks, every, kernel, pairs, refuse_too_many
+from attribution_core.methods.coalitions import blocks, every, kernel, pairs, refuse_too_many, sizes
 from attribution_core.methods.factor import factor, smallest_solution
 from attribution_core.methods.game import Game
 
@@ -181,7 +181,7 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     of variance ρ^|T| give the covariances Π(1 + ρ s_i s'_i), odd part, between two coalitions, and ∫₀^ρ 2 s_i
     Π_{j≠i}(1 + r s_j) dr, even part, between a Shapley value and a coalition. ρ is chosen by likelihood.
     """
-    players, others = chosen.shape[1], chosen.sum(1, keepdim=True) - 1
+    players, others = chosen.shape[1], sizes(chosen)[:, None] - 1
     apart = _distances(chosen)
     between, reach = _priors(players)
     some = slice(None, None, -(-len(chosen) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
@@ -256,10 +256,10 @@ def _least_squares(chosen: Tensor, half: Tensor) -> Tensor:
     its complement together say it. Their sum is held by a Lagrange multiplier, along the inverse's row sums.
     """
     players = chosen.shape[1]
-    sizes = chosen[1:].sum(1)
-    sizes = torch.minimum(sizes, players - sizes)
+    smaller = sizes(chosen[1:])
+    smaller = torch.minimum(smaller, players - smaller)
     mass = torch.tensor([0.0] + [kernel(players, size) for size in range(1, players // 2 + 1)], dtype=torch.float64)
-    weights = (mass / sizes.bincount(minlength=len(mass)).clamp(min=1))[sizes]
+    weights = (mass / smaller.bincount(minlength=len(mass)).clamp(min=1))[smaller]
     gram, moment = half.new_zeros(players, players), half.new_zeros(players, half.shape[1])
     for some in blocks(len(chosen) - 1, players):
         signs = _signs(chosen[1:][some])
