@@ -1,5 +1,6 @@
 """Attribution methods for PyTorch models, with Captum's names and signatures."""
 
+from attribution_core import visualization
 from attribution_core.classes.ablation import (
     FeatureAblation,
     FeaturePermutation,
@@ -38,6 +39,7 @@ from attribution_core.classes.gradient import (
     Saliency,
 )
 from attribution_core.classes.gradient_shap import GradientShap, LayerGradientShap, NeuronGradientShap
+from attribution_core.classes.image_input import ImageMaskInput
 from attribution_core.classes.interpretable import (
     InterpretableEmbeddingBase,
     InterpretableInput,
@@ -72,6 +74,7 @@ from attribution_core.summary import (
     Max,
     Mean,
     Min,
+    StatValue,
     StdDev,
     Sum,
     Summarizer,
@@ -101,6 +104,7 @@ __all__ = [
     "GradientShap",
     "GuidedBackprop",
     "GuidedGradCam",
+    "ImageMaskInput",
     "InputXGradient",
     "Inputs",
     "IntegratedGradients",
@@ -150,6 +154,7 @@ __all__ = [
     "Score",
     "ShapleyValueSampling",
     "ShapleyValues",
+    "StatValue",
     "StdDev",
     "Sum",
     "Summarizer",
@@ -163,4 +168,5 @@ __all__ = [
     "labelled",
     "observe",
     "remove_interpretable_embedding_layer",
+    "visualization",
 ]

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 
+StatValue = Tensor | int | float
+"""What a statistic computes."""
 Values = float | Tensor | tuple[float | Tensor, ...]
 Statistics = dict[str, Any]
 """What each statistic computed, by its name."""

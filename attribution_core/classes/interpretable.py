@@ -194,14 +194,14 @@ class TextTemplateInput(InterpretableInput):
         """The text in which the values of absent features (zeros in (1, features)) are their baselines."""
         if perturbed_tensor is None:
             return self._format(self.values)
-        present = _as_present(perturbed_tensor, self.n_itp_features)
+        present = as_present(perturbed_tensor, self.n_itp_features)
         baselines = self._absent(self.baselines()) if callable(self.baselines) else self.baselines
         candidates = zip(self.values, baselines, self._feature_of_value, strict=True)
         return self._format([value if present[feature] else baseline for value, baseline, feature in candidates])
 
     def format_attr(self, itp_attr: Tensor) -> Tensor:
         """Attributions of the values, (…, values), from those of the features, (…, features)."""
-        _check_last("attributions", itp_attr, self.n_itp_features)
+        check_last("attributions", itp_attr, self.n_itp_features)
         return itp_attr[..., self._feature_of_value] if self.mask is not None else itp_attr
 
     def _absent(self, baselines: object) -> list[object]:
@@ -279,7 +279,7 @@ class TextTokenInput(InterpretableInput):
         """Token ids (1, tokens) in which absent tokens (zeros in (1, features)) are the baseline."""
         ids = self.inp_tensor.clone()
         if perturbed_tensor is not None:
-            present = torch.tensor(_as_present(perturbed_tensor, self.n_itp_features), dtype=torch.bool)
+            present = torch.tensor(as_present(perturbed_tensor, self.n_itp_features), dtype=torch.bool)
             feature = torch.ones_like(ids, dtype=torch.bool) if self.itp_mask is None else self.itp_mask
             ids[feature] = torch.where(present.to(ids.device), self.itp_tensor[0], self.baselines)
         return ids
@@ -299,14 +299,16 @@ def _as_ids(tokens: Sequence[int | str] | None, tokenizer: TokenizerLike) -> lis
     return [int(number) for number in ids if number is not None]
 
 
-def _as_present(perturbed: Tensor, features: int) -> list[bool]:
+def as_present(perturbed: Tensor, features: int) -> list[bool]:
+    """Which features are present in (1, features)."""
     if not isinstance(perturbed, Tensor) or perturbed.shape != (1, features):
         arrived = tuple(perturbed.shape) if isinstance(perturbed, Tensor) else type(perturbed).__name__
         raise AttributionError(f"perturbed_tensor is {arrived}, not a tensor of shape (1, {features}).")
     return [bool(value) for value in perturbed[0].tolist()]
 
 
-def _check_last(name: str, value: Tensor, features: int) -> None:
+def check_last(name: str, value: Tensor, features: int) -> None:
+    """Refuse values that have no number for each feature."""
     if value.dim() == 0 or value.shape[-1] != features:
         raise AttributionError(f"{name} have shape {tuple(value.shape)}, not (…, {features}).")
 

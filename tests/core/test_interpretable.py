@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
 
 import captum.attr
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+import attribution_core
 from attribution_core import AttributionError, IntegratedGradients
 from attribution_core.classes.interpretable import (
     InterpretableEmbeddingBase,
@@ -251,3 +256,54 @@ def test_product_baselines():
     assert ProductBaselines([])() == []
     text = TextTemplateInput(*LIST, ProductBaselines([["It"], ["not", "very"], ["ok"]]))
     assert {text.to_model_input(torch.zeros(1, 3)) for _ in range(50)} == {"It feels not ok", "It feels very ok"}
+
+
+PIXELS = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+SEGMENTS = torch.tensor([[7] * 6, *[[0, 0, 0, 2, 2, 2]] * 3], dtype=torch.int32)
+
+
+@pytest.mark.parametrize(
+    "masks", [{}, {"mask": SEGMENTS}, {"mask_list": [SEGMENTS == 0, SEGMENTS >= 2]}, {"baseline": (1, 2, 3)}]
+)
+def test_segments_of_images_are_captums(masks):
+    image = Image.fromarray(PIXELS)
+    theirs, ours = (engine.ImageMaskInput(image, **masks) for engine in (captum.attr, attribution_core))
+    assert torch.equal(ours.to_tensor(), theirs.to_tensor())
+    assert ours.to_model_input() is image
+    count = ours.to_tensor().shape[1]
+    attributions = torch.arange(1.0, count + 1)[None]
+    for present in itertools.product([0, 1], repeat=count):
+        found, expected = (np.asarray(each.to_model_input(torch.tensor([present]))) for each in (ours, theirs))
+        np.testing.assert_array_equal(found, expected)
+    assert torch.equal(ours.format_attr(attributions), theirs.format_attr(attributions))
+    assert torch.equal(ours.format_pixel_attr(attributions), theirs.format_pixel_attr(attributions))
+    assert all(map(torch.equal, ours.get_mask_list(), theirs.get_mask_list()))
+    np.testing.assert_array_equal(np.asarray(image), PIXELS)
+
+
+def test_segments_of_grey_and_transparent_images_and_what_the_model_takes():
+    for mode in ("L", "RGBA"):
+        image = Image.fromarray(PIXELS).convert(mode)
+        made = attribution_core.ImageMaskInput(image, SEGMENTS, baseline=(9, 8, 7), processor_fn=np.asarray)
+        assert made.to_model_input().shape == np.asarray(image).shape
+        assert made.to_model_input(torch.tensor([[1, 1, 0]]))[0].tolist() == [[9, 8, 7]] * 6
+
+
+def test_masks_that_do_not_fit_the_image():
+    image = Image.fromarray(PIXELS)
+    for wrong in ({"mask": SEGMENTS[:2]}, {"mask": "x"}, {"mask_list": []}, {"mask_list": [SEGMENTS.T]}):
+        with pytest.raises(AttributionError, match="mask"):
+            attribution_core.ImageMaskInput(image, **wrong)
+
+
+def test_a_picture_of_the_segments():
+    made = attribution_core.ImageMaskInput(Image.fromarray(PIXELS), SEGMENTS)
+    figure, axis = made.plot_mask_overlay(border_width=2)
+    assert len(axis.images) == 4
+    assert [text.get_text() for text in axis.texts] == ["0", "1", "2"]
+    plt.close(figure)
+
+
+def test_the_names_of_captum_are_all_here():
+    missing = {name for name in captum.attr.__all__ if not hasattr(attribution_core, name)}
+    assert all("LLM" in name for name in missing)
