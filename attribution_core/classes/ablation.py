@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, final
 
 from torch import Tensor
 
-from attribution_core.classes.base import Explained, PerturbationAttribution
+from attribution_core.classes.base import Method, PerturbationAttribution
 from attribution_core.classes.layer import LayerAttribution, each_layer, for_each_example
 from attribution_core.classes.neuron import NeuronAttribution
 from attribution_core.classes.signatures import (
@@ -21,12 +22,32 @@ from attribution_core.evaluation.draws import Draws
 from attribution_core.methods import ablation
 from attribution_core.methods.permutation import Permute, permutation
 from attribution_core.question.question import Question
+from attribution_core.question.request import Request
 from attribution_core.reading.arguments import as_baselines, as_copies
 from attribution_core.reading.masks import as_groups, as_windows
 from attribution_core.types import Baseline, Baselines, Inputs, Mask, Model, Selector, TargetLike, Tensors
 
 Window = tuple[int, ...] | tuple[tuple[int, ...], ...]
 Strides = int | tuple[int, ...] | tuple[int | tuple[int, ...], ...] | None
+LayerMask = Tensor | Tensors | list[Tensor | Tensors | None] | None
+
+
+def of_groups(request: Request, feature_mask: Mask, perturbations_per_eval: int) -> Method:
+    """The method that removes one group of positions after the other."""
+    rows = as_copies(perturbations_per_eval, request.batch)
+    return lambda question, xs, bases: ablation(question, xs, bases, request.groups(feature_mask, xs), rows)
+
+
+def of_layers(fall: Callable[[int, Question, Tensors], Tensors]) -> Method:
+    """The method that asks, layer by layer, how the score falls: of the layer's number, a question of its values, and
+    those."""
+
+    def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
+        values = for_each_example(question.values(xs), len(xs[0]))
+        falls = [fall(number, alone.lifted(xs), own) for number, alone, own in each_layer(question, values)]
+        return tuple(value for each in falls for value in each)
+
+    return explain
 
 
 @final
@@ -53,12 +74,8 @@ class FeatureAblation(PerturbationAttribution):
         """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
         refuse_unknown("FeatureAblation", kwargs)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
-
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(ablation(question, xs, bases, as_groups(mask, xs), rows))
-
-        return self._answer(request, explain, show_progress=show_progress)
+        method = of_groups(request, feature_mask, perturbations_per_eval)
+        return self._answer(request, method, show_progress=show_progress)
 
 
 @final
@@ -88,8 +105,8 @@ class Occlusion(PerturbationAttribution):
         shapes = request.in_order("sliding_window_shapes", sliding_window_shapes)
         steps = request.in_order("strides", strides)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(ablation(question, xs, bases, as_windows(shapes, steps, xs), rows))
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            return ablation(question, xs, bases, as_windows(shapes, steps, xs), rows)
 
         return self._answer(request, explain, show_progress=show_progress)
 
@@ -122,11 +139,11 @@ class FeaturePermutation(PerturbationAttribution):
         """The fall of the score; shapes of the inputs, or one row where the model returns one number per batch."""
         refuse_unknown("FeaturePermutation", kwargs)
         request = self._read(inputs, target, targets, additional_forward_args)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+        rows = as_copies(perturbations_per_eval, request.batch)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            draws = Draws(seed, xs[0].device)
-            return Explained(permutation(question, xs, as_groups(mask, xs), draws, self.perm_func, rows))
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
+            groups, draws = request.groups(feature_mask, xs), Draws(seed, xs[0].device)
+            return permutation(question, xs, groups, draws, self.perm_func, rows)
 
         return self._answer(request, explain, show_progress=show_progress)
 
@@ -158,12 +175,7 @@ class NeuronFeatureAblation(NeuronAttribution, PerturbationAttribution):
         """The fall of the neuron's value; shapes of the inputs."""
         neuron = self._neuron(neuron_selector, attribute_to_neuron_input)
         request = self._read(inputs, neuron, None, additional_forward_args, baselines)
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
-
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(ablation(question, xs, bases, as_groups(mask, xs), rows))
-
-        return self._answer(request, explain)
+        return self._answer(request, of_groups(request, feature_mask, perturbations_per_eval))
 
 
 @final
@@ -180,7 +192,7 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
         layer_baselines: Baseline | list[Baseline] = None,
         target: TargetLike = None,
         additional_forward_args: object = None,
-        layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
+        layer_mask: LayerMask = None,
         attribute_to_layer_input: bool = False,
         perturbations_per_eval: int = 1,
         *,
@@ -191,15 +203,11 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
         rows = as_copies(perturbations_per_eval, request.batch)
         bases, masks = self._for_each("layer_baselines", layer_baselines), self._for_each("layer_mask", layer_mask)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            values = for_each_example(question.values(xs), len(xs[0]))
-            found: list[Tensor] = []
-            for number, alone, own in each_layer(question, values):
-                features = as_groups(masks[number], own)
-                found += ablation(alone.lifted(xs), own, as_baselines(bases[number], own), features, rows)
-            return Explained(tuple(found))
+        def fall(number: int, question: Question, values: Tensors) -> Tensors:
+            groups = as_groups(masks[number], values)
+            return ablation(question, values, as_baselines(bases[number], values), groups, rows)
 
-        return self._answer_at(self._site(attribute_to_layer_input), request, explain)
+        return self._answer_at(self._site(attribute_to_layer_input), request, of_layers(fall))
 
 
 @final
@@ -215,7 +223,7 @@ class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
         inputs: Inputs,
         target: TargetLike = None,
         additional_forward_args: object = None,
-        layer_mask: Tensor | Tensors | list[Tensor | Tensors | None] | None = None,
+        layer_mask: LayerMask = None,
         perturbations_per_eval: int = 1,
         *,
         seed: int | None = None,
@@ -224,12 +232,9 @@ class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
         """The fall of the score; shapes of the layer's values. A list of layers takes a list of masks."""
         request = self._read(inputs, target, targets, additional_forward_args)
         rows, masks = as_copies(perturbations_per_eval, request.batch), self._for_each("layer_mask", layer_mask)
+        draws = Draws(seed, request.inputs[0].device)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-            values = for_each_example(question.values(xs), len(xs[0]))
-            draws, found = Draws(seed, xs[0].device), list[Tensor]()
-            for number, alone, own in each_layer(question, values):
-                found += permutation(alone.lifted(xs), own, as_groups(masks[number], own), draws, None, rows)
-            return Explained(tuple(found))
+        def fall(number: int, question: Question, values: Tensors) -> Tensors:
+            return permutation(question, values, as_groups(masks[number], values), draws, None, rows)
 
-        return self._answer_at(self._site(False), request, explain)
+        return self._answer_at(self._site(False), request, of_layers(fall))

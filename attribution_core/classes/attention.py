@@ -6,7 +6,7 @@ from typing import ClassVar, cast, final
 
 from torch import Tensor
 
-from attribution_core.classes.base import Attribution, Explained, alone
+from attribution_core.classes.base import Attribution, alone
 from attribution_core.errors import AttributionError
 from attribution_core.methods.attention import attention_rollout
 from attribution_core.methods.cam import on_grid
@@ -27,7 +27,7 @@ class AttentionRollout(Attribution):
         """(B, tokens), rows summing to 1; for images (B, 1, h, w) over the patches, without the class token."""
         request = self._read(inputs, extra=additional_forward_args)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
             rollout = attention_rollout(question.values(xs))
             if token is not None and not -rollout.shape[1] <= token < rollout.shape[1]:
                 raise AttributionError(
@@ -38,6 +38,6 @@ class AttentionRollout(Attribution):
             image = next((x for x in xs if x.dim() == 4), None)
             if image is not None:
                 found = on_grid(found[..., None], (image.shape[2], image.shape[3]))
-            return Explained((found[None],))
+            return (found[None],)
 
         return cast("Tensor", self._answer(request, explain, site=Attentions(), pack=alone))

@@ -269,6 +269,14 @@ class GradientAttribution(Attribution):
         return found
 
 
+class MultiplyingGradient(GradientAttribution):
+    """A method whose slopes may be multiplied by the difference between input and baseline."""
+
+    def __init__(self, forward_func: Model, multiply_by_inputs: bool = True) -> None:
+        super().__init__(forward_func)
+        self._multiplies = multiply_by_inputs
+
+
 class OperationAttribution(GradientAttribution):
     """A method that follows the operations inside a model."""
 

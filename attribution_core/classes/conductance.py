@@ -4,60 +4,42 @@ from __future__ import annotations
 
 from typing import final
 
-from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.base import Explained, GradientAttribution, Method
 from attribution_core.classes.layer import LayerAttribution
 from attribution_core.classes.neuron import MultiplyingNeuron
+from attribution_core.classes.path import PathAtLayer
 from attribution_core.classes.signatures import (
     Attributions,
     Targets,
     input_attribute,
     layer_attribute,
-    layer_attribute_with_delta,
 )
 from attribution_core.methods import integrated_gradients
 from attribution_core.methods.conductance import Through, conductance, internal_influence
 from attribution_core.methods.delta import change
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question
+from attribution_core.question.site import Layers
 from attribution_core.reading.arguments import as_rows, at_least
 from attribution_core.types import Baselines, GradKwargs, Inputs, Selector, TargetLike, Tensors
 
 
 @final
-class LayerConductance(LayerAttribution, GradientAttribution):
+class LayerConductance(PathAtLayer, GradientAttribution):
     """How much of the score's change flows through each value of a layer on the way from a baseline to the input."""
 
     citation = "dhamdhere2019"
-    complete = True
     _multiplies = True
 
-    @layer_attribute_with_delta
-    def attribute(
-        self,
-        inputs: Inputs,
-        baselines: Baselines = None,
-        target: TargetLike = None,
-        additional_forward_args: object = None,
-        n_steps: int = 50,
-        method: Quadrature = "gausslegendre",
-        internal_batch_size: int | None = None,
-        return_convergence_delta: bool = False,
-        attribute_to_layer_input: bool = False,
-        grad_kwargs: GradKwargs = None,
-        *,
-        targets: Targets | None = None,
-    ) -> Attributions:
-        """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,)."""
-        positions, _ = quadrature(method, at_least("n_steps", n_steps, 1) + 1)
-        rows, site = as_rows(internal_batch_size), self._site(attribute_to_layer_input)
-        request = self._read(inputs, target, targets, additional_forward_args, baselines)
+    def _steps(self, site: Layers, method: Quadrature, n_steps: int, rows: int | None, with_deltas: bool) -> Method:
+        positions, _ = quadrature(method, n_steps + 1)
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             found = conductance(question, xs, bases, positions, rows)
-            rise = change(question, bases, xs) if return_convergence_delta else None
+            rise = change(question, bases, xs) if with_deltas else None
             return Explained(found, None if rise is None else self._deltas(site, found, rise))
 
-        return self._answer_at(site, request, explain, grad_kwargs)
+        return explain
 
 
 @final

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import final
 
-from attribution_core.classes.base import Explained, GradientAttribution
+from attribution_core.classes.base import Explained, MultiplyingGradient
 from attribution_core.classes.base import Method as Explain
 from attribution_core.classes.layer import MultiplyingLayer
 from attribution_core.classes.neuron import MultiplyingNeuron
@@ -22,7 +22,7 @@ from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.reading.arguments import at_least
 from attribution_core.reading.distribution import as_deviations, as_distribution
-from attribution_core.types import Distribution, Inputs, Model, Selector, TargetLike, Tensors
+from attribution_core.types import Distribution, Inputs, Selector, TargetLike, Tensors
 
 Deviations = float | tuple[float, ...] | Mapping[str, float]
 
@@ -57,15 +57,11 @@ def between(
 
 
 @final
-class GradientShap(GradientAttribution):
+class GradientShap(MultiplyingGradient):
     """Gradients at random points between noisy inputs and random baselines: expected values of integrated gradients."""
 
     citation = "erion2021"
     complete = True
-
-    def __init__(self, forward_func: Model, multiply_by_inputs: bool = True) -> None:
-        super().__init__(forward_func)
-        self._multiplies = multiply_by_inputs
 
     @input_attribute_with_delta
     def attribute(

@@ -1,11 +1,12 @@
-"""Integrated gradients: along the way from a baseline to the input, in the inputs' space or in that of a layer."""
+"""Gradients along the way from a baseline to the input: of the inputs, of a neuron, and at a layer."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal, final
 
-from attribution_core.classes.base import Explained, GradientAttribution
-from attribution_core.classes.layer import MultiplyingLayer, each_layer, for_each_example
+from attribution_core.classes.base import Explained, Method, MultiplyingGradient
+from attribution_core.classes.layer import LayerAttribution, MultiplyingLayer, each_layer, for_each_example
 from attribution_core.classes.neuron import MultiplyingNeuron
 from attribution_core.classes.signatures import (
     Attributions,
@@ -19,20 +20,17 @@ from attribution_core.methods.delta import change, missed
 from attribution_core.methods.path import to_tolerance
 from attribution_core.methods.paths import Quadrature, quadrature
 from attribution_core.question.question import Question, Reached
+from attribution_core.question.site import Layers
 from attribution_core.reading.arguments import as_rows, at_least
-from attribution_core.types import Baselines, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Inputs, Selector, TargetLike, Tensors
 
 
 @final
-class IntegratedGradients(GradientAttribution):
+class IntegratedGradients(MultiplyingGradient):
     """Gradients summed along the way from a baseline to the input; attributions add up to the score's change."""
 
     citation = "sundararajan2017"
     complete = True
-
-    def __init__(self, forward_func: Model, multiply_by_inputs: bool = True) -> None:
-        super().__init__(forward_func)
-        self._multiplies = multiply_by_inputs
 
     @input_attribute_with_delta
     def attribute(
@@ -99,13 +97,14 @@ class NeuronIntegratedGradients(MultiplyingNeuron):
         return self._answer(request, explain)
 
 
-@final
-class LayerIntegratedGradients(MultiplyingLayer):
-    """Gradients summed along the way of a layer's values from those on a baseline to those on the input."""
+class PathAtLayer(LayerAttribution):
+    """A method that adds up what happens at a layer on the way from a baseline to the input."""
 
-    citation = "sundararajan2017"
-    differentiates = False
     complete = True
+
+    @abstractmethod
+    def _steps(self, site: Layers, method: Quadrature, n_steps: int, rows: int | None, with_deltas: bool) -> Method:
+        """The method that takes so many steps, in passes of so many rows."""
 
     @layer_attribute_with_delta
     def attribute(
@@ -125,30 +124,42 @@ class LayerIntegratedGradients(MultiplyingLayer):
     ) -> Attributions:
         """Shapes of the layer's values, and with `return_convergence_delta` the error of their sums, (B,).
 
-        Several layers move together, as the tables of an embedding must; if one feeds another, each moves by itself.
+        Of LayerIntegratedGradients several layers move together, as the tables of an embedding must; if one feeds
+        another, each moves by itself.
         """
-        rule, rows = quadrature(method, at_least("n_steps", n_steps, 1)), as_rows(internal_batch_size)
         site = self._site(attribute_to_layer_input)
+        steps = at_least("n_steps", n_steps, 1)
+        explain = self._steps(site, method, steps, as_rows(internal_batch_size), return_convergence_delta)
         request = self._read(inputs, target, targets, additional_forward_args, baselines)
+        return self._answer_at(site, request, explain, grad_kwargs)
+
+
+@final
+class LayerIntegratedGradients(PathAtLayer, MultiplyingLayer):
+    """Gradients summed along the way of a layer's values from those on a baseline to those on the input."""
+
+    citation = "sundararajan2017"
+    differentiates = False
+
+    def _steps(self, site: Layers, method: Quadrature, n_steps: int, rows: int | None, with_deltas: bool) -> Method:
+        rule = quadrature(method, n_steps)
+
+        def along(question: Question, xs: Tensors, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
+            reached = Reached()
+            lifted = question.lifted(xs)._replace(reached=reached)
+            return integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows), not reached.missed()
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bases, xs))
-
-            def along(question: Question, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
-                reached = Reached()
-                lifted = question.lifted(xs)._replace(reached=reached)
-                found = integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows)
-                return found, not reached.missed()
-
-            found, together = along(question, starts, ends)
+            found, together = along(question, xs, starts, ends)
             pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))
             apart = not together and len(pairs) > 1
             if apart:
-                each = [along(alone, start, end)[0] for (_, alone, start), (_, _, end) in pairs]
+                each = [along(alone, xs, start, end)[0] for (_, alone, start), (_, _, end) in pairs]
                 found = tuple(value for values in each for value in values)
-            if not return_convergence_delta:
+            if not with_deltas:
                 return Explained(found)
             rise = change(question, bases, xs)
             return Explained(found, self._deltas(site, found, rise) if apart else missed(found, rise))
 
-        return self._answer_at(site, request, explain, grad_kwargs)
+        return explain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from attribution_core.classes.base import Explained, PerturbationAttribution
+from attribution_core.classes.base import PerturbationAttribution
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
@@ -46,7 +46,7 @@ class RISE(PerturbationAttribution):
                     "Use ShapleyValueSampling or FeatureAblation.",
                 )
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            return Explained(rise(question, xs, bases, count, grid, probability, Draws(seed, xs[0].device)))
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            return rise(question, xs, bases, count, grid, probability, Draws(seed, xs[0].device))
 
         return self._answer(request, explain, show_progress=show_progress)

@@ -8,7 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import Explained, PerturbationAttribution, alone
+from attribution_core.classes.base import PerturbationAttribution, alone
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
@@ -19,7 +19,6 @@ from attribution_core.methods.shapley import MOST_REGRESSED, estimated_values, p
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.reading.arguments import as_copies, at_least
-from attribution_core.reading.masks import as_groups
 from attribution_core.types import Baselines, Inputs, Mask, TargetLike, Tensors
 
 
@@ -36,12 +35,12 @@ class OfCoalitions(PerturbationAttribution):
         whole: bool = True,
     ) -> Attributions:
         """Values (players, columns) of the games, as attributions shaped like the inputs, or else (B, features)."""
-        rows, mask = as_copies(perturbations_per_eval, request.batch), request.in_order("feature_mask", feature_mask)
+        rows = as_copies(perturbations_per_eval, request.batch)
 
-        def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            game = Game(question, xs, bases, as_groups(mask, xs), rows)
+        def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            game = Game(question, xs, bases, request.groups(feature_mask, xs), rows)
             found = values(game) if game.players and len(xs[0]) else [_nothing(part) for part in game.each()]
-            return Explained(spread(game, found) if whole else (by_feature(game, found),))
+            return spread(game, found) if whole else (by_feature(game, found),)
 
         return self._answer(request, explain, pack=None if whole else alone, show_progress=show_progress)
 

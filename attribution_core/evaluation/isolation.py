@@ -136,29 +136,29 @@ def _next_seed() -> int:
 def submodules(forward: object) -> list[nn.Module]:
     """A model and all modules below it, or those that a function is bound to or refers to; quicker than `modules()`,
     which also names them."""
-    waiting = [forward] if isinstance(forward, nn.Module) else _models(forward)
-    reached: dict[nn.Module, None] = dict.fromkeys(waiting)
-    while waiting:
-        for below in waiting.pop()._modules.values():
-            if below is not None and below not in reached:
-                reached[below] = None
-                waiting.append(below)
-    return list(reached)
+    reached = [forward] if isinstance(forward, nn.Module) else _models(forward)
+    seen = set(reached)
+    for module in reached:
+        for below in module._modules.values():
+            if below is not None and below not in seen:
+                seen.add(below)
+                reached.append(below)
+    return reached
 
 
 def _models(forward: object) -> list[nn.Module]:
     """The modules that a function reaches by its names, and through methods, partials and functions of its file."""
-    models: list[nn.Module] = []
+    models: dict[nn.Module, None] = {}
     waiting, seen = [forward], {id(forward)}
     while waiting:
         value = waiting.pop()
         if isinstance(value, nn.Module):
-            models.append(value)
+            models[value] = None
             continue
         fresh = [other for other in _referred(value) if id(other) not in seen]
         seen.update(map(id, fresh))
         waiting += fresh
-    return models
+    return list(models)
 
 
 def _referred(value: object) -> list[object]:

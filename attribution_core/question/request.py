@@ -12,7 +12,8 @@ from attribution_core.question.target import Target
 from attribution_core.question.target_forms import as_targets
 from attribution_core.reading.arguments import as_each_baseline, as_inputs, baseline_of_each, baselines_for, in_order
 from attribution_core.reading.forward import as_forward, device_of
-from attribution_core.types import Baselines, Distribution, Inputs, Model, TargetLike, Tensors
+from attribution_core.reading.masks import Groups, as_groups
+from attribution_core.types import Baselines, Distribution, Inputs, Mask, Model, TargetLike, Tensors
 
 
 class NoBaselines:
@@ -52,6 +53,10 @@ class Request(NamedTuple):
         """The rows from which baselines are drawn, for each input, as `as_distribution` takes them."""
         made = baselines_for(distribution, self.packed(self.inputs))
         return baseline_of_each(self.in_order("baselines", made), self.inputs)
+
+    def groups(self, feature_mask: Mask, inputs: Tensors) -> Groups:
+        """The features that `feature_mask` numbers in the inputs."""
+        return as_groups(self.in_order("feature_mask", feature_mask), inputs)
 
     def packed(self, attributions: Tensors) -> Inputs:
         """Attributions in the form in which the inputs came."""
