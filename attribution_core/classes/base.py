@@ -121,7 +121,7 @@ class Attribution(ABC):
         show_progress: bool = False,
     ) -> Attributions:
         """What the method says of each target, in the caller's form."""
-        options = as_grad_kwargs(grad_kwargs)
+        options = as_grad_kwargs(grad_kwargs) if grad_kwargs else NOTHING
         with progress_bar(True, self.get_name()) if show_progress else UNSEEN:
             answers = self._of_each_target(request, method, site, options)
         results = [_returned(found, place, pack or request.packed) for found, place in answers]
@@ -174,10 +174,10 @@ def asked(
     """The question, inputs and baselines; token ids that a gradient is asked of are now their embeddings."""
     forward, xs = request.forward, all_owned(request.inputs, detached=not options.get("create_graph"))
     extra = tree_map(owned, request.extra) if request.extra else ()
-    baselines = [all_owned(each) for each in request.baselines or ((),)]
+    baselines: Sequence[Tensors] = tuple(map(all_owned, request.baselines)) or ((),)
     if request.ids:
         forward, xs, baselines = _with_embeddings(forward, xs, baselines, extra)
-    if any(isinstance(target, Predicted) for target in targets):
+    if Predicted in map(type, targets):
         targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
     whole = not is_stacked()
     question = Question(forward, targets, site, extra, 1, False, whole, draws, options, reached)
@@ -220,7 +220,7 @@ def _returned(found: Explained, place: int, pack: Pack) -> Any:
 
 def _with_embeddings(
     forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Any, ...]], extra: tuple[Any, ...]
-) -> tuple[Callable[..., Any], Tensors, list[Tensors]]:
+) -> tuple[Callable[..., Any], Tensors, Sequence[Tensors]]:
     """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
     found = embedded(forward, inputs, extra)
 

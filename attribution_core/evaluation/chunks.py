@@ -61,12 +61,8 @@ def in_one_chunk(compute: Callable[[], Part], batch: int, *, reported: bool = Tr
     bound = None
     if reported:
         report(0, 1)
-    while True:
-        smaller = _smaller(batch, bound)
-        result = _attempted(compute, bound, last=not smaller)
-        if not isinstance(result, _Failure):
-            break
-        bound = smaller
+    while isinstance(result := _attempted(compute, batch, bound), _Failure):
+        bound = _smaller(batch, bound)
     if reported:
         report(1, 1)
     return result
@@ -87,12 +83,12 @@ def in_chunks(
         report(0, total)
     while done < total:
         stop = min(done + size, total)
-        single, smaller = stop - done == 1, _smaller(batch, bound)
-        result = _attempted(partial(compute, done, stop), bound, last=single and not smaller, single=single)
+        single = stop - done == 1
+        result = _attempted(partial(compute, done, stop), batch, bound, single)
         if result is _Failure.NOT_PER_EXAMPLE:
             size = 1
         elif result is _Failure.OUT_OF_MEMORY:
-            size, bound = (size, smaller) if single else ((stop - done) // 2, bound)
+            size, bound = (size, _smaller(batch, bound)) if single else ((stop - done) // 2, bound)
         else:
             yield result
             done = stop
@@ -112,10 +108,10 @@ class _Failure(Enum):
     NOT_PER_EXAMPLE = auto()
 
 
-def _attempted(compute: Callable[[], Part], bound: int | None, last: bool, single: bool = True) -> Part | _Failure:
-    """A chunk, or why it failed; the error itself, which holds on to what was computed, is gone before memory is freed.
+def _attempted(compute: Callable[[], Part], batch: int, bound: int | None, single: bool = True) -> Part | _Failure:
+    """A chunk, or why a smaller one is to be tried: then the error, which holds on to what was computed, is gone.
 
-    `last`: no smaller chunk can be tried, so that the error is raised; `single`: it has one step only.
+    `single`: the chunk has one step only; the error is raised where no smaller slice of its batch can be tried.
     """
     try:
         with UNBOUND if bound is None else observe(max_batch=bound):
@@ -125,7 +121,7 @@ def _attempted(compute: Callable[[], Part], bound: int | None, last: bool, singl
             raise
         return _Failure.NOT_PER_EXAMPLE
     except RuntimeError as error:
-        if last or not out_of_memory(error):
+        if not out_of_memory(error) or (single and not _smaller(batch, bound)):
             raise
     _free()
     return _Failure.OUT_OF_MEMORY

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.evaluation.isolation import drawn_seed
-from attribution_core.evaluation.observe import counting_forward
+from attribution_core.evaluation.observe import is_counting
 from attribution_core.reading.arguments import LARGEST_SEED, at_least
 
 
@@ -31,4 +31,4 @@ class Draws:
 
 
 def _unasked() -> int:
-    return 0 if counting_forward(0) else drawn_seed()  # to count passes is not to make them
+    return 0 if is_counting() else drawn_seed()  # to count passes is not to make them

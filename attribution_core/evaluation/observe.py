@@ -104,13 +104,19 @@ def counting(passes: Passes) -> AbstractContextManager[None]:
     return _observing(passes=passes, progress=None)
 
 
-def counting_forward(rows: int) -> bool:
-    """Count a forward pass of so many rows, if any; whether passes are being counted."""
-    passes = _observer.get().passes
-    if passes is not None and rows:
-        passes.forward += 1
-        passes.forward_rows += rows
-    return passes is not None
+def is_counting() -> bool:
+    """Whether passes are counted in place of being made."""
+    return _observer.get().passes is not None
+
+
+def starting_forward(rows: int) -> None:
+    """Stop here if the caller asked to, or count a forward pass of so many rows; called before each."""
+    observer = _observer.get()
+    if observer.cancelled is not None and observer.cancelled():
+        raise Cancelled
+    if observer.passes is not None:
+        observer.passes.forward += 1
+        observer.passes.forward_rows += rows
 
 
 def counting_backward(rows: int) -> None:

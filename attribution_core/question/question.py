@@ -14,7 +14,13 @@ from torch.utils._pytree import tree_map
 from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluation.failure import run as run_model
 from attribution_core.evaluation.failure import without_gradient
-from attribution_core.evaluation.observe import checkpoint, counting_backward, counting_forward, max_batch
+from attribution_core.evaluation.observe import (
+    checkpoint,
+    counting_backward,
+    is_counting,
+    max_batch,
+    starting_forward,
+)
 from attribution_core.question.site import Inputs, Layer, Layers, Site
 from attribution_core.question.target import Output, Target
 from attribution_core.types import Model, Tensors
@@ -94,8 +100,8 @@ class Question(NamedTuple):
     def _columns(self, inputs: Tensors) -> list[Tensor]:
         """The scores of each target, (rows,), from one run of the model."""
         rows = inputs[0].shape[0]
-        if counting_forward(0) and isinstance(self.site, Inputs):
-            counting_forward(rows)
+        if is_counting() and isinstance(self.site, Inputs):
+            starting_forward(rows)
             return [_stand_in(inputs)] * len(self.targets)
         columns = self._asked(inputs)
         sizes = {scores.shape[0] for scores in columns}
@@ -138,8 +144,7 @@ class Question(NamedTuple):
             arguments += copied(self.extra, rows // self.copies, self.copies)
 
         def run() -> Any:
-            checkpoint()
-            counting_forward(rows)
+            starting_forward(rows)
             return run_model(self.forward, arguments)
 
         return run
