@@ -15,6 +15,7 @@ import { COLOR_MAP_NAMES } from '../render/colors';
 const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
 const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
 const EXPLAINED = ['predicted', 'true', 'second'] as const;
+const BARS = ['strength', 'given'] as const; // the strongest first, or as given
 const SCALES = ['image', 'shared'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
@@ -60,6 +61,8 @@ export const displayParsers = {
   channels: parseAsString.withDefault('sum'),
   colors: parseAsStringLiteral(COLOR_MAP_NAMES).withDefault('RdBu'),
   scale: parseAsStringLiteral(SCALES).withDefault('image'),
+  bars: parseAsStringLiteral(BARS).withDefault('strength'),
+  all: parseAsBoolean.withDefault(false),
   full: parseAsInteger, // the place of the input that fills the screen
 };
 

@@ -2,6 +2,7 @@ import { UnstyledButton } from '@mantine/core';
 import type { ClassRef, ClassScore, Prediction } from '../../api/schema';
 import { score } from '../../base/format';
 import styles from './ClassRows.module.css';
+import { Name } from './Name';
 
 interface ClassRowsProps {
   prediction: Prediction;
@@ -29,7 +30,7 @@ export function ClassRows({ prediction, label, explained, limit, onExplain, stop
             aria-label={`Explain ${each.name}, ${each.index === label?.index ? 'the true class, ' : ''}score ${score(each.score)}`}
             onClick={() => onExplain(each.index)}
           >
-            <span className={styles.name}>{each.name}</span>
+            <Name className={styles.name} text={each.name} />
             {each.index === label?.index && <span className={styles.tag}>true</span>}
             <span className={styles.score}>{score(each.score)}</span>
             <span className={styles.track}>

@@ -1,6 +1,7 @@
 import type { InputAttribution } from '../../api/client';
 import { percent, signed } from '../../base/format';
 import styles from './Contributions.module.css';
+import { Name } from './Name';
 
 /** How much each input contributed: its share of the absolute total, and its signed sum. */
 export function Contributions({ inputs }: { inputs: InputAttribution[] }) {
@@ -8,7 +9,7 @@ export function Contributions({ inputs }: { inputs: InputAttribution[] }) {
     <ul className={styles.list} aria-label="Contribution of each input">
       {inputs.map(({ name, contribution: { total, share } }, place) => (
         <li key={place}>
-          <span className={styles.name}>{name}</span>
+          <Name className={styles.name} text={name} />
           <span className={styles.track} aria-hidden>
             <span style={{ width: `${100 * (share ?? 0)}%` }} />
           </span>

@@ -6,6 +6,7 @@ import { comparisonParsers } from '../../state/location';
 import { requestFor, useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Mark } from '../common/Mark';
+import { Name } from '../common/Name';
 import { Section } from '../common/Section';
 import styles from './Compare.module.css';
 import { Tile } from './Tile';
@@ -62,7 +63,7 @@ function Said({ prediction }: { prediction: Prediction | undefined }) {
   const best = prediction.classes.find(({ index }) => index === prediction.predicted?.index);
   return (
     <p className={styles.said}>
-      <span title={prediction.predicted.name}>{prediction.predicted.name}</span>
+      <Name text={prediction.predicted.name} />
       {best && score(best.score)}
       <Mark correct={prediction.correct} />
     </p>

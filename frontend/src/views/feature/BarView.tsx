@@ -1,15 +1,17 @@
 import { Button } from '@mantine/core';
-import { useState } from 'react';
+import { useMemo } from 'react';
 import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
 import { count } from '../../base/format';
 import { useBound } from '../../state/bound';
-import { useSign } from '../../state/display';
+import { useDisplay, useSign } from '../../state/display';
 import { Choice } from '../common/Choice';
 import styles from './BarView.module.css';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
+import { SeriesPlot } from './SeriesPlot';
+import { isSeries } from './series';
 import type { Size } from './size';
-import { byStrength, extentOf, largest } from './weights';
+import { byStrength, extentOf, largest, type Weight } from './weights';
 
 const LIMITS = { card: 6, tile: 8, panel: Number.POSITIVE_INFINITY };
 const AT_FIRST = 30;
@@ -22,16 +24,19 @@ interface BarViewProps {
   places?: number[] | undefined;
 }
 
-/** Named numbers with their weights as bars around zero. */
+/** Named numbers with their weights as bars around zero; where they are in an order, as of time, a plot as well. */
 export function BarView({ input, attribution, size, target, places: given }: BarViewProps) {
-  const [order, setOrder] = useState<'strength' | 'given'>('strength');
-  const [all, setAll] = useState(false);
+  const { display, change } = useDisplay();
   const sign = useSign();
-  const weights = attribution?.weights ?? [];
+  const weights: readonly Weight[] = attribution?.weights ?? NONE;
   const bound = useBound('general', largest(weights));
+  const series = useMemo(() => isSeries(input.categories), [input.categories]);
+  const strongest = useMemo(() => byStrength(weights), [weights]);
+  const plot = series && <SeriesPlot input={input} weights={weights} bound={bound} size={size} />;
+  if (plot && size !== 'panel') return plot;
   const places =
-    given ?? (order === 'strength' && attribution ? byStrength(weights) : input.categories.map((_, i) => i));
-  const limit = size === 'panel' && !all ? AT_FIRST : LIMITS[size];
+    given ?? (display.bars === 'strength' && attribution ? strongest : input.categories.map((_, i) => i));
+  const limit = size === 'panel' && !display.all ? AT_FIRST : LIMITS[size];
   const bars = (
     <DivergingBars
       label={`Attribution of ${input.name}`}
@@ -56,19 +61,22 @@ export function BarView({ input, attribution, size, target, places: given }: Bar
   }
   return (
     <div className={styles.panel}>
+      {plot}
+      {attribution && <Meaning target={target} sign={sign} extent={extentOf(weights)} />}
       <Choice
         label="Order of the bars"
-        value={order}
+        value={display.bars}
         options={{ strength: 'Strongest first', given: 'As given' }}
-        onChange={setOrder}
+        onChange={(bars) => change({ bars })}
       />
-      {attribution && <Meaning target={target} sign={sign} extent={extentOf(weights)} />}
       {bars}
-      {more > 0 && (
-        <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>
-          Show all {count(places.length)}
+      {places.length > AT_FIRST && (
+        <Button size="compact-xs" variant="subtle" onClick={() => change({ all: !display.all })}>
+          {display.all ? `Show the first ${AT_FIRST}` : `Show all ${count(places.length)}`}
         </Button>
       )}
     </div>
   );
 }
+
+const NONE: Weight[] = [];

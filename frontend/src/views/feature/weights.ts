@@ -15,13 +15,17 @@ export type Weight = number | null | undefined;
 
 /** The largest |weight|, at which colours and bars are full. */
 export function largest(weights: readonly Weight[]): number {
-  return Math.max(0, ...weights.map((weight) => Math.abs(weight ?? 0)));
+  return weights.reduce<number>((most, weight) => Math.max(most, Math.abs(weight ?? 0)), 0);
 }
 
 /** The smallest and the largest of the weights and zero. */
 export function extentOf(weights: readonly Weight[]): Extent {
-  const numbers = weights.map((weight) => weight ?? 0);
-  return { minimum: Math.min(0, ...numbers), maximum: Math.max(0, ...numbers) };
+  let [minimum, maximum] = [0, 0];
+  for (const weight of weights) {
+    minimum = Math.min(minimum, weight ?? 0);
+    maximum = Math.max(maximum, weight ?? 0);
+  }
+  return { minimum, maximum };
 }
 
 /** Places of the weights, largest |weight| first. */
@@ -35,9 +39,14 @@ export function unnamed(words: number, weights: readonly Weight[]): string | nul
   if (words > weights.length) {
     return `${plural(words, 'word')} for ${plural(weights.length, 'token')}: they may not belong together.`;
   }
-  const sum = (part: readonly Weight[]) => part.reduce<number>((s, weight) => s + Math.abs(weight ?? 0), 0);
-  const share = sum(weights.slice(words)) / (sum(weights) || 1);
+  const share = shareOf(weights, words, weights.length);
   return `${plural(weights.length - words, 'token')} after these without a word: ${percent(share)} of the attribution.`;
+}
+
+/** The share of the sum of |weight| that the weights from one place up to another have. */
+export function shareOf(weights: readonly Weight[], from: number, to: number): number {
+  const sum = (part: readonly Weight[]) => part.reduce<number>((s, weight) => s + Math.abs(weight ?? 0), 0);
+  return sum(weights.slice(from, to)) / (sum(weights) || 1);
 }
 
 /** A token's background by weight, with a text colour that stays readable on it. */

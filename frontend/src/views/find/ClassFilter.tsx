@@ -6,6 +6,7 @@ import { count, plural } from '../../base/format';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
+import { Name } from '../common/Name';
 import { Section } from '../common/Section';
 import styles from './Find.module.css';
 
@@ -109,7 +110,7 @@ function ClassList({ rows, side, selected, onToggle }: ClassListProps) {
               onClick={() => onToggle(row.index)}
             >
               <span className={styles.fill} style={{ width: `${(100 * row[side]) / most}%` }} />
-              <span className={styles.name}>{row.name}</span>
+              <Name className={styles.name} text={row.name} />
               <span className={styles.count}>{count(row[side])}</span>
             </UnstyledButton>
           );

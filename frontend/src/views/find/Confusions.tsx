@@ -4,6 +4,7 @@ import type { ConfusionCell, Summary } from '../../api/schema';
 import { count, plural } from '../../base/format';
 import { useQuestion } from '../../state/question';
 import { className, useWorkspace } from '../../state/workspace';
+import { Name } from '../common/Name';
 import { Section } from '../common/Section';
 import { ConfusionMatrix } from './ConfusionMatrix';
 import styles from './Find.module.css';
@@ -51,9 +52,9 @@ export function Confusions({ summary }: { summary: Summary }) {
               aria-label={`True ${className(classes, cell.actual)}, predicted ${className(classes, cell.predicted)}: ${plural(cell.count, 'sample')}`}
               onClick={() => toggle(cell)}
             >
-              <span>{className(classes, cell.actual)}</span>
+              <Name text={className(classes, cell.actual)} />
               <IconArrowRight size={12} aria-hidden />
-              <span>{className(classes, cell.predicted)}</span>
+              <Name text={className(classes, cell.predicted)} />
               <b>{count(cell.count)}</b>
             </UnstyledButton>
           </li>

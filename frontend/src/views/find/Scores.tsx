@@ -48,6 +48,7 @@ export default function Scores({ histogram }: { histogram: Histogram }) {
 
 function draw(bins: Bin[]) {
   const most = tallest(bins);
+  const far = bins.some(({ low, high }) => Math.max(-low, high) >= 10_000);
   return Plot.plot({
     width: 240,
     height: 110,
@@ -56,7 +57,7 @@ function draw(bins: Bin[]) {
     marginTop: 8,
     marginBottom: 22,
     style: { background: 'transparent', fontSize: '11px', fontFamily: 'inherit', color: 'var(--muted)' },
-    x: { label: null, ticks: 4, tickSize: 3 },
+    x: { label: null, ticks: 4, tickSize: 3, tickFormat: far ? brief : undefined },
     y: { label: null, ticks: Math.min(3, most), tickSize: 0, grid: true, tickFormat: brief },
     color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
     marks: [
@@ -78,7 +79,7 @@ function tallest(bins: Bin[]): number {
 
 /** 950, "1.2K", "70K": room for an axis. */
 function brief(value: number): string {
-  return value < 1000 ? String(value) : compact.format(value);
+  return Math.abs(value) < 1000 ? String(value) : compact.format(value).replace('-', '\u2212');
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });

@@ -11,6 +11,7 @@ import { ErrorNote } from '../common/ErrorNote';
 import frame from '../common/Frame.module.css';
 import { JobNote } from '../common/JobNote';
 import { Mark } from '../common/Mark';
+import { Name } from '../common/Name';
 import { FeatureView } from '../feature/FeatureView';
 import styles from './Card.module.css';
 
@@ -55,7 +56,7 @@ export const Card = memo(function Card({ sample, selected, stop, onSelect }: Car
           >
             #{sample.index}
           </UnstyledButton>
-          {sample.label && <span className={styles.label}>true {sample.label.name}</span>}
+          {sample.label && <Name className={styles.label} text={`true ${sample.label.name}`} />}
           <Mark correct={prediction?.correct ?? null} />
         </header>
         {sample.error && <ErrorNote error={sample.error} />}
@@ -99,8 +100,10 @@ function OtherModels({ sample, current }: { sample: Sample; current: number }) {
         .filter((each) => each.model !== current)
         .map((each) => (
           <li key={each.model}>
-            <span>{models[each.model]?.name}</span>
-            <b>{each.predicted?.name ?? '–'}</b>
+            <Name text={models[each.model]?.name ?? ''} />
+            <b>
+              <Name text={each.predicted?.name ?? '–'} />
+            </b>
             <Mark correct={each.correct} />
           </li>
         ))}

@@ -2,6 +2,7 @@ import { Button, UnstyledButton } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import { isFiltered, type Question, useQuestion } from '../../state/question';
 import { className, useWorkspace } from '../../state/workspace';
+import { Name } from '../common/Name';
 import styles from './Look.module.css';
 
 /** The filters that are set, each with a way out. */
@@ -36,7 +37,7 @@ export function Filters({ question }: { question: Question }) {
 function Pill({ text, onRemove }: { text: string; onRemove: () => void }) {
   return (
     <UnstyledButton className={styles.pill} onClick={onRemove} aria-label={`Remove filter: ${text}`}>
-      <span>{text}</span>
+      <Name text={text} />
       <IconX size={13} aria-hidden />
     </UnstyledButton>
   );

@@ -1,0 +1,110 @@
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  memo,
+  type PointerEvent,
+  useEffect,
+  useId,
+  useRef,
+} from 'react';
+import styles from './TextView.module.css';
+
+const BLOCK = 100; // tokens that are drawn again together
+
+const MOVES: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+const LEAP = 10; // tokens, with Shift
+
+/** How a token at a place looks, and what is said of it. */
+export type TokenLook = (token: string, place: number) => { title: string; style: CSSProperties | undefined };
+
+interface TokensProps {
+  name: string;
+  tokens: string[];
+  /** Which of them to show: [first, beyond the last]. */
+  range: readonly [number, number];
+  look: TokenLook;
+  active: number | null;
+  /** Whether to scroll to the active one. */
+  reveal: boolean;
+  onActive: (place: number | null) => void;
+}
+
+/** The tokens as one stop for Tab, in which arrow keys move, as the pointer does; thousands of them, too. */
+export function Tokens({ name, tokens, range: [from, to], look, active, reveal, onActive }: TokensProps) {
+  const id = useId();
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!reveal || active === null) return;
+    box.current?.querySelector(`[data-place="${active}"]`)?.scrollIntoView({ block: 'nearest' });
+  }, [reveal, active]);
+  const move = (event: KeyboardEvent) => {
+    const by = MOVES[event.key];
+    if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const next = Math.min(to - 1, Math.max(from, (active ?? from - by) + by * (event.shiftKey ? LEAP : 1)));
+    onActive(next);
+    box.current?.querySelector(`[data-place="${next}"]`)?.scrollIntoView({ block: 'nearest' });
+  };
+  const follow = (event: PointerEvent) => {
+    const token = (event.target as Element).closest<HTMLElement>('[data-place]');
+    if (token) onActive(Number(token.dataset.place));
+  };
+  return (
+    <div
+      ref={box}
+      className={styles.tokens}
+      role="listbox"
+      aria-label={`Tokens of ${name}`}
+      aria-activedescendant={active === null ? undefined : `${id}${active}`}
+      tabIndex={0}
+      onKeyDown={move}
+      onFocus={() => active === null && onActive(from)}
+      onBlur={() => onActive(null)}
+      onPointerOver={follow}
+      onPointerLeave={() => onActive(null)}
+    >
+      {Array.from({ length: Math.ceil((to - from) / BLOCK) }, (_, i) => {
+        const start = from + i * BLOCK;
+        const end = Math.min(to, start + BLOCK);
+        const here = active !== null && active >= start && active < end ? active : null;
+        return (
+          <Block key={start} id={id} tokens={tokens} start={start} end={end} look={look} active={here} />
+        );
+      })}
+    </div>
+  );
+}
+
+interface BlockProps {
+  id: string;
+  tokens: string[];
+  start: number;
+  end: number;
+  look: TokenLook;
+  /** The active token, where it is one of these. */
+  active: number | null;
+}
+
+/** Some of the tokens: drawn again only where they or what is active among them change. */
+const Block = memo(function Block({ id, tokens, start, end, look, active }: BlockProps) {
+  return tokens.slice(start, end).map((token, i) => {
+    const place = start + i;
+    const { title, style } = look(token, place);
+    return (
+      // biome-ignore lint/a11y/useFocusableInteractive: the list has the focus, and names the active one
+      <span
+        key={place}
+        id={`${id}${place}`}
+        className={styles.token}
+        style={style}
+        title={title}
+        role="option"
+        aria-selected={active === place}
+        aria-label={title}
+        data-place={place}
+      >
+        {token}
+      </span>
+    );
+  });
+});
