@@ -67,11 +67,11 @@ function TextPanel({ input, weights, target, bound, look, range }: TextPanelProp
   const note = unnamed(tokens.length, weights);
   const hidden = tokens.length - (range[1] - range[0]);
   const ofText = useCallback(
-    (place: number | null) => setActive(place === null ? null : { place, from: 'text' }),
+    (place: number | null, byKey = false) => setActive(place === null ? null : { place, reveal: byKey }),
     [],
   );
   const ofBars = useCallback(
-    (place: number | null) => setActive(place === null ? null : { place, from: 'bars' }),
+    (place: number | null) => setActive(place === null ? null : { place, reveal: true }),
     [],
   );
   return (
@@ -82,7 +82,7 @@ function TextPanel({ input, weights, target, bound, look, range }: TextPanelProp
         range={padded ? [0, tokens.length] : range}
         look={look}
         active={place}
-        reveal={active?.from === 'bars'}
+        reveal={active?.reveal ?? false}
         onActive={ofText}
       />
       {hidden > 0 && (
@@ -112,8 +112,8 @@ function TextPanel({ input, weights, target, bound, look, range }: TextPanelProp
   );
 }
 
-/** The token pointed to, and where. */
-type Active = { place: number; from: 'text' | 'bars' } | null;
+/** The token pointed to, and whether to scroll to it. */
+type Active = { place: number; reveal: boolean } | null;
 
 /** Which share of the attribution padding has. */
 function outside(weights: readonly Weight[], [from, to]: readonly [number, number]): number {

@@ -3,13 +3,18 @@ import {
   type KeyboardEvent,
   memo,
   type PointerEvent,
+  type UIEvent,
   useEffect,
   useId,
   useRef,
+  useState,
 } from 'react';
 import styles from './TextView.module.css';
 
 const BLOCK = 100; // tokens that are drawn again together
+const AT_FIRST = 6; // blocks, more than the box shows
+const FURTHER = 10; // blocks, each time the end of those drawn comes near
+const NEAR = 800; // px
 
 const MOVES: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 const LEAP = 10; // tokens, with Shift
@@ -24,15 +29,24 @@ interface TokensProps {
   range: readonly [number, number];
   look: TokenLook;
   active: number | null;
-  /** Whether to scroll to the active one. */
+  /** Whether to scroll to the active one, as where no pointer is on it. */
   reveal: boolean;
-  onActive: (place: number | null) => void;
+  onActive: (place: number | null, byKey?: boolean) => void;
 }
 
 /** The tokens as one stop for Tab, in which arrow keys move, as the pointer does; thousands of them, too. */
 export function Tokens({ name, tokens, range: [from, to], look, active, reveal, onActive }: TokensProps) {
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
+  const [scrolled, setScrolled] = useState(AT_FIRST);
+  const reached = active === null ? 0 : Math.ceil((active + 1 - from) / BLOCK);
+  const blocks = Math.min(Math.max(scrolled, reached + 1), Math.ceil((to - from) / BLOCK));
+  const grow = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: UIEvent) => {
+    if (scrollHeight - scrollTop - clientHeight < NEAR) setScrolled(Math.max(scrolled, blocks) + FURTHER);
+  };
+  useEffect(() => {
+    if (active !== null) setScrolled((now) => Math.max(now, reached)); // what was drawn stays
+  }, [active, reached]);
   useEffect(() => {
     if (!reveal || active === null) return;
     box.current?.querySelector(`[data-place="${active}"]`)?.scrollIntoView({ block: 'nearest' });
@@ -42,8 +56,7 @@ export function Tokens({ name, tokens, range: [from, to], look, active, reveal, 
     if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const next = Math.min(to - 1, Math.max(from, (active ?? from - by) + by * (event.shiftKey ? LEAP : 1)));
-    onActive(next);
-    box.current?.querySelector(`[data-place="${next}"]`)?.scrollIntoView({ block: 'nearest' });
+    onActive(next, true);
   };
   const follow = (event: PointerEvent) => {
     const token = (event.target as Element).closest<HTMLElement>('[data-place]');
@@ -58,12 +71,13 @@ export function Tokens({ name, tokens, range: [from, to], look, active, reveal, 
       aria-activedescendant={active === null ? undefined : `${id}${active}`}
       tabIndex={0}
       onKeyDown={move}
-      onFocus={() => active === null && onActive(from)}
+      onFocus={() => active === null && onActive(from, true)}
       onBlur={() => onActive(null)}
       onPointerOver={follow}
       onPointerLeave={() => onActive(null)}
+      onScroll={grow}
     >
-      {Array.from({ length: Math.ceil((to - from) / BLOCK) }, (_, i) => {
+      {Array.from({ length: blocks }, (_, i) => {
         const start = from + i * BLOCK;
         const end = Math.min(to, start + BLOCK);
         const here = active !== null && active >= start && active < end ? active : null;
