@@ -77,7 +77,10 @@ def test_the_front_end_needs_no_token_and_tells_nothing(app: OpenAPI) -> None:
 
 
 def test_without_the_token_a_sentence_says_how_to_come_in(app: OpenAPI) -> None:
-    refused = ask(client(app)).json
+    answer = ask(client(app))
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert "WWW-Authenticate" not in ask(client(app), headers=BEARER | {"Sec-Fetch-Site": "cross-site"}).headers
+    refused = answer.json
     assert refused and refused["type"] == "No token"
     assert "?token=" in refused["hint"] and "visualizer.address" in refused["hint"] and "Bearer" in refused["hint"]
 

@@ -10,7 +10,7 @@ export function httpTransport(page: string): Transport {
     connection,
     fetch: async (request) => {
       const response = await fetch(request);
-      if (response.status === 403) connection.set('locked');
+      if (response.headers.has('WWW-Authenticate')) connection.set('locked');
       else if (response.ok) connection.set('ready');
       return response;
     },

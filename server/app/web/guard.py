@@ -24,7 +24,6 @@ OPEN_BELOW = "/assets/"
 """The front end itself: it holds nothing of the user's, and tells whoever has no token how to come in."""
 
 UNKNOWN = Path(__file__).with_name("unknown_host.html")
-NO_TOKEN = "No token"
 COME_IN = (
     "open the address with ?token=… that was printed where the dashboard was started (in Python: visualizer.address); "
     "a script sends the header `Authorization: Bearer TOKEN`"
@@ -68,7 +67,9 @@ class Guard:
             return self._welcome(request) if given and self._takes(given) else None
         authorized = self._token is None or self._is_authorized(request, self._token)
         if not authorized and not self._has_cookie(request):
-            return _refusal(403, NO_TOKEN, "this dashboard answers only who brings its token", COME_IN)
+            refused = _refusal(403, "No token", "this dashboard answers only who brings its token", COME_IN)
+            refused.headers["WWW-Authenticate"] = "Bearer"  # our page tells by it that the token is missing
+            return refused
         return self._refuse_strangers(request, host, authorized) or _refuse_other_content(request)
 
     def _takes(self, given: str) -> bool:
