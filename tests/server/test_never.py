@@ -116,6 +116,55 @@ def test_a_dataset_that_blocks_answers(make: Make) -> None:
     gate.set()
 
 
+def test_a_drawing_that_never_ends_keeps_nobody_else_waiting(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.service.FIRST_LOOK", 0.1)
+    gate, data = threading.Event(), list(batches())
+
+    def stuck(image: Tensor) -> Tensor:
+        if torch.equal(image[0], data[0].inputs[1]):
+            gate.wait(30)
+        return image
+
+    visualizer = make(dataset=data, features=[ImageFeature("Photo", visualization_transform=stuck)])
+    get(visualizer, "/api/summary", scan_to=100)
+    scanned(visualizer)
+    for _ in range(3):  # as a page asks again and again: it waits for the same drawing
+        samples = get(visualizer, "/api/samples")["samples"]
+        assert [sample["error"] is None for sample in samples] == [True, False, *10 * [True]]
+    assert samples[1]["error"]["type"] == "Not yet"
+    assert "sample 1 is still being read and drawn" in get(visualizer, "/api/samples/1")["error"]["message"]
+    assert visualizer.app.test_client().get("/api/samples/1/media/0").status_code == 503
+    assert explained(visualizer, sample=2)["state"] == "done"
+    gate.set()
+    assert wait_until(lambda: get(visualizer, "/api/samples/1")["error"] is None)
+
+
+def test_an_item_that_never_comes_again_keeps_nobody_waiting(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.service.FIRST_LOOK", 0.1)
+    monkeypatch.setattr("app.data.source.MEMORY", 0)
+    gate, read = threading.Event(), list[int]()
+
+    class Twice:
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, number: int) -> Tensor:
+            read.append(number)
+            if read.count(1) > 1:
+                gate.wait(30)
+            return torch.full((3, 8, 8), number / 4)
+
+    visualizer = make(dataset=Twice())
+    get(visualizer, "/api/summary", scan_to=4)
+    scanned(visualizer)
+    client = visualizer.app.test_client()
+    question = {"sample": 1, "method": "Saliency"}
+    assert {client.post("/api/attributions", json=question).status_code for _ in range(6)} == {503}
+    assert len(get(visualizer, "/api/samples")["samples"]) == 4
+    gate.set()
+    wait_until(lambda: client.post("/api/attributions", json=question).status_code == 200)
+
+
 def test_a_dataset_that_fails_says_so_and_keeps_what_it_gave(make: Make) -> None:
     def failing() -> Iterator[Batch]:
         yield from batches(1)

@@ -14,6 +14,7 @@ import { useWorkspace } from './workspace';
 const POLL = 400; // ms
 const POLL_MANY = 2000; // ms, once several pages are loaded
 const PAGE = 24;
+const NOT_YET = 'Not yet'; // the type of the error of a sample that takes long to read and draw
 
 /** How far to read: all of small data, else as far as the person asked. */
 export function scanTarget(
@@ -30,6 +31,15 @@ export function scanTarget(
 export function pollInterval(progress: Progress | undefined, pages = 1): number | false {
   if (!progress?.scanning) return false;
   return pages > 2 ? POLL_MANY : POLL;
+}
+
+/** When to ask again for samples: only while one of them is being drawn. */
+function pollDrawing(samples: Sample[]): number | false {
+  return samples.some(({ error }) => error?.type === NOT_YET) && POLL_MANY;
+}
+
+function listed(data: InfiniteData<SamplePage> | undefined): Sample[] {
+  return data?.pages.flatMap((page) => page.samples) ?? [];
 }
 
 export function useWorkspaceQuery() {
@@ -88,7 +98,8 @@ export function useSamples(question: Question) {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => pollInterval(newest(state.data), state.data?.pages.length),
+    refetchInterval: ({ state }) =>
+      pollInterval(newest(state.data), state.data?.pages.length) || pollDrawing(listed(state.data)),
   });
   progress.current = newest(query.data);
   useAgain(scanTarget(question.scan, newest(query.data), workspace), query.refetch);
@@ -107,6 +118,7 @@ export function useSample(index: number | null, listed: Sample | undefined) {
     queryKey: ['sample', index],
     queryFn: index === null || listed ? skipToken : ({ signal }) => api.sample(index, signal),
     staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: ({ state }) => pollDrawing(state.data ? [state.data] : []),
   });
 }
 

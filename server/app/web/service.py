@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import get_args
 
@@ -15,7 +16,7 @@ from torch import nn
 from app.data.example import Example
 from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Source
-from app.errors import InsightsError, raised_anew, refused
+from app.errors import InsightsError, raised_anew
 from app.explain import jobs, methods
 from app.explain.explanation import Explanation, Question, explain, identity
 from app.explain.jobs import Jobs
@@ -31,7 +32,6 @@ from app.schema import (
     Order,
     Sample,
     SampleFilter,
-    SampleInput,
     SamplePage,
     SampleQuery,
     Summary,
@@ -40,6 +40,7 @@ from app.schema import (
 )
 from app.web import present
 from app.web.encode import image_file
+from app.web.errands import Errands
 from app.web.gallery import Gallery
 from app.web.present import Answer
 
@@ -75,7 +76,8 @@ class InsightsService:
         self._devices = {device: Device(device) for device in {str(subject.device) for subject in subjects}}
         self._placed = [(subject, self._devices[str(subject.device)]) for subject in subjects]
         self._index = PredictionIndex()
-        self._gallery = Gallery(setup.source, setup.features, self._salt)
+        self._errands = Errands()
+        self._gallery = Gallery(setup.source, setup.features, self._salt, self._errands)
         self._scanner = Scanner(setup.source, self._index, self._placed)
         self._jobs: Jobs[Answer] = Jobs()
 
@@ -125,13 +127,8 @@ class InsightsService:
 
     def _samples(self, numbers: list[int]) -> list[Sample]:
         rows, outputs = self._index.predictions(numbers), self._setup.outputs
-        return [present.sample(n, self._inputs(n), rows[n], outputs) for n in numbers]
-
-    def _inputs(self, sample: int) -> list[SampleInput] | Exception:
-        try:
-            return self._gallery.inputs(sample)
-        except Exception as error:
-            return error
+        drawn = zip(numbers, self._gallery.inputs(numbers, FIRST_LOOK), strict=True)
+        return [present.sample(n, inputs, rows[n], outputs) for n, inputs in drawn]
 
     def summary(self, query: SampleFilter) -> Summary:
         """Counts over what has been scanned."""
@@ -142,7 +139,7 @@ class InsightsService:
 
     def media(self, sample: int, feature: int) -> tuple[bytes, str]:
         """An input as an image file."""
-        found = self.shown(sample)
+        found = self.shown(sample, FIRST_LOOK)
         shown = found[feature] if feature < len(found) else None
         if not isinstance(shown, Picture):
             raise _not_found(f"input {feature} of sample {sample} is not an image")
@@ -150,12 +147,15 @@ class InsightsService:
 
     def explain(self, request: AttributionRequest, client: str, first: bool = False) -> Job:
         """The job that answers a question; a quick one is done already when this returns."""
-        job = self._submit(request, client, first)
+        job = self._submit(request, client, first, FIRST_LOOK)
         job.finished.wait(PATIENCE / 2)
         return present.job(job, self._jobs.ahead(job))
 
-    def _submit(self, request: AttributionRequest, client: str, first: bool) -> jobs.Job[Answer]:
-        question, example = self._question(request), self._example(request.sample)
+    def _submit(
+        self, request: AttributionRequest, client: str, first: bool, patience: float | None
+    ) -> jobs.Job[Answer]:
+        example = self._example(request.sample, patience)
+        question = self._question(request)
         id = identity(request, question, self._salt)
 
         def work(job: jobs.Job[Answer]) -> Answer:
@@ -187,7 +187,6 @@ class InsightsService:
         """The class asked for, or else the label where labels are explained, or else the predicted class, and why."""
         if request.target is not None:
             return request.target, ""
-        self._example(request.sample)
         row = next(r for r in self._index.predictions([request.sample])[request.sample] if r.model == request.model)
         predicted = row.predicted if row.predicted is not None else (row.classes or [0])[0]
         label, width = row.label if self._setup.explains_label else None, self._placed[request.model][0].width
@@ -201,7 +200,7 @@ class InsightsService:
         Raises what made the explanation fail, `TimeoutError` when it is not there in time.
         """
         client = f"python {threading.get_ident()}"
-        job = self._submit(request, client, first)
+        job = self._submit(request, client, first, patience)
         deadline = None if patience is None else time.monotonic() + patience
         try:
             while not job.finished.wait(STEP if deadline is None else min(STEP, max(0, deadline - time.monotonic()))):
@@ -216,10 +215,10 @@ class InsightsService:
             raise InsightsError("the explanation was cancelled")
         return job.result.explanation
 
-    def shown(self, sample: int) -> list[Shown]:
-        """What is drawn of a sample's inputs."""
+    def shown(self, sample: int, patience: float | None = None) -> list[Shown]:
+        """What is drawn of a sample's inputs; waits `patience` seconds (None: as long as it takes)."""
         self._check_read(sample)
-        return self._gallery.shown(sample)
+        return self._gallery.shown(sample, patience)
 
     @property
     def setup(self) -> Setup:
@@ -248,13 +247,12 @@ class InsightsService:
         if model >= len(self._placed):
             raise _not_found(f"there is no model {model}: the workspace has {len(self._placed)}")
 
-    def _example(self, sample: int) -> Example:
-        """A sample's data, read now if it has not been."""
+    def _example(self, sample: int, patience: float | None) -> Example:
+        """A sample's data, read now if it has not been; waits `patience` seconds (None: as long as it takes)."""
         self._check_read(sample)
-        try:
-            return self._setup.source.example(sample)
-        except BaseException as error:
-            raise refused(error) from error
+        read = partial(self._setup.source.example, sample)
+        example: Example = self._errands.result(("data", sample), read, patience, f"sample {sample}")
+        return example
 
     def _check_read(self, sample: int) -> None:
         """Have a sample read, if it has not been; refused where the data ends before it, or it is far ahead."""
@@ -279,6 +277,7 @@ class InsightsService:
         for device in self._devices.values():
             device.close()
         self._scanner.close()
+        self._errands.close()
         self._setup.source.close()
         self._gallery.close()
         self._index.close()
