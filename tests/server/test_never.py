@@ -424,7 +424,8 @@ def test_a_request_that_breaks_us_is_an_answer_too(make: Make, monkeypatch: pyte
     monkeypatch.setattr(visualizer.service, "summary", lambda query: 1 / 0)
     response = visualizer.app.test_client().get("/api/summary")
     assert response.status_code == 500
-    assert response.get_json() == {"type": "ZeroDivisionError", "message": "division by zero", "hint": ""}
+    error = response.get_json()
+    assert (error["type"], error["message"]) == ("ZeroDivisionError", "division by zero")
     assert "Traceback" not in response.text
 
 
