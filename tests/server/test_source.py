@@ -164,6 +164,19 @@ def test_what_memory_has_no_room_for_is_in_no_file_that_could_stay_behind(
     source.close()
 
 
+def test_the_file_of_what_was_read_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.data.spill.MOST", 5000)
+    monkeypatch.setattr(app.data.source, "MEMORY", 0)
+    source = StreamSource((Batch(torch.full((1, 500), float(n))) for n in range(100)), 1)
+    read = 0
+    with pytest.raises(InsightsError, match=r"no room for more examples in .* take 0.0 GB already.*__getitem__"):
+        while source.read(1):
+            read += 1
+    assert 1 <= read < 5
+    assert source.example(0).inputs[0][0].item() == 0
+    source.close()
+
+
 def test_a_disk_without_room_ends_reading_and_what_was_read_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.data.spill.LEFT", 2**60)
     monkeypatch.setattr(app.data.source, "MEMORY", 0)

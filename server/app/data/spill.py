@@ -17,6 +17,7 @@ from app.data.example import Example
 from app.errors import InsightsError
 
 LEFT = 2**30  # bytes of the disk that are left to others
+MOST = 32 * 2**30  # bytes of one file: fifty thousand photos, and a small part of a disk that others write to as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ class Spill:
         try:
             if shutil.disk_usage(folder).free < LEFT + len(data):
                 raise OSError("less than 1 GB would be left")
+            if self._end + len(data) > MOST:
+                raise OSError(f"those that were read take {self._end / 2**30:.1f} GB already")
             self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed by close()
             self._file.seek(self._end)
             written = 0
