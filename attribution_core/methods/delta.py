@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.question.question import Question
@@ -35,6 +36,11 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
 def total(attributions: Tensors) -> Tensor:
     """The sum of each example's attributions (targets, B, …) over all inputs, shape (B, targets)."""
     sums = [_by_example(a).sum(2) for a in attributions]
+    if len({s.shape[1] for s in sums}) > 1:
+        raise AttributionError(
+            f"Attributions have {[s.shape[1] for s in sums]} rows: they do not add up by example.",
+            "Leave return_convergence_delta out, or pass as many rows of each input.",
+        )
     return torch.stack(sums).sum(0).T
 
 

@@ -60,10 +60,15 @@ class Game:
 
     def of(self, row: int) -> Game:
         """The game of one example."""
+        batch = len(self.inputs[0])
+
+        def own(x: Tensor) -> Tensor:
+            return x[row : row + 1] if len(x) == batch else x  # of an input with other rows all belong to the example
+
         return Game(
-            self.question.examples(row, row + 1, len(self.inputs[0])),
-            tuple(x[row : row + 1] for x in self.inputs),
-            tuple(b[row : row + 1] for b in self.baselines),
+            self.question.examples(row, row + 1, batch),
+            tuple(map(own, self.inputs)),
+            tuple(map(own, self.baselines)),
             self.features.example(row) if self.features.per_example else self.features,
             self.rows,
         )

@@ -34,10 +34,14 @@ def permutation(
     def shuffled(start: int, stop: int) -> Tensors:
         if custom is not None:
             return _own_way(custom, inputs, features.hidden(start, stop))
-        orders = torch.stack([_order(batch, place, draws) for place in range(start, stop)])
-        return tuple(x[orders] for x in inputs)
+        orders = {rows: _orders(rows, start, stop, draws) for rows in {len(x) for x in inputs}}
+        return tuple(x[orders[len(x)]] for x in inputs)
 
     return ablation(question, inputs, shuffled, features, rows)
+
+
+def _orders(rows: int, start: int, stop: int, draws: Draws) -> Tensor:
+    return torch.stack([_order(rows, place, draws) for place in range(start, stop)])
 
 
 def _order(batch: int, place: int, draws: Draws) -> Tensor:

@@ -99,7 +99,7 @@ def _likeness(game: Game, coalitions: Tensor, width: int) -> Tensor:
         shown, hidden = coalitions[some].double(), (~coalitions[some]).double()
         size = (same.sum(0) * (shown @ same + hidden @ other)).sqrt()
         cosines.append((shown @ same + hidden @ mixed) / size.clamp(min=1e-30))
-    return (-((1 - torch.cat(cosines)) ** 2) / 2).exp()
+    return (-((1 - torch.cat(cosines)) ** 2) / 2).exp().expand(-1, width)
 
 
 Likeness = Callable[..., float | Tensor]

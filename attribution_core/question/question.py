@@ -23,6 +23,7 @@ from attribution_core.evaluation.observe import (
 )
 from attribution_core.question.site import Inputs, Layer, Layers, Site
 from attribution_core.question.target import Output, Target
+from attribution_core.reading.values import ragged
 from attribution_core.types import Model, Tensors
 
 
@@ -247,6 +248,11 @@ class Question(NamedTuple):
         rows, bound = inputs[0].shape[0], max_batch()
         if self.copies > 1 or bound is None or rows <= bound:
             return []
+        if ragged(inputs):
+            raise AttributionError(
+                f"inputs have {[len(x) for x in inputs]} rows; at most {bound} fit into one pass.",
+                "Pass as many rows of each input, or a larger max_batch.",
+            )
         return [
             (self.examples(start, min(start + bound, rows), rows), tuple(x[start : start + bound] for x in inputs))
             for start in range(0, rows, bound)
@@ -325,7 +331,7 @@ def _side_by_side(columns: Sequence[Tensor], dim: int) -> Tensor:
 
 def _stand_in(inputs: Tensors) -> Tensor:
     """Scores that are zero and depend on all inputs, for counting passes."""
-    return torch.stack([x.reshape(len(x), -1).sum(1) * 0.0 for x in inputs]).sum(0)
+    return inputs[0].flatten(1).sum(1) * 0.0 + sum([x.sum() * 0.0 for x in inputs[1:]])
 
 
 def _rows(parts: list[Tensors]) -> Tensors:

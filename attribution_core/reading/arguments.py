@@ -23,7 +23,10 @@ LARGEST_SEED = 2**63 - 1
 
 
 def as_inputs(inputs: Tensor | Tensors, differentiable: bool, device: torch.device | None = None) -> Tensors:
-    """The inputs as a tuple, aligned along dimension 0, and floating point where gradients are needed; on a device."""
+    """The inputs as a tuple, floating point where gradients are needed; on a device.
+
+    Dimension 0 of the first counts the examples. Others may have another number of rows, if the model takes them so.
+    """
     tensors = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     for place, x in enumerate(tensors):
         if not isinstance(x, Tensor):
@@ -39,9 +42,8 @@ def as_inputs(inputs: Tensor | Tensors, differentiable: bool, device: torch.devi
                 f"inputs[{place}] is {x.dtype}; gradients need floating point.",
                 "Use .float(), or a perturbation method.",
             )
-    rows = [x.shape[0] for x in tensors]
-    if not rows or rows.count(rows[0]) < len(rows):
-        raise AttributionError(f"inputs have {rows} rows.", "Dimension 0 of every input counts the same examples.")
+    if not tensors:
+        raise AttributionError("inputs has no tensors: there are no rows.", "Pass a tensor, or a tuple of tensors.")
     return tuple([x if device is None or x.device == device else x.to(device) for x in tensors])
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.reading.arguments import as_baseline, baseline_of_each
-from attribution_core.reading.values import is_number, shown
+from attribution_core.reading.values import is_number, ragged, shown
 from attribution_core.types import Tensors
 
 
@@ -30,6 +30,10 @@ def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:
 
 def as_distribution(baselines: Any, xs: Tensors) -> Tensors:
     """Rows to draw baselines from, as many for each input: (K, …) of the inputs' dtypes."""
+    if ragged(xs):
+        raise AttributionError(
+            f"inputs have {[len(x) for x in xs]} rows; a baseline is drawn for each row.", "Pass as many of each input."
+        )
     each = baseline_of_each(baselines, xs)
     rows = tuple(
         b.detach().to(x)

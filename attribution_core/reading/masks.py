@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
-from attribution_core.reading.values import as_tensor, check_values, is_integer, shown
+from attribution_core.reading.values import as_tensor, check_values, is_integer, ragged, shown
 from attribution_core.types import Tensors
 
 Box = tuple[int, ...]
@@ -69,7 +69,13 @@ class Groups(Features):
         return tuple(coalitions.to(p.device)[:, p] for p in self.places)
 
     def gathered(self, values: Tensors) -> Tensor:
-        """Sums over the positions of each feature, (count, B), of values shaped like the inputs."""
+        """Sums over the positions of each feature, (count, B), of values shaped like the inputs; (count, 1) over all
+        rows, where inputs differ in them."""
+        if ragged(values):
+            parts = zip(values, self.places, strict=True)
+            every = torch.cat([p.expand_as(value).reshape(-1) for value, p in parts])
+            flat = torch.cat([value.reshape(-1) for value in values])
+            return flat.new_zeros(self.count).scatter_add_(0, every, flat)[:, None]
         total = torch.zeros(len(values[0]), self.count, dtype=values[0].dtype, device=values[0].device)
         for value, places in zip(values, self.places, strict=True):
             total.scatter_add_(1, places.expand_as(value).flatten(1), value.flatten(1))
@@ -168,6 +174,11 @@ def as_groups(masks: Tensor | Sequence[Tensor] | None, inputs: Tensors) -> Group
     if not isinstance(each, (tuple, list)) or len(each) != len(inputs):
         count = len(each) if isinstance(each, (tuple, list)) else 1
         raise AttributionError(f"feature_mask has {count} entries for {len(inputs)} inputs.", "Pass a tensor for each.")
+    if ragged(inputs) and any(isinstance(m, (Tensor, np.ndarray)) and m.ndim and len(m) > 1 for m in each):
+        raise AttributionError(
+            f"feature_mask has rows for examples; inputs have {[len(x) for x in inputs]} rows.",
+            "One row of each mask, mask[:1], serves all examples.",
+        )
     return Groups(inputs, tuple(_as_mask(m, x, place) for place, (m, x) in enumerate(zip(each, inputs, strict=True))))
 
 

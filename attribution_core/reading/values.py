@@ -30,6 +30,11 @@ def is_integer(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def ragged(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether tensors differ in their rows: such batches cannot be stacked or cut."""
+    return len(tensors) > 1 and any(x.shape[0] != tensors[0].shape[0] for x in tensors)
+
+
 def check_dense(name: str, x: Tensor) -> None:
     """Refuse a tensor whose numbers do not lie side by side in memory."""
     if x.layout != torch.strided or x.is_nested:

@@ -27,11 +27,11 @@ from attribution_core import (
 )
 
 from .nets import Pair
-from .registry import OF_ROWS, PRIMARY, ask, takes
+from .registry import OF_ROWS, PRIMARY, ask, build, takes
 
 torch.manual_seed(0)
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:Input Tensor 0 did not"),  # of Captum
+    pytest.mark.filterwarnings("ignore:Input Tensor . did not"),  # of Captum
     pytest.mark.filterwarnings("ignore:Setting backward hooks"),
     pytest.mark.filterwarnings("ignore:You are providing multiple"),
     pytest.mark.filterwarnings("ignore:Lime's penalty"),  # of nets whose scores differ by little
@@ -212,3 +212,62 @@ def test_baselines_that_are_refused_before_the_model_runs(method: Any, baseline:
 
 def _never(*inputs: Tensor) -> Tensor:
     raise RuntimeError("the model ran")
+
+
+SHARED, OTHER = torch.randn(1, 5).double(), torch.randn(7, 3).double()
+
+
+def scaled(x: Tensor, shared: Tensor) -> Tensor:
+    """A score for each row of x, with one row of weights for all."""
+    return (x * shared).tanh().sum(1)
+
+
+def of_both(x: Tensor, other: Tensor) -> Tensor:
+    """One number of two inputs that have nothing to do with each other."""
+    return x.square().sum() + other.tanh().sum()
+
+
+@pytest.mark.parametrize("name", ["Saliency", "InputXGradient", "FeatureAblation"])
+def test_inputs_with_different_rows(name: str) -> None:
+    theirs, ours = both(name, scaled, (X, SHARED))
+    torch.testing.assert_close(ours, theirs)
+    if name == "FeatureAblation":  # Captum takes no gradients of one number
+        torch.testing.assert_close(*both(name, of_both, (X, OTHER)))
+
+
+ANY_ROWS = [name for name in OF_ROWS if name not in ("GradientShap", "DeepLiftShap", "Occlusion")]
+
+
+@pytest.mark.parametrize("name", ANY_ROWS)
+def test_inputs_with_different_rows_in_all_methods(name: str) -> None:
+    mixing = torch.randn(5, 3).double()
+    found = build(name, lambda x, other: x.mv(mixing.mv(other.mean(0)).relu())).attribute((X, OTHER))
+    assert [f.shape[1:] for f in found] == [(5,), (3,)]
+    assert len(found[0]) == 4
+
+
+@pytest.mark.parametrize("name", ["IntegratedGradients", "DeepLift", "ShapleyValueSampling", "KernelShap"])
+def test_inputs_with_different_rows_add_up_to_the_change(name: str) -> None:
+    more: dict[str, Any] = {"n_samples": 99} if takes(name, "n_samples") else {}
+    found = getattr(attribution_core, name)(of_both).attribute((X, OTHER), **more)
+    assert [len(f) for f in found] in ([4, 7], [1, 1])
+    torch.testing.assert_close(sum(f.sum() for f in found), of_both(X, OTHER), rtol=1e-6, atol=1e-6)
+
+
+def test_what_rows_that_differ_do_not_allow() -> None:
+    given, own = (X, SHARED), torch.arange(20).reshape(4, 5)
+    for call, says in [
+        (
+            lambda: IntegratedGradients(scaled).attribute(given, return_convergence_delta=True),
+            "do not add up by example",
+        ),
+        (lambda: attribution_core.GradientShap(scaled).attribute(given, (0, 0)), "a baseline is drawn for each row"),
+        (
+            lambda: KernelShap(scaled).attribute(given, feature_mask=(own, own[:1])),
+            "rows",
+        ),
+    ]:
+        with pytest.raises(AttributionError, match=says):
+            call()
+    with attribution_core.observe(max_batch=2), pytest.raises(AttributionError, match=r"\[4, 1\] rows; at most 2"):
+        Saliency(scaled).attribute(given)

@@ -155,7 +155,6 @@ def test_complete(name: str) -> None:
         ([[1.0]], "list"),
         ((), "rows"),
         (torch.tensor(1.0), "no batch dimension"),
-        ((torch.randn(2, 3), torch.randn(3, 3)), r"\[2, 3\] rows"),
         (("a",), "str"),
     ],
 )
