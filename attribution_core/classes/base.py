@@ -149,8 +149,8 @@ class Attribution(ABC):
         with undisturbed(request.modules, request.inputs) as draws:
             question, xs, baselines = asked(request, targets, site, options, draws, reached)
             each = [_explained(method(question, xs, bases)) for bases in baselines]
-        if isinstance(site, Inputs):
-            _warn_of_unused(reached, request.names)
+        if reached.missed and isinstance(site, Inputs):
+            _warn_of_unused(reached.missed, request.names)
         return each[0] if len(each) == 1 else _mean(each)
 
 
@@ -188,11 +188,9 @@ def _explained(result: Explained | Tensors) -> Explained:
     return result if isinstance(result, Explained) else Explained(result)
 
 
-def _warn_of_unused(reached: Reached, names: tuple[str, ...]) -> None:
-    places = reached.missed()
-    if places:
-        unused = ", ".join(f"inputs[{names[place] if names else place!r}]" for place in places)
-        warn(f"The score does not depend on {unused}: attributions are zero.")
+def _warn_of_unused(places: frozenset[int], names: tuple[str, ...]) -> None:
+    unused = ", ".join(f"inputs[{names[place] if names else place!r}]" for place in sorted(places))
+    warn(f"The score does not depend on {unused}: attributions are zero.")
 
 
 def _mean(each: list[Explained]) -> Explained:

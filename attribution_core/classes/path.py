@@ -147,7 +147,7 @@ class LayerIntegratedGradients(PathAtLayer, MultiplyingLayer):
         def along(question: Question, xs: Tensors, starts: Tensors, ends: Tensors) -> tuple[Tensors, bool]:
             reached = Reached()
             lifted = question.lifted(xs)._replace(reached=reached)
-            return integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows), not reached.missed()
+            return integrated_gradients(lifted, ends, starts, rule, self._multiplies, rows), not reached.missed
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bases, xs))

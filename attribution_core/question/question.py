@@ -51,19 +51,14 @@ class Reading(NamedTuple):
 
 
 class Reached:
-    """Which of the values at a site some score has depended on, in all passes of one explanation."""
+    """Which of the values at a site no score has depended on, in all passes of one explanation: `missed`."""
 
-    def __init__(self) -> None:
-        self._slopes: dict[int, bool] = {}
+    missed: frozenset[int] | None = None
 
     def note(self, slopes: Sequence[Tensor | None]) -> None:
         """The slopes of one score: None where it does not depend on the value."""
-        for place, slope in enumerate(slopes):
-            self._slopes[place] = self._slopes.get(place, False) or slope is not None
-
-    def missed(self) -> list[int]:
-        """The values that no score has depended on, by their places."""
-        return sorted(place for place, reached in self._slopes.items() if not reached)
+        missed = frozenset([place for place, slope in enumerate(slopes) if slope is None])
+        self.missed = missed if self.missed is None else self.missed & missed
 
 
 class Question(NamedTuple):
@@ -140,7 +135,7 @@ class Question(NamedTuple):
         """A run of the model, on copies that are made before any rule or layer is looked at."""
         rows = inputs[0].shape[0]
         kept = self.disposable and not any(x.requires_grad for x in inputs)  # a leaf cannot be changed in place
-        arguments = inputs if kept else copied(inputs)
+        arguments = inputs if kept else tuple(map(Tensor.clone, inputs))
         if self.extra:
             arguments += copied(self.extra, rows // self.copies, self.copies)
 
