@@ -122,7 +122,7 @@ def test_a_wrong_parameter_is_explained_and_not_sent(dashboard: Page) -> None:
     dashboard.get_by_role("button", name="Parameters of the method").click()
     steps = dashboard.get_by_role("textbox", name="Steps")
     steps.fill("0")
-    expect(dashboard.get_by_role("dialog")).to_contain_text("At least 2")
+    expect(dashboard.get_by_role("region", name="Parameters of the method")).to_contain_text("At least 2")
     expect(steps).to_have_attribute("aria-invalid", "true")
     dashboard.wait_for_timeout(500)
     assert not any("n_steps" in body for body in asked)

@@ -1,5 +1,5 @@
 import { useElementSize } from '@mantine/hooks';
-import { useRef, useState } from 'react';
+import { type ReactNode, useRef, useState } from 'react';
 import { countsOf, useFreshWorkspace, useSamples, useSummary } from '../state/data';
 import { useHost } from '../state/host';
 import { useShortcuts } from '../state/keys';
@@ -59,26 +59,33 @@ export function Screen() {
               />
             </Main>
             {(layout !== 'narrow' || over) && (
-              <section
-                ref={panel}
-                tabIndex={-1}
-                className={styles.understand}
-                aria-label="Selected sample"
-                onPointerDownCapture={selected.hold}
-                onFocusCapture={selected.hold}
-              >
-                <Understand
-                  key={selected.index}
-                  selected={selected}
-                  list={list}
-                  onStep={step}
-                  onClose={over ? close : undefined}
-                />
-              </section>
+              <Cover over={over}>
+                <section
+                  ref={panel}
+                  tabIndex={-1}
+                  className={styles.understand}
+                  aria-label="Selected sample"
+                  onPointerDownCapture={selected.hold}
+                  onFocusCapture={selected.hold}
+                >
+                  <Understand
+                    key={selected.index}
+                    selected={selected}
+                    list={list}
+                    onStep={step}
+                    onClose={over ? close : undefined}
+                  />
+                </section>
+              </Cover>
             )}
           </>
         )}
       </div>
     </>
   );
+}
+
+/** The panel is what the page is about where it lies over the list. */
+function Cover({ over, children }: { over: boolean; children: ReactNode }) {
+  return over ? <Main className={styles.cover}>{children}</Main> : children;
 }

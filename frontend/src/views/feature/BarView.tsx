@@ -34,8 +34,8 @@ export function BarView({ input, attribution, size, target, places: given }: Bar
   const strongest = useMemo(() => byStrength(weights), [weights]);
   const plot = series && <SeriesPlot input={input} weights={weights} bound={bound} size={size} />;
   if (plot && size !== 'panel') return plot;
-  const places =
-    given ?? (display.bars === 'strength' && attribution ? strongest : input.categories.map((_, i) => i));
+  const ranked = attribution && (size !== 'panel' || display.bars === 'strength');
+  const places = given ?? (ranked ? strongest : input.categories.map((_, i) => i));
   const limit = size === 'panel' && !display.all ? AT_FIRST : LIMITS[size];
   const bars = (
     <DivergingBars
