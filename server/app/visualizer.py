@@ -113,18 +113,18 @@ class AttributionVisualizer:
         token: None takes that of the environment (ATTRIBUTION_INSIGHTS_TOKEN) or a random one; False lets in whoever
         is on this machine, and is refused where others can reach it.
         allowed_hosts: further names it may be called by, as that of a proxy or of JupyterHub.
-        A second call gives the same address, and refuses to serve at another or with another token.
+        A second call gives the same address, allows further hosts, and refuses another address or token.
         """
         self._refuse_if_closed()
         if debug:
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("app").setLevel(logging.DEBUG)
-        host = host or ("0.0.0.0" if bind_all else None)
+        host, names = host or ("0.0.0.0" if bind_all else None), [*allowed(allowed_hosts), *hub_hosts()]
         if self._server is None:
-            names = [*allowed(allowed_hosts), *hub_hosts()]
-            self._server = Server(self.app, host or "127.0.0.1", port or 0, choose(token), names)
+            self._server = Server(self.app, host or "127.0.0.1", port or 0, choose(token))
             weakref.finalize(self, self._server.close)
         self._server.refuse_another(host, port or 0, token)
+        self._server.allow(names)
         address = self._server.address
         for line in self._server.announcement():
             print(line, flush=True)  # noqa: T201  # the user waits for it

@@ -399,6 +399,15 @@ def test_a_single_name_is_no_list_of_letters(make: Make) -> None:
     assert ask(Client(visualizer._server._guard), "/icon.svg", host="h").status_code == 403
 
 
+def test_a_second_call_allows_further_names(make: Make) -> None:
+    visualizer = make()
+    visualizer.serve(allowed_hosts=["one.example"])
+    visualizer.serve(allowed_hosts=["two.example"])
+    assert visualizer._server
+    for name, status in (("one.example", 200), ("two.example", 200), ("localhost", 200), ("three.example", 403)):
+        assert ask(Client(visualizer._server._guard), "/icon.svg", host=name).status_code == status
+
+
 def test_jupyterhub_says_by_which_name_it_is_known(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "https://hub.example.org/user/ada/")
     visualizer = make()

@@ -37,7 +37,7 @@ class Guard:
     """
 
     def __init__(self, app: WSGIApplication, token: str | None, hosts: Hosts, port: int) -> None:
-        self._app, self._token, self._hosts = app, token, hosts
+        self._app, self._token, self.hosts = app, token, hosts
         self._cookie = f"attribution-insights-{port}"
         self._session = "" if token is None else hmac.digest(token.encode(), self._cookie.encode(), "sha256").hex()
         self._tickets: set[str] = set()
@@ -56,7 +56,7 @@ class Guard:
     def _answer(self, request: Request) -> Response | None:
         """What is answered in place of the app; None where it answers."""
         host = request.headers.get("Host", "")
-        if not self._hosts.knows(host):
+        if not self.hosts.knows(host):
             return _unknown(host, request)
         if not request.query_string.isascii():
             return _refusal(
@@ -107,7 +107,7 @@ class Guard:
         if site is not None:
             own = site in ("same-origin", "none")
         elif page is not None:
-            own = self._hosts.serves(page, host)
+            own = self.hosts.serves(page, host)
         else:
             own = authorized  # a script's; every browser says one of them of our own page
         if own:

@@ -59,16 +59,15 @@ def _not_listening(host: str, port: int, error: OSError) -> InsightsError:
 class Server:
     """An HTTP server on a thread of its own.
 
-    token: what a caller has to bring; None, on the loopback only: nothing. allowed: names it is called by besides its
-    own, as a proxy's.
+    token: what a caller has to bring; None, on the loopback only: nothing.
     """
 
-    def __init__(self, app: OpenAPI, host: str, port: int, token: str | None, allowed: Collection[str] = ()) -> None:
-        self.host, self._token, self._allowed = host, token, list(allowed)
+    def __init__(self, app: OpenAPI, host: str, port: int, token: str | None) -> None:
+        self.host, self._token, self._allowed = host, token, set[str]()
         listening = listen(host, port, guarded=token is not None)
         self._bound = str(listening.getsockname()[0])
         self.port = int(listening.getsockname()[1])
-        self._guard = Guard(app, token, hosts(self._bound, [host, *allowed]), self.port)
+        self._guard = Guard(app, token, hosts(self._bound, [host]), self.port)
         self._waitress = create_server(
             secured(self._guard),
             sockets=[listening],
@@ -84,6 +83,11 @@ class Server:
         self._waitress.task_dispatcher.queue_logger = QUIET
         self._thread = Thread(target=self._waitress.run, name="attribution-insights http", daemon=True)
         self._thread.start()
+
+    def allow(self, names: Collection[str]) -> None:
+        """Answer also who calls this by one of these names, as a proxy does."""
+        self._allowed |= set(names)
+        self._guard.hosts = hosts(self._bound, [self.host, *self._allowed])
 
     @property
     def place(self) -> str:
