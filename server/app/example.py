@@ -13,6 +13,7 @@ import torch
 from app import AttributionVisualizer
 from app.demos import DEMOS, Demo
 from app.errors import InsightsError
+from app.stop import leave, until_stopped
 from app.web.hosts import allowed
 from app.web.server import listen
 from app.web.token import VARIABLE, choose
@@ -33,7 +34,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the demo the arguments name, until Ctrl-C; gives the exit status."""
+    """Start the demo the arguments name, until Ctrl-C; gives the exit status: 143 after SIGTERM."""
     options = parser().parse_args(arguments)
     try:
         # What is wrong with them is said before any work is done, a taken port too.
@@ -41,13 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = allowed(options.allow_host)
         with closing(AttributionVisualizer(**DEMOS[options.demo].build(options))) as visualizer:
             visualizer.serve(
-                blocking=True,
                 port=options.port,
                 host=options.host,
                 open_browser=options.browser,
                 token=options.token,
                 allowed_hosts=names,
             )
+            return until_stopped()
     except InsightsError as error:
         print(f"error: {_sentences(error)}", file=sys.stderr)
         return 1
@@ -127,4 +128,4 @@ def _default_device() -> torch.device:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,7 +8,6 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import getattr_static
-from threading import Event
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -21,6 +20,7 @@ from app.errors import InsightsError, arrived
 from app.explain.methods import OFFERED
 from app.model.outputs import Outputs, ScoreFunction
 from app.schema import Argument, Baseline, Order, Selection
+from app.stop import leave, until_stopped, wait_for_the_rest
 from app.web.hosts import allowed, hub_hosts
 from app.web.http import create_app
 from app.web.server import Server
@@ -108,7 +108,8 @@ class AttributionVisualizer:
     ) -> str:
         """Serve the dashboard over HTTP; print and return its address, which has the token that lets in.
 
-        blocking: return only after Ctrl-C. debug: log every failure. port: None or 0 takes a free one.
+        blocking: close and return only after Ctrl-C; SIGTERM closes and ends the program, with status 143.
+        debug: log every failure. port: None or 0 takes a free one.
         bind_all: listen on all network interfaces instead of this machine alone; host: on this one.
         token: None takes that of the environment (ATTRIBUTION_INSIGHTS_TOKEN) or a random one; False lets in whoever
         is on this machine, and is refused where others can reach it.
@@ -142,10 +143,11 @@ class AttributionVisualizer:
         return self._server.address
 
     def _block(self) -> None:
-        try:
-            Event().wait()
-        except KeyboardInterrupt:
-            self.close()
+        status = until_stopped()
+        self.close()
+        if status:
+            leave(status)
+        wait_for_the_rest()
 
     def render(self, debug: bool = False, height: int = 720) -> DashboardWidget | None:
         """Show the dashboard below a notebook cell; nothing is opened, nothing is fetched from elsewhere.

@@ -90,7 +90,8 @@ def test_a_taken_port_is_a_sentence() -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_it_serves_until_ctrl_c() -> None:
+@pytest.mark.parametrize(("ending", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_it_serves_until_ctrl_c_or_sigterm(ending: signal.Signals, status: int) -> None:
     command = [sys.executable, "-m", "app.example", "--port", "0", "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -98,12 +99,12 @@ def test_it_serves_until_ctrl_c() -> None:
         address = next(match[0] for line in process.stdout if (match := re.search(r"http://\S+", line)))
         with reached(address, "api/workspace") as answer:
             assert json.load(answer)["title"] == "Handwritten digits"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         _, error = process.communicate(timeout=20)
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, error) == (0, "")
+    assert (process.returncode, error) == (status, "")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 PREPARING = 1.0  # seconds that a device waits for the next predictions where it is their turn: reading takes a moment
+GRACE = 1.0  # seconds that closing waits for the task in hand: a pass through a model cannot be stopped
 PAUSED = 4  # tasks that wait in their middle, each with its memory; more of them go on to their end
 
 
@@ -179,7 +180,7 @@ class Device:
         for task in waiting:
             task.dropped()
         if self._thread.ident is not None:
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=GRACE)
         for relief in self._reliefs:
             relief.end()
 
