@@ -8,8 +8,9 @@ works under any prefix.
 from __future__ import annotations
 
 import re
+from functools import cache
 from operator import index
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 
@@ -69,6 +70,16 @@ class Wire(BaseModel):
     """Base of all wire models: immutable, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As pydantic makes it, once: flask-openapi3 asks for it in every request, of which it took a third."""
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _made(cls)
+
+
+@cache
+def _made(model: type[Wire]) -> dict[str, Any]:
+    return super(Wire, model).model_json_schema()
 
 
 class ApiError(Wire):

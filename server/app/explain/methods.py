@@ -153,7 +153,7 @@ class Method:
                 status=422,
             ) from error
 
-    @property
+    @cached_property
     def info(self) -> MethodInfo:
         """The method as it travels."""
         return MethodInfo(
