@@ -6,7 +6,6 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -143,13 +142,17 @@ def checked(method: Callable[..., Any]) -> Callable[..., Any]:
     checks = {name: CHECKS[shape] for name, shape in shapes.items() if shape in CHECKS}
     if not checks:
         return method
+    first = min(map(names.index, checks))
 
     @wraps(method)
     def call(self: object, /, *given: Any, **named: Any) -> Any:
-        for name, value in chain(zip(names, given, strict=False), named.items()):
-            check = checks.get(name)
-            if check is not None:
-                check(name, value)
+        if len(given) > first:
+            for name, value in zip(names, given, strict=False):
+                if name in checks:
+                    checks[name](name, value)
+        for name, value in named.items():
+            if name in checks:
+                checks[name](name, value)
         return method(self, *given, **named)
 
     return call
