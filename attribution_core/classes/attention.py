@@ -34,10 +34,10 @@ class AttentionRollout(Attribution):
                     f"token={token}: the model has {rollout.shape[1]} tokens.",
                     "0 is the class token of most models, -1 the last token; None takes the mean over all.",
                 )
-            found = rollout.mean(1) if token is None else rollout[:, token]
+            shares = rollout.mean(1) if token is None else rollout[:, token]
             image = next((x for x in xs if x.dim() == 4), None)
             if image is not None:
-                found = on_grid(found[..., None], (image.shape[2], image.shape[3]))
-            return (found[None],)
+                shares = on_grid(shares[..., None], (image.shape[2], image.shape[3]))
+            return (shares[None],)
 
         return cast("Tensor", self._answer(request, explain, site=Attentions(), pack=alone))

@@ -124,7 +124,7 @@ class Attribution(ABC):
         options = as_grad_kwargs(grad_kwargs) if grad_kwargs else NOTHING
         with progress_bar(True, self.get_name()) if show_progress else UNSEEN:
             answers = self._of_each_target(request, method, site, options)
-        results = [_returned(found, place, pack or request.packed) for found, place in answers]
+        results = [_returned(explained, place, pack or request.packed) for explained, place in answers]
         return results if request.several else results[0]
 
     def _of_each_target(
@@ -206,28 +206,28 @@ def _mean_deltas(each: list[Deltas | None]) -> Deltas | None:
     return torch.stack(each).mean(0)  # type: ignore[arg-type]
 
 
-def _returned(found: Explained, place: int, pack: Pack) -> Any:
+def _returned(explained: Explained, place: int, pack: Pack) -> Any:
     """One target's attributions, and its deltas if there are any, as the caller gets them."""
-    attributions = pack(tuple([values[place] for values in found.attributions]))
-    if found.deltas is None:
+    attributions = pack(tuple([values[place] for values in explained.attributions]))
+    if explained.deltas is None:
         return attributions
-    if isinstance(found.deltas, list):
-        return attributions, [delta[:, place] for delta in found.deltas]
-    return attributions, found.deltas[:, place]
+    if isinstance(explained.deltas, list):
+        return attributions, [delta[:, place] for delta in explained.deltas]
+    return attributions, explained.deltas[:, place]
 
 
 def _with_embeddings(
     forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Any, ...]], extra: tuple[Any, ...]
 ) -> tuple[Callable[..., Any], Tensors, Sequence[Tensors]]:
     """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
-    found = embedded(forward, inputs, extra)
+    embedding = embedded(forward, inputs, extra)
 
-    def baseline(place: int, given: Any) -> Tensor:
-        if given is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(given)):
-            return as_baseline(given, found.inputs[place], place)
-        return found.embed(place, as_baseline(given, inputs[place], place))
+    def of_embeddings(place: int, baseline: Any) -> Tensor:
+        if baseline is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(baseline)):
+            return as_baseline(baseline, embedding.inputs[place], place)
+        return embedding.embed(place, as_baseline(baseline, inputs[place], place))
 
-    return found.module, found.inputs, [tuple(map(baseline, count(), each)) for each in baselines]
+    return embedding.module, embedding.inputs, [tuple(map(of_embeddings, count(), each)) for each in baselines]
 
 
 def _without_prediction(targets: tuple[Target, ...], predicting: Question, inputs: Tensors) -> tuple[Target, ...]:
@@ -263,8 +263,8 @@ class GradientAttribution(Attribution):
             return Explained((), total(tuple(p[None] for p in parts)) - change(question, start, end))
 
         _, deltas = _returned(self._run(request, request.targets, missed, INPUTS, NOTHING), 0, tuple)
-        found: Tensor = deltas
-        return found
+        errors: Tensor = deltas
+        return errors
 
 
 class MultiplyingGradient(GradientAttribution):

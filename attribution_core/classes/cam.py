@@ -39,14 +39,14 @@ class GradientCam(LayerAttribution, GradientAttribution):
     differentiates: ClassVar[bool] = False
 
 
-def maps_of(found: Gradients, xs: Tensors, activation_map: Map) -> Tensors:
+def maps_of(result: Gradients, xs: Tensors, activation_map: Map) -> Tensors:
     """A map for each tensor that the layer passes on, (targets, B, 1, …)."""
 
     def of_each_target(value: Tensor, slopes: Tensor) -> Tensor:
         maps = as_maps(value, xs)
         return torch.stack([activation_map(maps, as_maps(slope, xs)) for slope in slopes])
 
-    return tuple(map(of_each_target, found.values, found.slopes))
+    return tuple(map(of_each_target, result.values, result.slopes))
 
 
 def mapped(activation_map: Map) -> Method:

@@ -35,9 +35,9 @@ class LayerConductance(PathAtLayer, GradientAttribution):
         positions, _ = quadrature(method, n_steps + 1)
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-            found = conductance(question, xs, bases, positions, rows)
+            attributions = conductance(question, xs, bases, positions, rows)
             rise = change(question, bases, xs) if with_deltas else None
-            return Explained(found, None if rise is None else self._deltas(site, found, rise))
+            return Explained(attributions, None if rise is None else self._deltas(site, attributions, rise))
 
         return explain
 

@@ -87,9 +87,9 @@ def against_one(combine: Combine, eps: float, deltas: Missed | None) -> Method:
     """The method that compares with one baseline; `deltas` are made of attributions and the score's change."""
 
     def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
-        found = deeplift(question, xs, bases, eps)
-        attributions = combine(found.multipliers, found.values, found.baseline_values)
-        return Explained(attributions, deltas and deltas(attributions, found.scores - found.baseline_scores))
+        compared = deeplift(question, xs, bases, eps)
+        attributions = combine(compared.multipliers, compared.values, compared.baseline_values)
+        return Explained(attributions, deltas and deltas(attributions, compared.scores - compared.baseline_scores))
 
     return explain
 
@@ -104,17 +104,17 @@ def against_several(combine: Combine, request: Request, baselines: Distribution,
     return explain
 
 
-def _checked(found: Any, multipliers: Tensors) -> Tensors:
+def _checked(attributions: Any, multipliers: Tensors) -> Tensors:
     """What the caller's formula returned, if it is a tensor for each of the multipliers."""
     shapes = [tuple(m.shape) for m in multipliers]
-    several = isinstance(found, (tuple, list)) and all(isinstance(part, Tensor) for part in found)
-    if not several or [tuple(part.shape) for part in found] != shapes:
-        got = [tuple(part.shape) for part in found] if several else shown(found)
+    several = isinstance(attributions, (tuple, list)) and all(isinstance(part, Tensor) for part in attributions)
+    if not several or [tuple(part.shape) for part in attributions] != shapes:
+        got = [tuple(part.shape) for part in attributions] if several else shown(attributions)
         raise AttributionError(
             f"custom_attribution_func returned {got}; the multipliers have shapes {shapes}.",
             "Return a tuple with a tensor of each of those shapes.",
         )
-    return tuple(found)
+    return tuple(attributions)
 
 
 @final

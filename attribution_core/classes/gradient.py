@@ -213,9 +213,9 @@ class LayerGradientXActivation(MultiplyingLayer):
 
         def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
             with save_on_cpu() if self.memory_efficient else nullcontext():
-                found = gradients(question, xs)
+                result = gradients(question, xs)
             if not self._multiplies:
-                return found.slopes
-            return tuple(v * s for v, s in zip(found.values, found.slopes, strict=True))
+                return result.slopes
+            return tuple(v * s for v, s in zip(result.values, result.slopes, strict=True))
 
         return self._answer_at(self._site(attribute_to_layer_input), request, explain, grad_kwargs)

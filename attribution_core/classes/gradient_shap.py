@@ -27,11 +27,11 @@ from attribution_core.types import Distribution, Inputs, Selector, TargetLike, T
 Deviations = float | tuple[float, ...] | Mapping[str, float]
 
 
-def of_all_draws(found: Expected, with_deltas: bool) -> Explained:
+def of_all_draws(expected: Expected, with_deltas: bool) -> Explained:
     """The means; deltas of all draws of the first example, then of the second, …, (B · draws, targets)."""
-    if not with_deltas or found.deltas is None:
-        return Explained(found.attributions)
-    return Explained(found.attributions, found.deltas.transpose(0, 1).flatten(0, 1))
+    if not with_deltas or expected.deltas is None:
+        return Explained(expected.attributions)
+    return Explained(expected.attributions, expected.deltas.transpose(0, 1).flatten(0, 1))
 
 
 def between(
@@ -50,8 +50,8 @@ def between(
     def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
         deviations, distribution = as_deviations(noise, xs), as_distribution(rows, xs)
         draws = Draws(seed, xs[0].device)
-        found = gradient_shap(question, xs, distribution, count, deviations, draws, multiply, with_deltas)
-        return of_all_draws(found, with_deltas)
+        expected = gradient_shap(question, xs, distribution, count, deviations, draws, multiply, with_deltas)
+        return of_all_draws(expected, with_deltas)
 
     return explain
 

@@ -70,15 +70,15 @@ class LayerAttribution(Attribution):
         """By how much the sum at each layer exceeds the score's change, (B, targets); a list for a list of layers."""
         return self._one_or_all([missed(values, change) for values in site.divided(attributions)])
 
-    def _for_each(self, name: str, given: Any) -> Sequence[Any]:
+    def _for_each(self, name: str, value: Any) -> Sequence[Any]:
         """An argument with an entry for each layer."""
         if not self._many:
-            return [given]
-        if given is None:
+            return [value]
+        if value is None:
             return [None] * len(self._layers)
-        if not isinstance(given, list) or len(given) != len(self._layers):
+        if not isinstance(value, list) or len(value) != len(self._layers):
             raise AttributionError(f"{name} must be a list with one entry for each of {len(self._layers)} layers.")
-        return given
+        return value
 
     @staticmethod
     def interpolate(
@@ -117,13 +117,13 @@ def each_layer(question: Question, values: Tensors) -> list[tuple[int, Question,
     site = question.site
     if not isinstance(site, Layers):
         return [(0, question, values)]
-    found = []
+    questions = []
     for number, (part, own) in enumerate(zip(site.parts, site.divided(values), strict=True)):
         single = [replace(part, call=call) for call in range(len(own))] if part.call == "sum" else [part]
         groups = [(value,) for value in own] if part.call == "sum" else [own]
         for layer, group in zip(single, groups, strict=True):
-            found.append((number, question._replace(site=Layers((layer,), (len(group),)), reached=None), group))
-    return found
+            questions.append((number, question._replace(site=Layers((layer,), (len(group),)), reached=None), group))
+    return questions
 
 
 def for_each_example(values: Tensors, batch: int) -> Tensors:

@@ -47,8 +47,8 @@ def propagated(rules: Composite | None, verbose: bool, deltas: Callable[[Tensors
     """The method that propagates relevance; `deltas` are made of relevance and scores."""
 
     def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-        found = lrp(question, xs, rules, verbose)
-        return Explained(found.slopes, deltas and deltas(found.slopes, found.scores))
+        relevance = lrp(question, xs, rules, verbose)
+        return Explained(relevance.slopes, deltas and deltas(relevance.slopes, relevance.scores))
 
     return explain
 

@@ -81,8 +81,8 @@ class NoiseTunnel(Attribution):
             if named:
                 copies.targets = self._fixed(request)
             limit = 1 if stochastic else rows
-            found = smoothed(copies.explain, xs, deviations, count, kind, draws, limit and limit * request.batch)
-        results = copies.results(found)
+            expected = smoothed(copies.explain, xs, deviations, count, kind, draws, limit and limit * request.batch)
+        results = copies.results(expected)
         return results if request.several else results[0]
 
     def _fixed(self, request: Request) -> tuple[Target, ...]:
@@ -126,20 +126,20 @@ class _Copies:
             options.setdefault("seed", (self.draws.seed + start) % LARGEST_SEED)
         if self.distribution is not None:
             options["baselines"] = self.request.packed(self._drawn(self.distribution, start, stop))
-        found = self.method.attribute(self.request.packed(points), **options)
-        each, delta = found if self.request.several else [found], None
+        answers = self.method.attribute(self.request.packed(points), **options)
+        each, delta = answers if self.request.several else [answers], None
         if options.get("return_convergence_delta"):
             each, deltas = zip(*each, strict=True)
             delta = torch.cat([d.reshape(copies, -1) for d in deltas], 1)
         leaves, self.form = tree_flatten(list(each))
         return tuple(leaves), delta
 
-    def results(self, found: Expected) -> list[Any]:
+    def results(self, expected: Expected) -> list[Any]:
         """What the other method would return for each target."""
-        each: list[Any] = tree_unflatten(list(found.attributions), self.form)
-        if found.deltas is None:
+        each: list[Any] = tree_unflatten(list(expected.attributions), self.form)
+        if expected.deltas is None:
             return each
-        return [(a, d.T.reshape(-1)) for a, d in zip(each, found.deltas.chunk(len(each), 1), strict=True)]
+        return [(a, d.T.reshape(-1)) for a, d in zip(each, expected.deltas.chunk(len(each), 1), strict=True)]
 
     def _stacked(self, name: str, value: Any, copies: int) -> Any:
         """An argument of the other method for as many copies, where it has a row for each example."""

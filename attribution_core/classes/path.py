@@ -60,10 +60,11 @@ class IntegratedGradients(MultiplyingGradient):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             if share is not None:
-                found, error = to_tolerance(question, xs, bases, method, first, share, self._multiplies, rows)
-                return Explained(found, error if return_convergence_delta else None)
-            found = integrated_gradients(question, xs, bases, rule, self._multiplies, rows)
-            return Explained(found, missed(found, change(question, bases, xs)) if return_convergence_delta else None)
+                attributions, error = to_tolerance(question, xs, bases, method, first, share, self._multiplies, rows)
+                return Explained(attributions, error if return_convergence_delta else None)
+            attributions = integrated_gradients(question, xs, bases, rule, self._multiplies, rows)
+            rise = change(question, bases, xs) if return_convergence_delta else None
+            return Explained(attributions, None if rise is None else missed(attributions, rise))
 
         return self._answer(request, explain)
 
@@ -151,15 +152,16 @@ class LayerIntegratedGradients(PathAtLayer, MultiplyingLayer):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
             starts, ends = (for_each_example(question.values(x), len(x[0])) for x in (bases, xs))
-            found, together = along(question, xs, starts, ends)
+            attributions, together = along(question, xs, starts, ends)
             pairs = list(zip(each_layer(question, starts), each_layer(question, ends), strict=True))
             apart = not together and len(pairs) > 1
             if apart:
                 each = [along(alone, xs, start, end)[0] for (_, alone, start), (_, _, end) in pairs]
-                found = tuple(value for values in each for value in values)
+                attributions = tuple(value for values in each for value in values)
             if not with_deltas:
-                return Explained(found)
+                return Explained(attributions)
             rise = change(question, bases, xs)
-            return Explained(found, self._deltas(site, found, rise) if apart else missed(found, rise))
+            deltas = self._deltas(site, attributions, rise) if apart else missed(attributions, rise)
+            return Explained(attributions, deltas)
 
         return explain

@@ -39,8 +39,8 @@ class OfCoalitions(PerturbationAttribution):
 
         def explain(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
             game = Game(question, xs, bases, request.groups(feature_mask, xs), rows)
-            found = values(game) if game.players and len(xs[0]) else [_nothing(part) for part in game.each()]
-            return spread(game, found) if whole else (by_feature(game, found),)
+            estimates = values(game) if game.players and len(xs[0]) else [_nothing(part) for part in game.each()]
+            return spread(game, estimates) if whole else (by_feature(game, estimates),)
 
         return self._answer(request, explain, pack=None if whole else alone, show_progress=show_progress)
 
@@ -182,7 +182,7 @@ def by_feature(game: Game, values: list[Tensor]) -> Tensor:
     if not game.features.per_example:
         return torch.cat([_by_target(game, v) for v in values], 1).permute(2, 1, 0)
     targets = len(game.question.targets)
-    found = values[0].new_zeros(targets, len(values), game.players)
+    attributions = values[0].new_zeros(targets, len(values), game.players)
     for row, value in enumerate(values):
-        found[:, row, game.features.of(row)] = _by_target(game, value)[:, 0].T
-    return found
+        attributions[:, row, game.features.of(row)] = _by_target(game, value)[:, 0].T
+    return attributions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import final
 
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import Explained, PerturbationAttribution, alone
+from attribution_core.classes.base import PerturbationAttribution, alone
 from attribution_core.classes.shapley import OfCoalitions
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
@@ -88,11 +88,11 @@ class LimeBase(PerturbationAttribution):
         request = self._read(inputs, target, targets, additional_forward_args)
         rows = as_copies(perturbations_per_eval, request.batch)
 
-        def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
+        def explain(question: Question, xs: Tensors, _: Tensors) -> Tensors:
             original = xs[0] if request.single else xs
             with seeded(seed, xs):
                 said = surrogate(question, original, count, self.interpretable_model, self._sampler, kwargs, rows)
-            return Explained(cast("Tensors", ([said],)))
+            return (_described(said)[None],)
 
         return self._answer(request, explain, pack=alone, show_progress=show_progress)
 
@@ -148,17 +148,17 @@ class Lime(OfCoalitions):
 
         return self._play(request, values, feature_mask, perturbations_per_eval, show_progress, return_input_shape)
 
-    def _nonzero(self, found: list[Fitted]) -> list[Tensor]:
+    def _nonzero(self, fits: list[Fitted]) -> list[Tensor]:
         """The coefficients; where the default penalty left none though the scores differ, it is taken relative to
         their deviation."""
-        empty = 0 if self._own_model else sum(int(_emptied(each).sum()) for each in found)
+        empty = 0 if self._own_model else sum(int(_emptied(each).sum()) for each in fits)
         if not empty:
-            return [each.coefficients for each in found]
+            return [each.coefficients for each in fits]
         warn(
             f"Lime's penalty of {ALPHA} left no feature of {empty} examples, whose scores differ by little: it was "
             "taken relative to their deviation. Pass interpretable_model=Lasso(…) to choose it."
         )
-        return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in found]
+        return [torch.where(_emptied(each), _relative(each), each.coefficients) for each in fits]
 
     def _own_way(self, game: Game, count: int, draws: Draws, single: bool) -> list[Tensor]:
         games = _single_scores(game)
@@ -167,8 +167,8 @@ class Lime(OfCoalitions):
             with nested(stacked=False):
                 return [self._one(games[place], count, draws.at(place), single).T for place in range(start, stop)]
 
-        found = [value for part in in_chunks(len(games), part, 1, 1) for value in part]
-        return found if game.features.per_example else [torch.cat(found, 1)]
+        coefficients = [value for part in in_chunks(len(games), part, 1, 1) for value in part]
+        return coefficients if game.features.per_example else [torch.cat(coefficients, 1)]
 
     def _one(self, game: Game, count: int, random: torch.Generator, single: bool) -> Tensor:
         def to_input(sample: Tensor, *_: object, **__: object) -> Sample:
@@ -190,7 +190,7 @@ class Lime(OfCoalitions):
         original = inputs[0] if single else inputs
         model = self.interpretable_model
         said = surrogate(game.question, original, count, model, sampler, options, game.rows)
-        return torch.as_tensor(said).reshape(1, -1)
+        return _described(said).reshape(1, -1)
 
 
 def _emptied(fitted: Fitted) -> Tensor:
@@ -210,6 +210,17 @@ def _single_scores(game: Game) -> list[Game]:
     if batch == 1 or len(plain_scores(game.question, game.inputs)) != batch:
         return [game]
     return [game.of(row) for row in range(batch)]
+
+
+def _described(said: object) -> Tensor:
+    """What an interpretable model says of itself."""
+    try:
+        return torch.as_tensor(said)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AttributionError(
+            f"interpretable_model.representation() returned a {type(said).__name__}.",
+            "Return a tensor or an array, such as its coefficients.",
+        ) from error
 
 
 def _fittable(model: InterpretableModel) -> InterpretableModel:

@@ -39,6 +39,6 @@ def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float
     reference, slopes = rule.reference(), rule.slopes()
     with same_randomness(inputs) if question.draws else nullcontext():  # both passes must drop out the same
         before = intercepted(question, lambda: reference).read(baselines)
-    found = intercepted(question, lambda: slopes).gradients(inputs)
+    after = intercepted(question, lambda: slopes).gradients(inputs)
     rule.finish()
-    return Compared(found.slopes, found.scores, before.scores, found.values, before.values)
+    return Compared(after.slopes, after.scores, before.scores, after.values, before.values)

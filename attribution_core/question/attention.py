@@ -26,40 +26,40 @@ class Attentions:
     @contextmanager
     def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:  # noqa: ARG002
         """While the model runs; the weights are known afterwards."""
-        found: list[Tensor] = []
-        with Interception(WEIGHTS, found):
-            yield lambda: tuple(found)
+        weights_seen: list[Tensor] = []
+        with Interception(WEIGHTS, weights_seen):
+            yield lambda: tuple(weights_seen)
 
 
-def _noted(found: list[Tensor], weights: Tensor) -> None:
+def _noted(weights_seen: list[Tensor], weights: Tensor) -> None:
     if weights.dim() == 4 and weights.shape[2] == weights.shape[3]:
-        found.append(weights.detach())
+        weights_seen.append(weights.detach())
 
 
-def _of_softmax(found: list[Tensor], call: Call) -> object:
+def _of_softmax(weights_seen: list[Tensor], call: Call) -> object:
     """Those over the last dimension."""
     result: Tensor = call.result()
     if (*call.args[1:], call.kwargs.get("dim"))[0] in (-1, result.dim() - 1):
-        _noted(found, result)
+        _noted(weights_seen, result)
     return result
 
 
-def _of_products(found: list[Tensor], call: Call) -> object:
+def _of_products(weights_seen: list[Tensor], call: Call) -> object:
     """The weights that `scaled_dot_product_attention` multiplies its values by."""
     result = call.result()
     with torch.no_grad():
-        _noted(found, attention_weights(*call.args, **call.kwargs))
+        _noted(weights_seen, attention_weights(*call.args, **call.kwargs))
     return result
 
 
-def _of_module(found: list[Tensor], call: Call) -> object:
+def _of_module(weights_seen: list[Tensor], call: Call) -> object:
     """The weights that `nn.MultiheadAttention` would return if it were asked for them, of each head."""
     result = call.result()
     bound = SIGNATURE.bind(*call.args, **call.kwargs)
     bound.arguments.update(need_weights=True, average_attn_weights=False, training=False)
     with torch.no_grad():
         _, weights = F.multi_head_attention_forward(*bound.args, **bound.kwargs)
-    _noted(found, weights)  # type: ignore[arg-type]
+    _noted(weights_seen, weights)  # type: ignore[arg-type]
     return result
 
 

@@ -271,10 +271,10 @@ class Question(NamedTuple):
             return self
         site, fixed = self.site, (*inputs, *self.extra)
 
-        def from_values(*given: Any) -> Any:
-            count = len(given) - len(fixed)
-            with site.replaced(given[:count]):
-                return self.forward(*given[count:])
+        def from_values(*arguments: Any) -> Any:
+            count = len(arguments) - len(fixed)
+            with site.replaced(arguments[:count]):
+                return self.forward(*arguments[count:])
 
         return self._replace(forward=from_values, site=Inputs(), extra=fixed, reached=None)
 

@@ -174,8 +174,8 @@ class Neuron(Target):
         )
         if len(values) > 1 or not inside or math.prod(sizes[len(index) :]) != 1:
             raise self._not_there(values)
-        found = value[(slice(None), *index)]
-        return found if found.dim() == 1 else found.flatten(1).sum(1)
+        chosen = value[(slice(None), *index)]
+        return chosen if chosen.dim() == 1 else chosen.flatten(1).sum(1)
 
     def _not_there(self, values: tuple[Tensor, ...]) -> AttributionError:
         shapes = [tuple(value.shape) for value in values]

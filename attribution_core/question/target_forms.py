@@ -39,8 +39,8 @@ def names_of(forward: object) -> tuple[str, ...]:
     known = _labels.get()
     if known is not None:
         return known
-    found = getattr(getattr(forward, "config", None), "id2label", None)
-    return tuple(map(str, found.values())) if isinstance(found, Mapping) else ()
+    labels = getattr(getattr(forward, "config", None), "id2label", None)
+    return tuple(map(str, labels.values())) if isinstance(labels, Mapping) else ()
 
 
 def as_targets(
@@ -91,27 +91,27 @@ def _from_tensor(target: Tensor, batch: int) -> Target:
     return _for_each(target.tolist(), target, batch)
 
 
-def _for_each(entries: Sequence[object], given: object, batch: int) -> Target:
+def _for_each(entries: Sequence[object], target: object, batch: int) -> Target:
     if batch == 0 and not entries:
         return Output()
     if len(entries) != batch or not entries:
-        raise _refused(given, f"has {len(entries)} entries for {batch} examples")
-    rows = tuple(_row(entry, given) for entry in entries)
+        raise _refused(target, f"has {len(entries)} entries for {batch} examples")
+    rows = tuple(_row(entry, target) for entry in entries)
     if len({len(row) for row in rows}) > 1:
-        raise _refused(given, "has tuples of different lengths")
+        raise _refused(target, "has tuples of different lengths")
     return Output(rows)
 
 
-def _row(entry: object, given: object) -> tuple[int, ...]:
+def _row(entry: object, target: object) -> tuple[int, ...]:
     entries = entry if isinstance(entry, tuple) else (entry,)
     try:
         if any(isinstance(part, bool) for part in entries):
             raise TypeError
         row = tuple(operator.index(part) for part in entries)
     except TypeError as error:
-        raise _refused(given, "is not made of integers") from error
+        raise _refused(target, "is not made of integers") from error
     if not row:
-        raise _refused(given, "is empty")
+        raise _refused(target, "is empty")
     return row
 
 

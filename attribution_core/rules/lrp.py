@@ -45,10 +45,10 @@ def divided(linear: LinearMap, parts: Sequence[tuple[Tensors, Tensor]], relevanc
     # z is linear in each value alone: x · ∂z/∂x is what x adds to z. Of n factors each adds all of z, and gets an n-th.
     for leaves, z in parts:
         slopes = torch.autograd.grad(z, leaves, share)
-        found = tuple(
+        pulled = tuple(
             leaf.detach() * slope / count for leaf, slope, count in zip(leaves, slopes, linear.shares, strict=True)
         )
-        total = found if total is None else tuple(map(torch.add, total, found))
+        total = pulled if total is None else tuple(map(torch.add, total, pulled))
     return total or ()
 
 
@@ -130,10 +130,10 @@ class AlphaBetaRule(PropagationRule):
             parts = [linear.computed(up, linear.weighted(one, one)), linear.computed(down, linear.weighted(other))]
             return divided(linear, parts, relevance, EPSILON)
 
-        found = tuple(self.alpha * r for r in signed(_positive, _negative))
+        supporting = tuple(self.alpha * r for r in signed(_positive, _negative))
         if not self.beta:
-            return found
-        return tuple(r - self.beta * s for r, s in zip(found, signed(_negative, _positive), strict=True))
+            return supporting
+        return tuple(r - self.beta * s for r, s in zip(supporting, signed(_negative, _positive), strict=True))
 
 
 @dataclass(frozen=True)

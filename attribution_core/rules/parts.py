@@ -181,8 +181,8 @@ def smallest(
         return minimum(input, other)
     if dim is None:
         return -(-input).max()
-    found = (-input).max(dim, keepdim=keepdim)
-    return type(found)((-found.values, found.indices))
+    largest_negative = (-input).max(dim, keepdim=keepdim)
+    return type(largest_negative)((-largest_negative.values, largest_negative.indices))
 
 
 def least(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:

@@ -84,7 +84,7 @@ class Propagation:
                 f"LRP has no rule for {', '.join(self.unknown)}.",
                 "Explain a layer after it, let the model compute it otherwise, or use DeepLift or IntegratedGradients.",
             )
-        return replaced(lambda found: (found.clone(), lambda one: one * found), scores)
+        return replaced(lambda value: (value.clone(), lambda one: one * value), scores)
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,13 @@ def _without_gates(propagation: Propagation, operation: Operation) -> Operation:
 def _spread(linear: LinearMap, values: Tensors, rule: PropagationRule, result: Tensor | None = None) -> Tensor:
     def propagated(*values: Tensor) -> tuple[Tensor, Pull]:
         linear.receive(values)
-        found = linear.result(rule.as_computed) if result is None else result
+        computed = linear.result(rule.as_computed) if result is None else result
 
         def pull(relevance: Tensor) -> Tensors:
             parts = rule.relevance(linear, relevance)
             return tuple(part.to(value.dtype) for part, value in zip(parts, values, strict=True))
 
-        return found, pull
+        return computed, pull
 
     return replaced(propagated, *values)
 

@@ -212,8 +212,8 @@ def _largest(call: Call, places: Places, references: Tensors, eps: float) -> obj
     result = result if keep else result.squeeze(dim)
     if call.name == "amax":
         return result
-    found = call.of(call.args[0].detach())
-    return type(found)((result, found.indices))
+    pooled = call.of(call.args[0].detach())
+    return type(pooled)((result, pooled.indices))
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,18 @@ class Spelling(NamedTuple):
 @lru_cache
 def spellings(names: frozenset[str]) -> dict[Function, Spelling]:
     """Every callable of torch that computes one of the named operations."""
-    found: dict[Function, Spelling] = {}
+    known: dict[Function, Spelling] = {}
     for name, home in itertools.product(sorted(names), HOMES):
         plain = getattr(home, name, None)
         for spelling in (name, f"{name}_with_indices", f"__{name}__", f"__r{name}__"):
-            _add(found, getattr(home, spelling, None), name, None)
-        _add(found, getattr(home, f"{name}_", None), name, plain or getattr(torch, name, None))
-    return found
+            _add(known, getattr(home, spelling, None), name, None)
+        _add(known, getattr(home, f"{name}_", None), name, plain or getattr(torch, name, None))
+    return known
 
 
-def _add(found: dict[Function, Spelling], function: Function | None, name: str, out_of_place: Function | None) -> None:
+def _add(known: dict[Function, Spelling], function: Function | None, name: str, out_of_place: Function | None) -> None:
     if function is not None:
-        found[function] = Spelling(name, out_of_place, _with_inplace(function), ops.LEADING.get(name, ("input",)))
+        known[function] = Spelling(name, out_of_place, _with_inplace(function), ops.LEADING.get(name, ("input",)))
 
 
 def _with_inplace(function: Function) -> inspect.Signature | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import captum.attr
+import numpy as np
 import pytest
 import torch
 from captum._utils.models.linear_model import SkLearnLasso, SkLearnLinearRegression, SkLearnRidge
@@ -281,3 +282,28 @@ def test_a_model_of_ones_own_gets_one_score_for_each_sample() -> None:
 
     Lime(nn.Linear(3, 2), Noted()).attribute(torch.rand(1, 3), target=1, n_samples=7)
     assert shapes == [[(7, 3), (7,), (7,)]]
+
+
+class Says:
+    """An interpretable model that says this of itself."""
+
+    def __init__(self, said: object) -> None:
+        self.said = said
+
+    def fit(self, train_data: object) -> None:
+        """Learn nothing."""
+
+    def representation(self) -> object:
+        """What it was told."""
+        return self.said
+
+
+def described(said: object) -> Any:
+    method = LimeBase(lambda x: x.sum(1), Says(said), lambda *_: 1.0, torch.rand_like, False, None, lambda s, _: s)
+    return method.attribute(torch.ones(1, 3), n_samples=2)
+
+
+def test_what_a_model_of_ones_own_says_is_a_tensor() -> None:
+    assert torch.equal(described(np.array([1.0, 2.0])), torch.tensor([1.0, 2.0]).double())
+    with pytest.raises(AttributionError, match=r"representation\(\) returned a str"):
+        described("x[0] > 3")
