@@ -67,22 +67,22 @@ class Layer:
         return (sum(attributions[1:], attributions[0]),)
 
 
-@dataclass
 class Layers:
-    """The values at several layers, one after the other; `sizes` says how many tensors each has, once they are read."""
+    """The values at several layers, one after the other; each pass that reads them notes how many each layer has."""
 
-    parts: tuple[Layer, ...]
-    sizes: tuple[int, ...] = ()
+    def __init__(self, parts: tuple[Layer, ...], sizes: tuple[int, ...] | None = None) -> None:
+        self.parts = parts
+        self._sizes = sizes
 
     @contextmanager
     def recorded(self, inputs: Tensors) -> Iterator[Callable[[], Tensors]]:
         """While the model runs; the values are known afterwards."""
         with ExitStack() as stack:
             read = [stack.enter_context(part.recorded(inputs)) for part in self.parts]
-            yield lambda: self._all([values() for values in read])
+            yield lambda: self._noted([values() for values in read])
 
-    def _all(self, each: list[Tensors]) -> Tensors:
-        self.sizes = tuple(map(len, each))
+    def _noted(self, each: list[Tensors]) -> Tensors:
+        self._sizes = tuple(map(len, each))
         return tuple(value for values in each for value in values)
 
     @contextmanager
@@ -95,8 +95,10 @@ class Layers:
 
     def divided(self, values: Tensors) -> list[Tensors]:
         """The values of each layer by itself."""
+        if self._sizes is None:
+            raise AttributionError("How many values each layer has is not known yet.", "Ask Question.values first.")
         rest = iter(values)
-        return [tuple(next(rest) for _ in range(size)) for size in self.sizes]
+        return [tuple(next(rest) for _ in range(size)) for size in self._sizes]
 
 
 Site = Inputs | Layer | Layers | Attentions

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attribution_core import AttributionError, Layer, Neuron, Question, observe
 from attribution_core.methods import integrated_gradients
 from attribution_core.methods.paths import quadrature, straight
-from attribution_core.question.site import Inputs
+from attribution_core.question.site import Inputs, Layers
 from attribution_core.question.taps import Tap
 from attribution_core.question.target_forms import as_target
 
@@ -208,3 +208,12 @@ def test_what_is_made_for_one_pass_is_not_copied_again() -> None:
     question.repeated(2).scores(points)
     question.repeated(2, disposable=True).gradients(points)  # a leaf of autograd refuses operations in place
     assert [address == points[0].data_ptr() for address in seen] == [True, False, False]
+
+
+def test_values_of_layers_are_divided_only_once_they_were_read() -> None:
+    site = Layers((Layer(NET[0]), Layer(NET[1])))
+    question = Question(NET, (ONE,), site)
+    with pytest.raises(AttributionError, match=r"Question\.values first"):
+        site.divided((X, X))
+    hidden = NET[0](X).detach()
+    torch.testing.assert_close(site.divided(question.values((X,))), [(hidden,), (NET[1](hidden),)])
