@@ -58,7 +58,8 @@ def _all_readable(texts: object) -> object:
 def _cut(text: object) -> object:
     if not isinstance(text, str) or len(text) <= LONGEST:
         return text
-    return f"{text[:LONGEST]}… ({len(text) - LONGEST:,} characters more)"
+    kept = LONGEST - 100  # so that what has been cut is not cut again
+    return f"{text[:kept]}… ({len(text) - kept:,} characters more)"
 
 
 Text = Annotated[str, BeforeValidator(readable)]

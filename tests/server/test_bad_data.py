@@ -378,7 +378,7 @@ FINE_FINE = (FINE, FINE)
         (photo(input_transforms=lambda x: IMAGE), "an input transform of feature 'Photo' made an Image of float32 (3, 8, 8) | it must return a tensor", None),
         (photo(input_transforms=lambda x: 1 / 0), f"division by zero | An input transform {GIVEN}", None),
         (photo(input_transforms=lambda x: sys.exit(1)), f"this code raised SystemExit(1), {ENDS}", None),
-        (photo(input_transforms=lambda x: x[None]), "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [1, 1, 3, 8, 8] | The model Net was called with float32 (1, 1, 3, 8, 8).", "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [50, 1, 3, 8, 8] | The model Net was called with float32 (1, 1, 3, 8, 8)."),
+        (photo(input_transforms=lambda x: x[None]), "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [1, 1, 3, 8, 8] | The model Net was called with float32 (1, 1, 3, 8, 8).", "Conv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)) in the model could not be run; the model was called with a float32 tensor (50, 1, 3, 8, 8): Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [50, 1, 3, 8, 8] | Pass what the model takes: calling it alone gives the same error."),
         (photo(input_transforms=lambda x: x.numpy()), FINE, FINE),
         (photo(input_transforms=lambda x: x.div_(2)), FINE, FINE),
         # baselines: only what needs one fails

@@ -134,10 +134,31 @@ def unreadable(what: str) -> str:
     )
 
 
-def of_type(name: str, said: str) -> str:
+def unrun(
+    part: str,
+    error: str,
+    hint: str = "Pass what the model takes: calling it alone gives the same error.",
+    rows: int = 1,
+) -> str:
+    """How the engine says that torch could not run a model."""
+    called = f"the model was called with a float32 tensor ({rows}, 3, 8, 8)"
+    return f"{part} in the model could not be run; {called}: {error} | {hint}"
+
+
+CONV = "Conv2d({}, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))"
+CHANNELS = (
+    "Given groups=1, weight of size [4, 1, 3, 3], expected input[1, 3, 8, 8] to have 1 channels, but got 3 channels "
+    "instead"
+)
+
+
+def of_type(name: str, said: str) -> tuple[str, str]:
+    """What is read on the card, and of an explanation."""
+    error = f"Input type (float) and bias type ({said}) should be the same"
+    weights = f"Its weights are {name}: "
     return (
-        f"Input type (float) and bias type ({said}) should be the same | {NET_CALLED} "
-        f"Its weights are {name}: try input_transforms=[lambda x: x.to(torch.{name})]."
+        f"{error} | {NET_CALLED} {weights}try input_transforms=[lambda x: x.to(torch.{name})].",
+        unrun(CONV.format(3), error, f"{weights}pass inputs of that dtype."),
     )
 
 
@@ -158,10 +179,10 @@ ROWS = [
     Row("raises", raising(lambda: RuntimeError("out of order")), f"out of order | {CALLED}"),
     Row("raises without a word", raising(ValueError), f"no further detail | {CALLED}"),
     Row("raises KeyError", raising(lambda: KeyError("logits")), f"'logits' | {CALLED}"),
-    Row("raises StopIteration", raising(lambda: StopIteration("done")), f"done | {CALLED}", "generator raised StopIteration | " + CALLED),
+    Row("raises StopIteration", raising(lambda: StopIteration("done")), f"done | {CALLED}"),
     Row("raises at every second call", every_second, FINE, f"not twice | {CALLED}"),
-    Row("calls itself for ever", giving(endless), f"maximum recursion depth exceeded | {CALLED}"),
-    Row("raises 5 MB of text", raising(lambda: RuntimeError("x" * 5_000_000)), f"{'x' * 4000}… (4,996,000 characters more) | {CALLED}"),
+    Row("calls itself for ever", giving(endless), f"maximum recursion depth exceeded | {CALLED}", unrun("Given", "maximum recursion depth exceeded")),
+    Row("raises 5 MB of text", raising(lambda: RuntimeError("x" * 5_000_000)), f"{'x' * 3900}… (4,996,100 characters more) | {CALLED}"),
     Row("raises what has no words", raising(Wordless), f"(Wordless does not say: its text cannot be made) | {CALLED}"),
     Row("raises half a character", raising(lambda: RuntimeError("bad \ud800")), f"bad � | {CALLED}"),
     Row("raises a future's CancelledError", raising(futures.CancelledError), f"no further detail | {CALLED}"),
@@ -213,17 +234,17 @@ ROWS = [
     Row("scripted", old(lambda: torch.jit.script(Net()))),
     Row("traced", old(lambda: torch.jit.trace(Net(), torch.rand(1, 3, 8, 8)))),
     Row("compiled", lambda: torch.compile(Net(), backend="eager")),
-    Row("exported for a batch of one", lambda: torch.export.export(Net(), (torch.rand(1, 3, 8, 8),)).module(), FINE, FINE, "Guard failed: x.size()[0] == 1 | The model GraphModule was called with float32 (1, 3, 8, 8)."),
+    Row("exported for a batch of one", lambda: torch.export.export(Net(), (torch.rand(1, 3, 8, 8),)).module(), FINE, FINE, unrun("GuardsFn()", "Guard failed: x.size()[0] == 1", rows=49)),
     Row("quantised", quantised),
-    Row("in half precision", lambda: Net().half(), of_type("float16", "c10::Half")),
-    Row("in bfloat16", lambda: Net().bfloat16(), of_type("bfloat16", "c10::BFloat16")),
-    Row("in double precision", lambda: Net().double(), of_type("float64", "double")),
+    Row("in half precision", lambda: Net().half(), *of_type("float16", "c10::Half")),
+    Row("in bfloat16", lambda: Net().bfloat16(), *of_type("bfloat16", "c10::BFloat16")),
+    Row("in double precision", lambda: Net().double(), *of_type("float64", "double")),
     Row("frozen", lambda: Net().requires_grad_(False)),
     Row("in parallel", lambda: nn.DataParallel(Net())),
     Row("with gradients of its own", lambda: (net := Net(), net(torch.rand(1, 3, 8, 8)).sum().backward())[0]),
     Row("with weights that require no memory", lambda: Net().to("meta"), unreadable("meta float32 (1, 3)")),
-    Row("for other channels", lambda: Net(channels=1), f"Given groups=1, weight of size [4, 1, 3, 3], expected input[1, 3, 8, 8] to have 1 channels, but got 3 channels instead | {NET_CALLED}"),
-    Row("takes other arguments", giving(lambda net, x: net()), f"Net.forward() missing 1 required positional argument: 'x' | {CALLED}"),
+    Row("for other channels", lambda: Net(channels=1), f"{CHANNELS} | {NET_CALLED}", unrun(CONV.format(1), CHANNELS)),
+    Row("takes other arguments", giving(lambda net, x: net()), f"Net.forward() missing 1 required positional argument: 'x' | {CALLED}", unrun("Net", "Net.forward() missing 1 required positional argument: 'x'")),
 ]  # fmt: skip
 
 
