@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from torchvision.transforms.functional import normalize
 from app.demos.extra import extra
 from app.errors import InsightsError
 
+SAVE = "save the weights with torch.save(net.state_dict(), path)"
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "ema")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Made as torchvision makes them for its own weights, which expect their input rescaled.
@@ -89,14 +91,25 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _bare(_safetensors(path), path)
     try:
-        return _bare(torch.load(path, map_location="cpu", weights_only=True), path)
-    except pickle.UnpicklingError:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not _is_torchs(path):
+            raise _unreadable(path, error) from None
         raise InsightsError(
             f"{path.name} holds more than tensors, and is not opened because that could run code",
             hint="save the weights alone: torch.save(net.state_dict(), path), or as .safetensors",
         ) from None
     except Exception as error:  # unpickling bytes that are no pickle raises whatever it stumbles over
         raise _unreadable(path, error) from None
+    return _bare(loaded, path)
+
+
+def _is_torchs(path: Path) -> bool:
+    """Whether `torch.save` may have written it: an archive, or, long ago, a pickle of its second protocol."""
+    with path.open("rb") as file:
+        archive = zipfile.is_zipfile(file)
+        file.seek(0)
+        return archive or file.read(2) == b"\x80\x02"
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
@@ -114,12 +127,16 @@ def _unreadable(path: Path, error: Exception) -> InsightsError:
 
 
 def _bare(loaded: Any, path: Path) -> dict[str, Tensor]:
+    seen: set[int] = set()  # one may hold itself
     while isinstance(loaded, Mapping) and (inner := [w for w in WRAPPERS if isinstance(loaded.get(w), Mapping)]):
+        if id(loaded) in seen:
+            raise InsightsError(f"{path.name} holds a mapping that holds itself", hint=SAVE)
+        seen.add(id(loaded))
         loaded = loaded[inner[0]]
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(v, Tensor) for v in loaded.values()):
         raise InsightsError(
             f"{path.name} holds no state dict, but a {type(loaded).__name__}",
-            hint="save the weights with torch.save(net.state_dict(), path)",
+            hint=SAVE,
         )
     state = {str(key): value for key, value in loaded.items()}
     for prefix in PREFIXES:
@@ -141,6 +158,7 @@ def _filled(name: str, state: dict[str, Tensor], path: Path) -> tuple[nn.Module,
     if outputs != 1000:
         net = models.get_model(name, weights=None, num_classes=outputs, **options)
     check_fit(net.state_dict(), state, f"{path.name} does not fit {name}")
+    check_numbers(net.state_dict(), state, path.name)
     net.load_state_dict(state, strict=False)
     return net, outputs
 
@@ -159,6 +177,20 @@ def check_fit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], what: s
     if any(keys for _, keys in wrong):
         parts = "; ".join(f"{_some(keys)} {'is' if len(keys) == 1 else 'are'} {how}" for how, keys in wrong if keys)
         raise InsightsError(f"{what}: {parts}", hint="check that --model is the one the weights were made for")
+
+
+def check_numbers(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], what: str) -> None:
+    """Raise `InsightsError` for weights that are whole numbers, as quantised ones are, or not finite."""
+    fractions = [key for key, tensor in wanted.items() if key in given and tensor.is_floating_point()]
+    whole = [key for key in fractions if not given[key].is_floating_point()]
+    if whole:
+        kind = str(given[whole[0]].dtype).removeprefix("torch.")
+        said = f"{what} holds {kind} where the model has fractions: {_some(whole)}"
+        raise InsightsError(said, hint="give the weights as they were before they were quantised")
+    wild = [key for key in fractions if not bool(given[key].isfinite().all())]
+    if wild:
+        said = f"{what} holds numbers that are not finite: {_some(wild)}"
+        raise InsightsError(said, hint="the training has diverged; give weights of an earlier step")
 
 
 def _some(keys: Iterable[str], most: int = 3) -> str:

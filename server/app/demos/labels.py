@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InsightsError
+from app.words import quoted
 
+CHECK = "check the path given with --labels"
+LARGEST = 1_000_000_000
+DIGITS = 19
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "image_id")
 INDEX_COLUMNS = ("index", "imagenet_index", "class_index", "label_index", "class_id", "label_id")
 NAME_COLUMNS = ("label", "target", "wnid", "synset", "class", "class_name", "name", "category")
@@ -39,7 +43,7 @@ class ClassNames:
 
     def number(self, word: str) -> int | None:
         """The index of a class by its number; None if it is none or out of range."""
-        return int(word) if word.isdecimal() and int(word) < len(self.names) else None
+        return int(word) if word.isdecimal() and len(word) < DIGITS and int(word) < len(self.names) else None
 
 
 def _plain(name: str) -> str:
@@ -67,7 +71,7 @@ def _names_in(path: Path) -> ClassNames:
         return ClassNames([line.strip() for line in text.splitlines() if line.strip()])
     try:
         return _names_of(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InsightsError(
             f"{path.name} does not list the names of classes",
             hint='expected JSON like ["tench", ...], {"0": "tench", ...} or {"0": ["n01440764", "tench"], ...}',
@@ -102,6 +106,24 @@ def labels_from_folders(images: Sequence[Path], folder: Path, names: ClassNames)
 def labels_from_table(path: Path, images: Sequence[Path], folder: Path, names: ClassNames) -> list[int | None]:
     """The true class of each image by a CSV table with a column of files and one of classes."""
     table = csv.DictReader(_read(path).splitlines(), skipinitialspace=True)
+    try:
+        truth = _truth(table, path, names)
+    except csv.Error as error:
+        raise InsightsError(
+            f"{path.name}, after line {table.line_num}, cannot be read as a table: {error}",
+            hint="expected a text file with a column 'file' and one of 'index', 'label', 'wnid' or 'name'",
+        ) from None
+    found = [truth.get(image.relative_to(folder).as_posix(), truth.get(image.name)) for image in images]
+    if all(index is None for index in found):
+        raise InsightsError(
+            f"{path.name} says nothing of the {len(images):,} images in {folder}",
+            hint="give the names of the files, or their paths from that folder",
+        )
+    return found
+
+
+def _truth(table: csv.DictReader[str], path: Path, names: ClassNames) -> dict[str, int | None]:
+    """The class of each file that a table names."""
     columns = {(column or "").strip().lower(): column for column in table.fieldnames or []}
     file = next((columns[c] for c in FILE_COLUMNS if c in columns), None)
     label = next((c for c in (*INDEX_COLUMNS, *NAME_COLUMNS) if c in columns), None)
@@ -117,21 +139,19 @@ def labels_from_table(path: Path, images: Sequence[Path], folder: Path, names: C
         truth[(row[file] or "").strip().removeprefix("./")] = index = find(word) if word else None
         if word and index is None:
             raise InsightsError(
-                f"{path.name}, line {table.line_num}: {word!r} is none of the model's {len(names.names):,} classes",
+                f"{path.name}, line {table.line_num}: {quoted(word)} is none of the model's "
+                f"{len(names.names):,} classes",
                 hint="name the classes as --labels names the outputs, or leave the field empty",
             )
-    found = [truth.get(image.relative_to(folder).as_posix(), truth.get(image.name)) for image in images]
-    if all(index is None for index in found):
-        raise InsightsError(
-            f"{path.name} says nothing of the {len(images):,} images in {folder}",
-            hint="give the names of the files, or their paths from that folder",
-        )
-    return found
+    return truth
 
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST):
+            what = f"holds more than {LARGEST:,} bytes" if path.is_file() else "is no file"
+            raise InsightsError(f"{path} cannot be read: it {what}", hint=CHECK)
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise InsightsError(f"{path} cannot be read: {reason}", hint="check the path given with --labels") from None
+        raise InsightsError(f"{path} cannot be read: {reason}", hint=CHECK) from None
