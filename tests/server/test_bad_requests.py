@@ -210,6 +210,12 @@ def test_a_question_that_is_not_said_to_be_json_is_not_read(client: FlaskClient,
     assert "application/json" in refusal(response, 415)["hint"]
 
 
+def test_a_body_that_is_far_too_long_is_not_read(client: FlaskClient) -> None:
+    body = QUESTION % f',"x":"{"x" * 2_000_000}"'
+    response = client.post("/api/attributions", data=body, content_type="application/json")
+    assert len(refusal(response, 413)["message"]) < 2 * LONGEST_ECHO
+
+
 def test_the_hint_of_a_refusal_leads_to_the_document(client: FlaskClient) -> None:
     hint = refusal(client.get("/api/samples?limit=0"), 422)["hint"]
     assert client.get(hint.split()[-1]).get_json()["openapi"].startswith("3.1")
