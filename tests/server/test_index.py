@@ -158,6 +158,14 @@ def test_no_name_is_ever_a_part_of_the_sql(index: PredictionIndex) -> None:
     assert index.page(SampleQuery(), 7).matched == 7
 
 
+def test_the_same_question_is_asked_of_the_database_once(index: PredictionIndex) -> None:
+    query = SampleQuery(order="mistakes", limit=2)
+    page, counts = index.page(query, 6), index.counts(query, 6)
+    index._connection.execute("delete from prediction")  # so that nobody else could answer
+    assert (index.page(query, 6), index.counts(query, 6)) == (page, counts)
+    assert index.page(query, 5).samples == []
+
+
 def test_a_closed_index_says_so(index: PredictionIndex) -> None:
     index.close()
     with pytest.raises(InsightsError, match="the visualizer is closed"):

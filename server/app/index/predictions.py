@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
+from threading import Lock
 from typing import Any, TypeVar
 
 import duckdb
+from cachetools import LRUCache
 from pydantic_core import from_json
 
 from app.errors import InsightsError
@@ -18,6 +20,7 @@ from app.schema import EXACT, Order, SampleFilter, SampleQuery
 Value = int | float | list[int]
 Key = TypeVar("Key")
 
+ANSWERED = 50_000  # rows of answers that are kept: what several pages ask for is asked of the database once
 BEST = 10  # classes kept of each prediction, besides the true one
 BINS = 20
 
@@ -93,12 +96,15 @@ class Counts:
 class PredictionIndex:
     """Rows are added as the data is scanned; every question is answered from the first so many samples.
 
-    Samples come in their order and never change, so that all answers about the same number of them agree.
+    Samples come in their order and never change, so that all answers about the same number of them agree, and can be
+    kept.
     """
 
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute(_TABLE)
+        self._answered: LRUCache[str, list[Any]] = LRUCache(ANSWERED, getsizeof=lambda rows: 1 + len(rows))
+        self._lock = Lock()
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add predictions; all become visible at once."""
@@ -168,14 +174,27 @@ class PredictionIndex:
         return low, high, bins
 
     def _rows(self, sql: str, values: list[Value]) -> list[Any]:
+        """The rows of a question about samples that are there; they are kept, and not to be changed."""
+        question = f"{sql} {values}"
+        with self._lock:
+            known = self._answered.get(question)
+        return self._asked(question, sql, values) if known is None else known
+
+    def _asked(self, question: str, sql: str, values: list[Value]) -> list[Any]:
         try:
-            return self._connection.cursor().execute(sql, values).fetchall()
+            rows: list[Any] = self._connection.cursor().execute(sql, values).fetchall()
         except duckdb.ConnectionException as error:
             raise InsightsError("the visualizer is closed", hint="make a new one") from error
+        with self._lock:
+            if len(rows) < ANSWERED:
+                self._answered[question] = rows
+        return rows
 
     def close(self) -> None:
         """Free the memory."""
         self._connection.close()
+        with self._lock:
+            self._answered.clear()
 
 
 def _sums(counts: Iterable[tuple[Key, int]]) -> dict[Key, int]:
