@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Progress } from '../api/schema';
-import { pollInterval, scanTarget } from './data';
+import { pollDrawing, pollInterval, scanTarget } from './data';
 
 const progress = (changes: Partial<Progress>): Progress => ({
   workspace: 1,
@@ -32,5 +32,11 @@ describe('scanning', () => {
     expect(pollInterval(undefined)).toBe(false);
     expect(pollInterval(progress({}))).toBe(400);
     expect(pollInterval(progress({}), 5)).toBe(2000);
+  });
+
+  it('asks again for a sample that is still being drawn, and for no other failure', () => {
+    const failed = (type: string) => ({ error: { type, message: 'm', hint: '' } });
+    expect(pollDrawing([{ error: null }, failed('ValueError')])).toBe(false);
+    expect(pollDrawing([{ error: null }, failed('Not yet')])).toBe(2000);
   });
 });

@@ -34,7 +34,7 @@ export function pollInterval(progress: Progress | undefined, pages = 1): number 
 }
 
 /** When to ask again for samples: only while one of them is being drawn. */
-function pollDrawing(samples: Sample[]): number | false {
+export function pollDrawing(samples: Pick<Sample, 'error'>[]): number | false {
   return samples.some(({ error }) => error?.type === NOT_YET) && POLL_MANY;
 }
 
