@@ -124,7 +124,7 @@ def as_value(name: str, baseline: Any) -> Any:
         return baseline
     if isinstance(baseline, np.ndarray):
         return as_tensor(name, baseline)
-    raise AttributionError(f"{name} is {shown(baseline)}, not a number or a tensor.")
+    raise AttributionError(f"{name} is a {type(baseline).__name__}, not a number or a tensor.")
 
 
 def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:

@@ -221,7 +221,7 @@ def fails(here: Here, asked: Mapping[str, Any], problem: Exception) -> bool:
         try:
             here.net(*(inputs if isinstance(inputs, (tuple, list)) else (inputs,)), *further)
         except Exception as error:  # that of the model
-            return isinstance(problem, (ModelError, type(error)))
+            return isinstance(problem, (ModelError, AttributeError, type(error)))
     return False
 
 

@@ -98,7 +98,7 @@ X, PAIR = torch.ones(2, 4), (torch.ones(2, 4), torch.ones(2, 3))
         (PAIR, {"baselines": (0, 0, 0)}, "3 entries for 2 inputs"),
         (X, {"baselines": torch.zeros(2, 5)}, r"shape \(2, 5\), its input \(2, 4\)"),
         (X, {"baselines": torch.zeros(1, 2, 4)}, r"shape \(1, 2, 4\)"),
-        (X, {"baselines": "zero"}, "is 'zero', not a number"),
+        (X, {"baselines": "zero"}, "str"),
         (X, {"perturbations_per_eval": 0}, "perturbations_per_eval=0"),
         (X, {"bogus": 1}, "bogus"),
     ],
