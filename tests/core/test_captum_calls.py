@@ -199,7 +199,7 @@ def test_own_formulas_of_deeplift_keep_the_shape(formula: Any) -> None:
 
 @pytest.mark.parametrize(
     ("baseline", "says"),
-    [(float("nan"), "is nan"), (float("inf"), "is inf"), (2**2000, r"beyond what torch.float64"), ("x", "is a str, not a number"),
+    [(float("nan"), "is nan"), (float("inf"), "is inf"), (2**2000, r"beyond what torch.float64"), ("x", "is a str"),
      (np.array(["a"]), "array"), (torch.zeros(4, 5).to_sparse(), "sparse_coo"),
      (torch.zeros(4, 5, device="meta"), "meta"),
      (torch.zeros(4, 5) * 1j, "complex64"), (object(), "object")],
