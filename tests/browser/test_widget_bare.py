@@ -135,6 +135,21 @@ def test_styles_neither_leak_in_nor_out(cell: Locator, page: Page) -> None:
     assert page.evaluate("document.querySelectorAll('head style').length") == 1
 
 
+def test_full_screen_and_help_stay_in_the_cell(cell: Locator, page: Page) -> None:
+    size = "e => [e.offsetWidth, e.offsetHeight]"
+    width, height = cell.evaluate(size)
+    for opener, dialog in (("Full screen", re.compile("^Photo: what speaks")), ("Keys and words", "Keys and words")):
+        cell.get_by_role("button", name=opener).click()
+        opened = cell.get_by_role("dialog", name=dialog)
+        expect(opened).to_be_visible()
+        across, down = opened.evaluate(size)
+        assert across <= width and down <= height
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+
+
 def test_until_a_kernel_answers_the_picture_stays(page: Page, visualizer: AttributionVisualizer) -> None:
     cell = mount(page, visualizer, "deaf")
     expect(cell.get_by_text("Connecting to the kernel")).to_be_visible()

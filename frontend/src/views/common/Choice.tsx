@@ -1,4 +1,5 @@
 import { SegmentedControl } from '@mantine/core';
+import styles from './Choice.module.css';
 
 interface ChoiceProps<T extends string> {
   label: string;
@@ -16,6 +17,7 @@ export function Choice<T extends string>({ label, value, options, onChange }: Ch
       size="xs"
       fullWidth
       withItemsBorders={false}
+      classNames={{ label: styles.label }}
       data={data}
       value={value}
       onChange={(next) => onChange(next as T)}

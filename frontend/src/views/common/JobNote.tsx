@@ -26,7 +26,7 @@ export function JobNote({ explanation, brief = false, stops = true }: JobNotePro
   if (state === 'cancelled')
     return <Ended said="Cancelled." action="Explain" onAction={retry} stops={stops} />;
   return (
-    <div className={styles.job} data-job role="status">
+    <div className={styles.job} data-job role={brief ? undefined : 'status'}>
       <span>{said(job, brief)}</span>
       {job?.total && (
         <div className={styles.track} aria-hidden>

@@ -74,7 +74,7 @@ function Said({ look: { input, map, reading } }: { look: ImageLook }) {
       </span>
     );
   }
-  const size = `${input.width} × ${input.height}${isStretched(input.width / input.height) ? ', stretched' : ''}`;
+  const size = sizeOf(input);
   return (
     <span>
       {input.note ? `${size} · ${input.note}` : `${size} · point to read ${UNITS[map.unit].wanted}`}
@@ -86,4 +86,10 @@ function Said({ look: { input, map, reading } }: { look: ImageLook }) {
       )}
     </span>
   );
+}
+
+/** "32 × 32", "344 wide × 27 high, stretched". */
+function sizeOf({ width, height }: ImageInput): string {
+  if (width === height) return `${width} × ${height}`;
+  return `${width} wide × ${height} high${isStretched(width / height) ? ', stretched' : ''}`;
 }

@@ -27,6 +27,7 @@ export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
         title={[question.method.summary, spelledOut(question.method.title)].filter(Boolean).join(' ')}
         allowDeselect={false}
         maxDropdownHeight={420}
+        scrollAreaProps={{ type: 'auto' }}
         comboboxProps={{ width: 320, position: 'bottom-start' }}
         data={methods.map(({ name, title }) => ({ value: name, label: title }))}
         value={question.method.name}

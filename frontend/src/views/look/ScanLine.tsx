@@ -1,5 +1,5 @@
 import { Button, Select } from '@mantine/core';
-import { IconAdjustmentsHorizontal } from '@tabler/icons-react';
+import { IconFilter } from '@tabler/icons-react';
 import type { Progress } from '../../api/schema';
 import { ORDERS } from '../../api/values';
 import { count } from '../../base/format';
@@ -41,12 +41,7 @@ export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
     <div>
       <div className={styles.scan}>
         {onFind && (
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconAdjustmentsHorizontal size={15} />}
-            onClick={onFind}
-          >
+          <Button size="xs" variant="default" leftSection={<IconFilter size={15} />} onClick={onFind}>
             Find
           </Button>
         )}

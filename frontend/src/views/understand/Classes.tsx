@@ -9,6 +9,7 @@ import { Section } from '../common/Section';
 import styles from './Understand.module.css';
 
 const SHOWN = 8;
+const FEW = 12; // classes, of which all are shown
 const OFFERED = 50; // options drawn at once while searching
 
 /** The models' classes with scores; a click, or a search among all of them, explains another one. */
@@ -30,7 +31,7 @@ export function Classes({ sample, explained }: { sample: Sample; explained: numb
             prediction={prediction}
             label={sample.label}
             explained={prediction.model === question.model ? explained : undefined}
-            limit={SHOWN}
+            limit={classes.length <= FEW ? FEW : SHOWN}
             onExplain={(target) => change({ model: prediction.model, sample: sample.index, target })}
           />
         </div>
@@ -53,7 +54,7 @@ interface AnyClassProps {
 function AnyClass({ explained, shown, onExplain }: AnyClassProps) {
   const { classes } = useWorkspace();
   const data = useMemo(() => classes.map((name, i) => ({ value: String(i), label: name })), [classes]);
-  if (classes.length <= Math.min(shown, SHOWN)) return null;
+  if (classes.length <= Math.min(shown, classes.length <= FEW ? FEW : SHOWN)) return null;
   return (
     <Select
       searchable

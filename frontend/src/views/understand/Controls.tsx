@@ -11,7 +11,8 @@ import styles from './Understand.module.css';
 export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
   const hasImage = sample.inputs.some((input) => input.kind === 'image');
   const hasAny = hasImage || sample.inputs.some((input) => input.kind !== 'empty');
-  if (!hasAny) return null;
+  const nothingDrawn = useDisplay().display.view === 'original' && onlyImages(sample);
+  if (!hasAny || nothingDrawn) return null;
   return (
     <div className={styles.controls} role="group" aria-label="Display">
       <SignChoice attribution={attribution} />
@@ -24,6 +25,10 @@ export function Controls({ sample, attribution }: { sample: Sample; attribution:
       )}
     </div>
   );
+}
+
+function onlyImages({ inputs }: Sample): boolean {
+  return inputs.every((input) => input.kind === 'image' || input.kind === 'empty');
 }
 
 /** Which sign to draw, where there is one. */
@@ -142,6 +147,7 @@ function Colors() {
     <Select
       aria-label="Colours"
       allowDeselect={false}
+      comboboxProps={{ width: 'max-content' }}
       data={COLOR_MAP_NAMES.map((name) => ({ value: name, label: COLOR_MAPS[name].title }))}
       value={display.colors}
       onChange={(colors) => change({ colors: colors as ColorMap })}

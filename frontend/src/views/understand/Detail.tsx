@@ -1,6 +1,6 @@
 import { useMemo, useRef } from 'react';
 import type { Sample } from '../../api/schema';
-import { SignedContext } from '../../state/display';
+import { SignedContext, useDisplay } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { isExplicable, requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
@@ -24,6 +24,8 @@ export function Detail({ sample }: { sample: Sample }) {
   const explicable = isExplicable(sample, question.model);
   const explanation = useExplanation(request, explicable);
   const { attribution, stale } = explanation;
+  const { view } = useDisplay().display;
+  const colored = view === 'map' || view === 'overlay' || sample.inputs.some(({ kind }) => kind !== 'image');
   const trust = useRef<HTMLDivElement>(null);
   const showTrust = () => {
     trust.current?.scrollIntoView({ block: 'center' });
@@ -54,7 +56,7 @@ export function Detail({ sample }: { sample: Sample }) {
               </div>
             ))}
           </div>
-          {attribution && explanation.state === 'done' && <FirstVisit attribution={attribution} />}
+          {attribution && explanation.state === 'done' && colored && <FirstVisit attribution={attribution} />}
           <Controls sample={sample} attribution={attribution} />
         </div>
         <div>
