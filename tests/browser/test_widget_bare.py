@@ -128,6 +128,7 @@ def test_styles_neither_leak_in_nor_out(cell: Locator, page: Page) -> None:
     style = inside.evaluate("e => { const s = getComputedStyle(e); return [s.color, s.letterSpacing, s.transform] }")
     assert "rgb(0, 255, 0)" not in style
     assert style[1:] == ["normal", "none"]
+    assert cell.get_by_role("status").first.evaluate("e => getComputedStyle(e).letterSpacing") == "normal"
     own = page.locator("#own").evaluate("e => { const s = getComputedStyle(e); return [s.fontSize, s.fontFamily] }")
     state(page, "unmount()")
     assert page.locator("#own").evaluate("e => [getComputedStyle(e).fontSize, getComputedStyle(e).fontFamily]") == own
