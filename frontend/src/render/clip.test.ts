@@ -36,6 +36,6 @@ describe('clipping', () => {
       'Values beyond ±50.0 (92nd percentile of |a|, largest on screen) are clipped: 50.0 %.',
     );
     expect(rule(0, 99)).toBe('Every value is zero.');
-    expect(clippingRule(hundred, 99, { clip: 99, scale: 'image' }, true)).toMatch(/^Values beyond 99 /);
+    expect(clippingRule(hundred, 99, { clip: 99, scale: 'image' }, true)).toMatch(/^Values beyond 99\.0 /);
   });
 });
