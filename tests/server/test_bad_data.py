@@ -22,6 +22,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from app import AttributionVisualizer, Batch, InsightsError
+from app.data.source import open_source
 from app.features import BaseFeature, GeneralFeature, ImageFeature, Numbers, Picture, TextFeature, Words
 
 from ..waiting import wait_until
@@ -441,6 +442,40 @@ def test_a_batch_of_a_dead_worker_ends_reading_in_words(make: Make) -> None:
 def test_reading_ends_where_one_says(make: Make) -> None:
     progress = listed(over(make, endless(), max_samples=7), scan_to=100, limit=100)["progress"]
     assert (progress["scanned"], progress["exhausted"], progress["error"]) == (7, True, None)
+
+
+def test_a_loader_that_cannot_begin_ends_reading(make: Make) -> None:
+    class Broken(DataLoader):
+        def __iter__(self) -> Any:
+            raise OSError("no workers left")
+
+    progress = read(over(make, Broken(Items(X.__getitem__))))
+    assert (progress["scanned"], progress["error"]["message"]) == (0, "no workers left")
+
+
+def test_what_could_not_be_read_holds_nothing_else() -> None:
+    """An error's frames would hold the batch."""
+    source = open_source(iter([Batch((X, X))]), 1)
+    found = source.read(1)
+    assert found is not None
+    assert isinstance(found[0], InsightsError)
+    assert found[0].__traceback__ is None
+    with pytest.raises(InsightsError):
+        source.example(0)
+    assert found[0].__traceback__ is None
+
+
+def test_an_input_that_is_too_large_to_be_drawn_is_refused_before_the_model_runs(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.explain.explanation.KEPT", 400)
+    visualizer = over(make, [Batch(X)])
+    read(visualizer)
+    assert card(visualizer) == FINE
+    assert asked(visualizer) == (
+        "an input of 192 numbers is too large to be explained: the most is 100 | make it smaller by an input "
+        "transform, as the model's training did"
+    )
 
 
 def test_closing_ends_a_loaders_workers(make: Make) -> None:

@@ -15,7 +15,8 @@ from app.data.batch import Batch
 from app.data.example import Example
 from app.data.items import split, unbatched
 from app.data.spill import Spill, Spilled
-from app.errors import InsightsError, arrived, as_error, describe, note
+from app.errors import InsightsError, arrived, as_error, describe, note, raised_anew, without_frames
+from app.words import text
 
 MEMORY = 256 * 2**20  # bytes of examples: a thousand photos, or all of a small data set
 END = object()
@@ -165,7 +166,7 @@ class StreamSource:
         except Exception as error:
             if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration):
                 return END  # a generator of `while True: yield Batch(*next(loader))` ends so (PEP 479)
-            if isinstance(self.dataset, DataLoader) and "exited unexpectedly" not in str(error):
+            if isinstance(self.dataset, DataLoader) and self._iterator and "exited unexpectedly" not in text(error):
                 note(error, "A batch of the DataLoader could not be read; it goes on with the next.")
                 return error
             note(error, f"Reading the dataset failed after {len(self._kept):,} samples, which stay.")
@@ -175,12 +176,10 @@ class StreamSource:
 
     def _split(self, item: object) -> list[Example | Exception]:
         """The examples of what the dataset gave; what cannot be read is one that failed, and reading goes on."""
-        if isinstance(item, Exception):
-            return [item]
         try:
-            return split(item, self.inputs)
+            return [without_frames(item)] if isinstance(item, Exception) else split(item, self.inputs)
         except Exception as error:
-            return [error]
+            return [without_frames(error)]
 
     def _put_away(self, index: int) -> None:
         example = self._kept[index]
@@ -195,7 +194,7 @@ class StreamSource:
                 raise InsightsError("this example is no longer here", hint="the visualizer is closed; make a new one")
             kept = self._kept[index]
         if isinstance(kept, Exception):
-            raise kept
+            raise raised_anew(kept)
         return kept.read() if isinstance(kept, Spilled) else kept
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from app.data.example import Example
 from app.data.features import BaseFeature, Numbers, Words, kind_of
 from app.errors import InsightsError, arrived
 from app.explain.doubts import completeness, doubts
+from app.explain.jobs import KEPT
 from app.explain.methods import Method
 from app.explain.removal import Removal, removal
 from app.model.case import Finding, Watcher, noted
@@ -33,6 +34,8 @@ from app.schema import (
 )
 
 log = logging.getLogger(__name__)
+
+FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,7 @@ def explain(
     started = time.monotonic()
     subject, method, arguments = question.subject, question.method, question.arguments
     case = subject.case(subject.prepare(example), question.baseline if method.uses_baseline else None)
+    _refuse_too_large(case.inputs)
     removed = removal(arguments, subject.features, case.inputs)
     ask = partial(method.ask, removed.arguments)
     finding = case.explain(ask, subject.outputs.target(question.target), Watcher(progress, cancelled))
@@ -115,6 +119,16 @@ def explain(
         warnings=[*([question.note] if question.note else []), *finding.warnings, *doubted],
         inputs=inputs,
     )
+
+
+def _refuse_too_large(inputs: Sequence[Tensor]) -> None:
+    """Say before the model runs what could not be kept, nor drawn."""
+    numbers = sum(x.numel() for x in inputs)
+    if numbers * FLOAT > KEPT:
+        raise InsightsError(
+            f"an input of {numbers:,} numbers is too large to be explained: the most is {KEPT // FLOAT:,}",
+            hint="make it smaller by an input transform, as the model's training did",
+        )
 
 
 def _parts(
