@@ -255,6 +255,12 @@ def test_our_own_page_does(app: OpenAPI, headers: dict[str, str]) -> None:
     assert ask(entered(client(app, named=("hub.example.org",))), headers=headers).status_code == 200
 
 
+def test_a_method_that_is_not_there_is_told_so_and_not_asked_for_json(app: OpenAPI) -> None:
+    refused = ask(client(app), "/api/summary", method="TRACE", headers=BEARER)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert ask(client(app), "/api/summary", method="OPTIONS", headers=BEARER).status_code == 200
+
+
 def test_what_computes_takes_json_alone(app: OpenAPI) -> None:
     question = '{"sample": 0, "method": "Saliency"}'
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):

@@ -126,7 +126,7 @@ def _same(given: str, expected: str) -> bool:
 
 def _refuse_other_content(request: Request) -> Response | None:
     """Forms of any page can be sent without asking us first; JSON cannot."""
-    if request.method in ("GET", "HEAD", "DELETE") or request.mimetype == "application/json":
+    if request.method not in ("POST", "PUT", "PATCH") or request.mimetype == "application/json":
         return None
     arrived = f"{request.method} with content of type {request.mimetype[:80]!r}"
     return _refusal(415, "Unsupported media type", f"{arrived} is not taken", "send application/json")
