@@ -59,7 +59,7 @@ def show(page: Page) -> Iterator[Open]:
     def serve(model: nn.Module, feature: Any, inputs: Tensor, search: str = "") -> None:
         labels = torch.arange(len(inputs)) % 2
         opened.append(AttributionVisualizer([model], ["no", "yes"], [feature], [Batch(inputs, labels)]))
-        page.goto(f"{opened[-1].serve()}?order=index&{search}")
+        page.goto(f"{opened[-1].serve()}&order=index&{search}")
 
     yield serve
     page.close()
