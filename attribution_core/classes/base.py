@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map
 
 from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import AttributionError, NotPerExample
-from attribution_core.evaluation.isolation import undisturbed
+from attribution_core.evaluation.isolation import Tidy, undisturbed
 from attribution_core.evaluation.observe import is_stacked, progress_bar, warn
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import embedded
@@ -146,7 +146,7 @@ class Attribution(ABC):
     ) -> Explained:
         """Ask the method in an undisturbed run, of each of the baselines, if there are some."""
         reached = Reached()
-        with undisturbed(request.modules, request.inputs) as draws:
+        with Tidy(request.modules) as tidy, undisturbed(request.modules, request.inputs, tidy) as draws:
             question, xs, baselines = asked(request, targets, site, options, draws, reached)
             each = [_explained(method(question, xs, bases)) for bases in baselines]
         if reached.missed and isinstance(site, Inputs):

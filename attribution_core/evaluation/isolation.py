@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, TracebackType
 from typing import NamedTuple
 
 import torch
@@ -26,14 +26,64 @@ ALREADY = nullcontext()
 """Where nothing has to be done."""
 
 
+class Tidy:
+    """Around `undisturbed`, for Ctrl-C: it may come between any two lines, also while something is being put back.
+
+    Then all of it is put back here. Where Ctrl-C comes in this place, the rest is in order already.
+    """
+
+    def __init__(self, modules: list[nn.Module]) -> None:
+        self.modules = modules
+        self.kept: list[_Kept] = []
+        self._gradients = torch.is_grad_enabled()
+        self._modes = torch._C._len_torch_function_stack()
+
+    def __enter__(self) -> Tidy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, Exception):
+            return
+        while torch._C._len_torch_function_stack() > self._modes:
+            torch._C._pop_torch_function_stack()
+        torch.set_grad_enabled(self._gradients)
+        _restore(self.kept)
+        for module in self.modules:
+            _unhook(module)
+
+
+class Hooking:
+    """What hangs hooks on modules, its methods, while it is open in one thread."""
+
+    _thread: int | None = None
+
+
+def _unhook(module: nn.Module) -> None:
+    """Remove this thread's hooks."""
+    besides = (module._forward_hooks_with_kwargs, module._forward_hooks_always_called)
+    for hooks, others in (
+        (module._forward_hooks, besides),
+        (module._forward_pre_hooks, (module._forward_pre_hooks_with_kwargs,)),
+    ):
+        for place, hook in list(hooks.items()):
+            owner = getattr(getattr(hook, "func", hook), "__self__", None)
+            if isinstance(owner, Hooking) and owner._thread == threading.get_ident():
+                for each in (hooks, *others):
+                    each.pop(place, None)
+
+
 @contextmanager
-def undisturbed(modules: list[nn.Module], inputs: tuple[Tensor, ...]) -> Iterator[bool]:
+def undisturbed(modules: list[nn.Module], inputs: tuple[Tensor, ...], tidy: Tidy | None = None) -> Iterator[bool]:
     """Leave inference mode; afterwards, also after an error, buffers are what they were, and so is the global random
     state where a module in training mode may draw from it, which is what comes out."""
     draws = may_draw(modules)
     usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else ALREADY
     with usual, same_randomness(inputs) if draws else ALREADY:
         kept = [buffer for module in modules if module._buffers for buffer in _kept(module)]
+        if tidy is not None:
+            tidy.kept = kept
         try:
             yield draws
         finally:

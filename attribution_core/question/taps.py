@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
+from attribution_core.evaluation.isolation import Hooking
 
 Values = tuple[Tensor, ...]
 Output = TypeVar("Output")
@@ -18,7 +19,7 @@ WhichCall = int | Literal["sum"] | None
 """Of a layer that runs several times in one pass: the call's number, all of them, or None: there must be only one."""
 
 
-class Tap:
+class Tap(Hooking):
     """Reads the tensors that leave (or enter) a layer while it is open; with `replacement`, puts those in their place.
 
     Tensors are found inside tuples, lists, dicts and ModelOutputs; of a layer's arguments, the positional ones are
@@ -38,17 +39,21 @@ class Tap:
     def __enter__(self) -> Tap:
         self._thread = threading.get_ident()
         if self.of_input:
-            self._handle = self.layer.register_forward_pre_hook(
-                lambda _, arguments, named: self._arguments(arguments, named), with_kwargs=True
-            )
+            self._handle = self.layer.register_forward_pre_hook(self._before, with_kwargs=True)
         else:
-            self._handle = self.layer.register_forward_hook(lambda _, __, result: self._pass_on(result))
+            self._handle = self.layer.register_forward_hook(self._after)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._handle.remove()
+
+    def _before(self, _: nn.Module, arguments: tuple[object, ...], named: dict[str, object]) -> Any:
+        return self._arguments(arguments, named)
+
+    def _after(self, _: nn.Module, __: object, result: object) -> object:
+        return self._pass_on(result)
 
     def kept(self) -> Values:
         """The values of the chosen call, or of all calls one after the other."""

@@ -97,10 +97,13 @@ class Interception(TorchFunctionMode, Generic[State]):
         self.rule = rule
         self.state = state
         self._entered = 0
+        self.is_over = False
+        """Whether Ctrl-C has ended it."""
 
     def __enter__(self) -> Interception[State]:
         self._entered += 1
         if self._entered == 1:
+            _forget_the_ended()
             super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -108,13 +111,20 @@ class Interception(TorchFunctionMode, Generic[State]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered -= 1
-        if not self._entered:
+        self.is_over = kind is not None and not issubclass(kind, Exception)
+        if not self._entered and self._is_innermost():
             super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+
+    def _is_innermost(self) -> bool:
+        """False where Ctrl-C came: it is over already, or torch has put it aside for the call that was interrupted."""
+        return _innermost() is self
 
     def __torch_function__(
         self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
     ) -> Any:
         rule, kwargs = self.rule, kwargs or {}
+        if self.is_over:  # torch put back what it had put aside
+            return func(*args, **kwargs)
         if transforms() is not None:
             _refuse_transformed((args, kwargs))
             return func(*args, **kwargs)
@@ -164,7 +174,8 @@ class Interception(TorchFunctionMode, Generic[State]):
         try:
             yield
         finally:
-            TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
+            if self._is_innermost():
+                TorchFunctionMode.__exit__(self, None, None, None)  # type: ignore[no-untyped-call]
 
     def finished(self, scores: Tensor) -> Tensor:
         """The scores of the pass, with the gradient that the rule begins with."""
@@ -258,3 +269,13 @@ def _refuse_transformed(arguments: object) -> None:
             "torch.func (vmap, grad, …) inside the model hides its operations from this method.",
             "Let the model compute the batch as a whole, or use IntegratedGradients.",
         )
+
+
+def _innermost() -> object:
+    depth = torch._C._len_torch_function_stack()
+    return torch._C._get_function_stack_at(depth - 1) if depth else None
+
+
+def _forget_the_ended() -> None:
+    while isinstance(mode := _innermost(), Interception) and mode.is_over:
+        torch._C._pop_torch_function_stack()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
@@ -11,11 +11,12 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from attribution_core.errors import AttributionError
+from attribution_core.evaluation.isolation import Hooking
 
 Kind = TypeVar("Kind")
 
 
-class Scope:
+class Scope(Hooking):
     """The running modules of a model, outermost first, in the thread that opened it."""
 
     def __init__(self, model: object) -> None:
@@ -26,7 +27,7 @@ class Scope:
     def __enter__(self) -> Scope:
         self._thread = threading.get_ident()
         for name, module in self.model.named_modules() if isinstance(self.model, nn.Module) else ():
-            self._handles.append(module.register_forward_pre_hook(self._entering(name)))
+            self._handles.append(module.register_forward_pre_hook(partial(self._entering, name)))
             self._handles.append(module.register_forward_hook(self._leaving, always_call=True))
         return self
 
@@ -53,12 +54,9 @@ class Scope:
         path, module = self.running[-1] if self.running else ("", self.model)
         return f"{path or 'model'!r} ({type(module).__name__})"
 
-    def _entering(self, name: str) -> Callable[[nn.Module, object], None]:
-        def entered(module: nn.Module, _: object) -> None:
-            if threading.get_ident() == self._thread:
-                self.running.append((name, module))
-
-        return entered
+    def _entering(self, name: str, module: nn.Module, _: object) -> None:
+        if threading.get_ident() == self._thread:
+            self.running.append((name, module))
 
     def _leaving(self, *_: object) -> None:
         if threading.get_ident() == self._thread and self.running:
