@@ -129,7 +129,7 @@ def version(value: Tensor) -> int:
 def checkpointing() -> bool:
     """Whether torch.utils.checkpoint would compute again, in the backward pass, what is computed now."""
     hooks = saving_hooks(False)
-    return hooks is not None and hooks[0].__module__ == "torch.utils.checkpoint"
+    return hooks is not None and getattr(hooks[0], "__module__", "") == "torch.utils.checkpoint"
 
 
 def kept() -> AbstractContextManager[None]:
