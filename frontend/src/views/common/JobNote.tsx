@@ -40,6 +40,7 @@ export function JobNote({ explanation, brief = false, stops = true }: JobNotePro
           variant="subtle"
           color="gray"
           tabIndex={stops ? 0 : -1}
+          title="It stops when the present pass through the model is over."
           onClick={cancel}
         >
           Cancel
