@@ -2,6 +2,7 @@ import gc
 import threading
 import time
 import weakref
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from app.model.schedule import Device
 from attribution_core.evaluation.observe import Cancelled
 
 from ..waiting import wait_until
+
+
+class Panic(BaseException):
+    """As that of an extension written in Rust."""
 
 
 class Text(str):
@@ -88,7 +93,7 @@ def test_a_failure_is_kept_and_a_new_request_tries_again(jobs: Jobs[Text], submi
     assert again.result == "fine"
 
 
-@pytest.mark.parametrize("ending", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
+@pytest.mark.parametrize("ending", [SystemExit(1), KeyboardInterrupt(), CancelledError(), Panic("of Rust")])
 def test_what_would_end_the_program_fails_its_job_alone(submit: Submit, ending: BaseException) -> None:
     def leave(job: Job[Text]) -> str:
         raise ending

@@ -206,6 +206,45 @@ def test_what_is_selected_is_not_paused(device: Device) -> None:
     assert order == ["selected 0", "selected 1", "selected 2", "selected in another tab", "background"]
 
 
+def selecting(device: Device, clock: Clock, left: int, last: threading.Event) -> None:
+    """Somebody looks at one thing after the other, each before the last one is done."""
+
+    def run() -> None:
+        clock.busy("selected", 1.0)
+        if left:
+            selecting(device, clock, left - 1, last)
+        else:
+            last.set()
+
+    put(device, run, Priority.SELECTED)
+
+
+def test_what_waits_gets_its_share_of_a_device_on_which_something_is_always_selected(
+    device: Device, clock: Clock
+) -> None:
+    gate, last = threading.Event(), threading.Event()
+    put(device, lambda: gate.wait(5))
+    for _ in range(2):
+        put(device, lambda: clock.busy("asked", 0.5))
+    selecting(device, clock, 30, last)
+    gate.set()
+    assert last.wait(5)
+    assert clock.order.index("asked") == 5
+    assert clock.order.count("asked") == 2
+    assert clock.order[-1] == "selected"
+
+
+def test_a_paused_task_ends_though_something_is_always_selected(device: Device, clock: Clock) -> None:
+    last = threading.Event()
+    long = Steps(device, clock.order, "long", {0: lambda: selecting(device, clock, 30, last)})
+    long.gates |= {1: lambda: clock.busy("step", 0.2), 2: lambda: clock.busy("step", 0.2)}
+    device.put(long.task)
+    assert last.wait(5)
+    assert long.ended.wait(5)
+    assert clock.order.index("long 0") == 5
+    assert "long 2" in clock.order[:15]
+
+
 def test_only_so_many_tasks_are_paused_at_once(device: Device) -> None:
     order: list[str] = []
 

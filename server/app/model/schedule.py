@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 PREPARING = 1.0  # seconds that a device waits for the next predictions where it is their turn: reading takes a moment
+FAVOUR = 5.0  # seconds by which what is selected may be ahead of all else that waits
+SHARE = 0.1  # of the time for what waits, where what is selected never ends
 GRACE = 1.0  # seconds that closing waits for the task in hand: a pass through a model cannot be stopped
 PAUSED = 4  # tasks that wait in their middle, each with its memory; more of them go on to their end
 
@@ -59,6 +61,7 @@ class Device:
         self._changed = Condition()
         self._closed = False
         self._owed = 0.0  # seconds by which explanations are ahead of background work, where both wait
+        self._favoured = 0.0  # seconds by which what is selected is ahead, less what it has let the others have since
         self._since = 0.0  # until when the time has been charged
         self._thread = Thread(target=self._loop, name=f"attribution-insights {name}", daemon=True)
 
@@ -145,16 +148,19 @@ class Device:
         with self._changed:
             self._charge()
             best = min(self._queue, key=self._rank, default=None)
-            if best is None or (above is not None and self._rank(best) >= self._rank(above)):
+            if best is None or (above is not None and not self._goes_before(best, above)):
                 return None
             self._queue.remove(best)
             self._running.append(best)
             return best
 
+    def _goes_before(self, task: Task, above: Task) -> bool:
+        return above.priority is not Priority.SELECTED and self._rank(task) < self._rank(above)
+
     def _rank(self, task: Task) -> int:
         """The lower, the sooner: by priority, and by whose turn it is."""
         if task.priority is Priority.SELECTED:
-            return 0
+            return 0 if self._favoured < FAVOUR else 3
         return 1 if (task.priority is Priority.BACKGROUND) == (self._owed > 0) else 2
 
     def _charge(self) -> None:
@@ -164,6 +170,10 @@ class Device:
         if not self._running:
             return
         *paused, running = self._running
+        if running.priority is not Priority.SELECTED:
+            self._favoured = max(0.0, self._favoured - took / SHARE)
+        elif any(task.priority is not Priority.SELECTED for task in (*self._queue, *paused)):
+            self._favoured += took
         in_background = running.priority is Priority.BACKGROUND
         waits = any((task.priority is Priority.BACKGROUND) != in_background for task in (*self._queue, *paused))
         if in_background:
