@@ -122,24 +122,30 @@ class Client:
         if self.chance.random() < GONE:
             self.name, self.tally.vanished = f"{self.name}'", self.tally.vanished + 1
             return
-        self.follow(selected, HUNG)
-        for job in tiles:
-            if not self.follow(job, 0 if self.chance.random() < CANCELLED else SCROLLED):
+        self.follow(questions[0], selected, HUNG)
+        for question, job in zip(questions[1:], tiles, strict=True):
+            if not self.follow(question, job, 0 if self.chance.random() < CANCELLED else SCROLLED):
                 self.cancel(job)
 
     def start(self, question: dict[str, Any], first: bool = False) -> Any:
         """The job of a question."""
         return self.ask("explain", "POST", "/api/attributions", question, client=self.name, first=str(first).lower())
 
-    def follow(self, job: Any, patience: float) -> bool:
-        """Wait for a job and fetch its maps; False where it takes longer than one wants to wait."""
+    def follow(self, question: dict[str, Any], job: Any, patience: float) -> bool:
+        """Wait for a job and fetch its maps; False where it takes longer than one wants to wait.
+
+        Asked for again, as the page does, where the server gave up: a client that was kept from asking seemed gone.
+        """
         end = time.monotonic() + patience
-        while job and job["state"] in ("queued", "running"):
+        while job and job["state"] in ("queued", "running", "cancelled"):
             if time.monotonic() > end:
                 self.tally.lost += [str(job)[:300]] if patience == HUNG else []
                 return False
             self.rest(0.4)
-            job = self.ask("poll", "GET", f"/api/attributions/{job['id']}", client=self.name)
+            if job["state"] == "cancelled":
+                job = self.start(question)
+            else:
+                job = self.ask("poll", "GET", f"/api/attributions/{job['id']}", client=self.name)
         if not job or job["state"] != "done":
             self.tally.lost.append(str(job)[:300])
             return True

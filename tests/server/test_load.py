@@ -19,7 +19,7 @@ GROWTH = 300  # MB: torch's own for a dozen threads; what one explanation leaves
 
 def test_ten_people_scroll_explain_cancel_and_leave(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a few seconds; `benchmarks/load.py` has fifty of them for minutes, and says how long they wait."""
-    monkeypatch.setattr(app.explain.jobs, "FORGOTTEN", 1.0)
+    monkeypatch.setattr(app.explain.jobs, "FORGOTTEN", 2.0)
     monkeypatch.setattr(load, "GONE", 0.2)
     visualizer = make()
     address = visualizer.serve()
