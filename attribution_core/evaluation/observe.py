@@ -86,7 +86,10 @@ def nested(stacked: bool) -> AbstractContextManager[None]:
 def portion(before: int, size: int, total: int) -> Iterator[None]:
     """Inside, what is done counts for its share of `size` of `total` steps, after the first `before`; not if 0."""
     progress = _observer.get().progress
-    if progress is None or not size:
+    if progress is None:
+        yield
+        return
+    if not size:
         with _observing(progress=None):
             yield
         return
