@@ -207,6 +207,6 @@ def test_what_does_not_fit_is_refused_before_the_model_runs(monkeypatch: pytest.
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
 def test_weights_that_mean_nothing_are_refused(weight: float) -> None:
-    method = Lime(lambda x: x.sum(1), similarity_func=lambda *_, **__: weight)
+    x, y, _ = problem(8, 3)
     with pytest.raises(AttributionError, match="weights of samples"):
-        method.attribute(torch.rand(1, 3), n_samples=8)
+        Lasso(0.01).coefficients(x, y, torch.full((8, 1), weight))
