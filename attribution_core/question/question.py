@@ -295,9 +295,14 @@ def stacked(value: Any, batch: int, copies: int) -> Any:
     def several(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor) or leaf.dim() == 0 or leaf.shape[0] != batch:
             return leaf
-        return leaf.repeat(copies, *[1] * (leaf.dim() - 1))
+        return _repeated(leaf, copies)
 
     return value if copies == 1 else tree_map(several, value)
+
+
+def _repeated(rows: Tensor, copies: int) -> Tensor:
+    dense = rows.layout == torch.strided
+    return rows.repeat(copies, *[1] * (rows.dim() - 1)) if dense else torch.cat([rows] * copies)
 
 
 def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[Any, ...]:
@@ -307,7 +312,7 @@ def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[An
         if not isinstance(leaf, Tensor):
             return leaf
         several = copies > 1 and leaf.dim() > 0 and leaf.shape[0] == batch
-        return leaf.repeat(copies, *[1] * (leaf.dim() - 1)) if several else leaf.clone()
+        return _repeated(leaf, copies) if several else leaf.clone()
 
     if not values:
         return ()

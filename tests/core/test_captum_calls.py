@@ -271,3 +271,12 @@ def test_what_rows_that_differ_do_not_allow() -> None:
             call()
     with attribution_core.observe(max_batch=2), pytest.raises(AttributionError, match=r"\[4, 1\] rows; at most 2"):
         Saliency(scaled).attribute(given)
+
+
+def test_sparse_further_arguments_have_a_row_for_each_example() -> None:
+    rows = torch.eye(4, 5).double()
+    plain = KernelShap(lambda x, w: (x * w).sum(1)).attribute(X, additional_forward_args=rows, seed=1)
+    sparse = KernelShap(lambda x, w: (x * w.to_dense()).sum(1)).attribute(
+        X, additional_forward_args=rows.to_sparse(), seed=1
+    )
+    torch.testing.assert_close(sparse, plain)
