@@ -40,9 +40,9 @@ ACCURACY = 1e-10
 
 def lasso(regression: Regression, alpha: float) -> Array:
     """Coefficients c that minimize ‖Zc − t‖² / 2 + alpha ‖c‖₁ [tibshirani1996], (n,); equal features share theirs."""
-    first, group = regression.different
+    first, group, sign = regression.different
     found = _of_different(regression.only(first), alpha)
-    shared: Array = (found / np.bincount(group, minlength=len(first)))[group]
+    shared: Array = (found / np.bincount(group, minlength=len(first)))[group] * sign
     return shared
 
 

@@ -55,14 +55,21 @@ class Regression:
         return cls(features.detach().cpu().numpy(), share, np.sqrt(share) * (values - share @ values))
 
     @cached_property
-    def different(self) -> tuple[Places, Places]:
-        """The first feature of each kind, and the kind of each feature: booleans of few samples are often the same."""
-        every = np.arange(self.count)
+    def different(self) -> tuple[Places, Places, Array]:
+        """The first feature of each kind, the kind of each feature, and 1 or, for its complement's kind, -1.
+
+        Booleans of few samples are often the same, or each other's complement: centred, these differ by their sign.
+        """
+        every, same = np.arange(self.count), np.ones(self.count)
         if self._features.dtype != np.bool_ or self.samples > 2 * np.log2(max(2, self.count)) + 16:
-            return every, every
-        bits = np.ascontiguousarray(np.packbits(self._features.astype(np.bool_), axis=0).T)
+            return every, every, same
+        as_at_first = self._features == self._features[0]
+        bits = np.ascontiguousarray(np.packbits(as_at_first, axis=0).T)
         _, first, group = np.unique(bits.view(f"V{bits.shape[1]}")[:, 0], return_index=True, return_inverse=True)
-        return (every, every) if len(first) == self.count else (first, group.reshape(-1))
+        if len(first) == self.count:
+            return every, every, same
+        group = group.reshape(-1)
+        return first, group, np.where(self._features[0] == self._features[0, first[group]], same, -same)
 
     def only(self, places: Places) -> Regression:
         """The same of some features."""

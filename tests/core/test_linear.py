@@ -98,6 +98,15 @@ def test_equal_features_share_what_is_theirs() -> None:
     torch.testing.assert_close(twice[[0, 3, 4, 6]], once[[0, 2, 3, 4]])
 
 
+def test_complements_share_with_opposite_signs() -> None:
+    x, y, w = problem(12, 5)
+    once = Lasso(0.01).coefficients(x, y, w)
+    with_complement = torch.cat([x, ~x[:, 1:2]], 1)
+    shared = Lasso(0.01).coefficients(with_complement, y, w)
+    torch.testing.assert_close(shared[[1, 5]], torch.stack([once[1] / 2, -once[1] / 2]))
+    torch.testing.assert_close(shared[[0, 2, 3, 4]], once[[0, 2, 3, 4]])
+
+
 def test_features_of_any_scale_and_those_that_do_not_differ() -> None:
     x, y, w = problem(50, 6)
     x = x.double() * torch.tensor([1e-3, 1, 1e3, 1, 1, 0]) + torch.tensor([0, 7, 0, 0, 0, 3])
