@@ -107,6 +107,19 @@ def test_what_would_end_the_program_fails_its_job_alone(submit: Submit, ending: 
     assert after.result == "fine"
 
 
+def test_a_model_that_calls_itself_cancelled_is_not_asked_again(submit: Submit) -> None:
+    attempts = []
+
+    def cancel(job: Job[Text]) -> str:
+        attempts.append(job.stops())
+        raise Cancelled("by the model")
+
+    failed = submit("a", cancel)
+    assert failed.finished.wait(5)
+    assert (failed.state, attempts) == ("failed", [False])
+    assert "by the model" in str(failed.error)
+
+
 class Example:
     """What a job explains, large."""
 

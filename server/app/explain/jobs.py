@@ -53,7 +53,7 @@ class Job(Generic[Found]):
         self._work: Callable[[Job[Found]], Found] | None = work
         self._started = self._ended = self._paused = self._glanced = 0.0
         self._waiting: dict[str, float] = {}
-        self._abandoned = False
+        self._abandoned = self._told = False
         self._lock = Lock()
 
     def seen_by(self, client: str) -> None:
@@ -87,7 +87,8 @@ class Job(Generic[Found]):
         if time.monotonic() - self._glanced >= GLANCE and (self.remaining is None or self.remaining > SOON):
             self._paused += self.device.pause(self.task)
             self._glanced = time.monotonic()
-        return self.unwanted
+        self._told = self.unwanted
+        return self._told
 
     def report(self, done: int, total: int) -> None:
         """Note how far the work is."""
@@ -115,9 +116,10 @@ class Job(Generic[Found]):
             self.state = "running"
             try:
                 return work(self)
-            except Cancelled:
-                self.done, self.total = 0, None
             except BaseException as error:
+                if isinstance(error, Cancelled) and self._told:
+                    self.done, self.total = 0, None
+                    continue
                 log.debug("explanation %s failed", self.id, exc_info=True)
                 return as_error(error)
         return None
