@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 import webbrowser
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import getattr_static
 from typing import TYPE_CHECKING, get_args
@@ -39,6 +39,9 @@ Model = nn.Module | Callable[..., object]
 MODELS = "give torch modules or functions of the inputs"
 VIEWS = 16  # live dashboards of one visualizer; hosts that do not name their cells never say which one is gone
 COLUMNS = 10_000_000  # no model has more outputs; a class number beyond is a slip
+
+SERVED: deque[AttributionVisualizer] = deque(maxlen=4)
+"""Those served last, which live without a name: people keep the address. Of more the oldest is let go."""
 
 
 class AttributionVisualizer:
@@ -124,6 +127,7 @@ class AttributionVisualizer:
         if self._server is None:
             self._server = Server(self.app, host or "127.0.0.1", port or 0, choose(token))
             weakref.finalize(self, self._server.close)
+            SERVED.append(self)
         self._server.refuse_another(host, port or 0, token)
         self._server.allow(names)
         address = self._server.address
@@ -219,6 +223,8 @@ class AttributionVisualizer:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self in SERVED:
+            SERVED.remove(self)
         self._free()
 
 

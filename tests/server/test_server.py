@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import pytest
 
+from app.visualizer import SERVED
 from app.web.connections import CROWDED, most
 from app.web.http import LARGEST_BODY
 from app.web.server import LARGEST_HEAD, Server
 
 from ..reaching import reached
 from ..waiting import wait_until
-from .conftest import Make
+from .conftest import Make, colours
 
 resource = pytest.importorskip("resource", reason="descriptors are limited on Unix alone")
 TOKEN = "a-token-for-the-tests"
@@ -27,6 +30,20 @@ TOKEN = "a-token-for-the-tests"
 @pytest.fixture
 def address(make: Make) -> str:
     return make().serve(token=TOKEN)
+
+
+def test_what_is_served_needs_no_name_and_is_let_go_when_others_were_served_since() -> None:
+    first, *_, last = [colours().serve() for _ in range(SERVED.maxlen or 0)]
+    gc.collect()
+    assert reached(first, "api/workspace").status == reached(last, "api/workspace").status == 200
+    with closing(colours()) as another:
+        another.serve()
+        gc.collect()
+        with pytest.raises(URLError, match="refused"):
+            reached(first, "api/workspace")
+    for visualizer in list(SERVED):
+        visualizer.close()
+    assert not SERVED
 
 
 @pytest.fixture
