@@ -217,6 +217,18 @@ def test_a_person_does_not_wait_for_the_picture(make: Make, monkeypatch: pytest.
     assert "image/png" in picture
 
 
+def test_the_picture_follows_what_was_looked_at(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, visualizer = Screen(), make()
+    monkeypatch.setattr("IPython.display.display", screen.display)
+    monkeypatch.setattr(notebook, "cell", lambda: Cell("", "", displays=True, attended=False))
+    visualizer.render()
+    visualizer.widget.selected = {"samples": [2, 0], "method": "Saliency"}
+    visualizer._views[-1]._seen()
+    (update,) = screen.updates
+    assert "Saliency, as last seen" in update["text/html"]
+    assert re.findall(r">#(\d+), for", update["text/html"]) == ["2", "0"]
+
+
 def test_the_saved_picture_has_words_and_numbers(make: Make) -> None:
     class Reader(nn.Module):
         def __init__(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEPT = 8  # samples in a saved picture: two rows of four
 FIRST_PICTURE = 1.5  # seconds that a person waits at most for the picture of a cell
+MOMENT = 1.0  # seconds in which what was explained and read before is at hand
 UNATTENDED = 60.0  # the same where a notebook is executed and nobody looks: its picture is all there will be
 WAITING = "Attribution Insights: nothing has been looked at yet."
 
@@ -82,10 +83,8 @@ class NotebookView:
 
     def _seen(self) -> None:
         if self._handle is not None:
-            seen = [
-                result for sample in self.selection.samples[:KEPT] if (result := self._look(sample, self.selection, 0))
-            ]
-            self._show(seen)
+            samples, selection = self.selection.samples[:KEPT], self.selection
+            self._show([seen for sample in samples if (seen := self._look(sample, selection, MOMENT))])
 
     def _show_first(self) -> None:
         nothing, seen = self._shown, self._first(FIRST_PICTURE)
@@ -121,9 +120,10 @@ class NotebookView:
         """A sample with its explanation, where that exists or comes within `patience` seconds."""
         try:
             request = selection.request(sample, self._service.setup.default_method)
-            explanation = self._service.answer(request, patience=max(patience, 0))
+            patience = max(patience, 0)
+            explanation = self._service.answer(request, patience)
             title = f"#{sample}, for ‘{explanation.target.name}’"
-            return Seen(title, request.method, self._service.shown(sample), explanation)
+            return Seen(title, request.method, self._service.shown(sample, patience), explanation)
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed
 
