@@ -44,6 +44,7 @@ def main() -> None:
             raise SystemExit(f"the wheel lacks {needed}: {assets}")
     if not any(name.endswith(".js") for name in assets):
         raise SystemExit("the wheel contains no front end")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what runs in the background ignore it
     command = [sys.executable, "-m", "app.example", "--no-browser", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
