@@ -49,14 +49,23 @@ SLOW = """def included(f: Score, x: Tensor, b: Tensor) -> Tensor:
 """
 
 
+REMOVING = "        method = of_groups(request, feature_mask, perturbations_per_eval)\n"
+INCLUDING = """        rows = as_copies(perturbations_per_eval, request.batch)
+
+        def method(question: Question, xs: Tensors, bases: Tensors) -> Tensors:
+            return inclusion(question, xs, bases, request.groups(feature_mask, xs), rows)
+
+"""
+
+
 def where(thing: object) -> str:
     """The file of a class or function of the engine, from the root."""
     return str(Path(inspect.getfile(thing)).relative_to(Path(attribution_core.__file__).parents[1]))  # type: ignore[arg-type]
 
 
 def like_ablation() -> str:
-    """The class of ablation with another function, name, sentence and source."""
-    text = inspect.getsource(FeatureAblation).replace("FeatureAblation", NAME).replace("ablation(", "inclusion(")
+    """The class of ablation with another method, name, sentence and source."""
+    text = replaced(REMOVING, INCLUDING)(inspect.getsource(FeatureAblation)).replace("FeatureAblation", NAME)
     sentence = "What the score gains when a feature alone replaces the baseline."
     text = re.sub(r'(class .*\n    """).*?"""', rf'\1{sentence}"""', text, count=1)
     return "\n\n" + text.replace("zeiler2014", "covert2020")

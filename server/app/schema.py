@@ -8,7 +8,6 @@ works under any prefix.
 from __future__ import annotations
 
 import re
-from functools import cache
 from operator import index
 from typing import Annotated, Any, Literal, TypeVar, cast
 
@@ -75,12 +74,14 @@ class Wire(BaseModel):
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As pydantic makes it, once: flask-openapi3 asks for it in every request, of which it took a third."""
-        return super().model_json_schema(*args, **kwargs) if args or kwargs else _made(cls)
+        if args or kwargs:
+            return super().model_json_schema(*args, **kwargs)
+        if cls not in _MADE:
+            _MADE[cls] = super().model_json_schema()
+        return _MADE[cls]
 
 
-@cache
-def _made(model: type[Wire]) -> dict[str, Any]:
-    return super(Wire, model).model_json_schema()
+_MADE: dict[type[Wire], dict[str, Any]] = {}
 
 
 class ApiError(Wire):
