@@ -51,6 +51,15 @@ describe('the keyboard', () => {
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   });
 
+  it('fills the screen with the map, wherever the focus is', async () => {
+    mount('images', '?sample=0');
+    await (await panel()).findByRole('button', { name: 'Full screen' });
+    await user.keyboard('f');
+    expect(await screen.findByRole('dialog')).toBeVisible();
+    await user.keyboard('{Escape}');
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  });
+
   it('chooses which class is explained of every sample, which stays from sample to sample', async () => {
     const transport = mount('images', '?sample=1&order=index');
     await (await panel()).findByText(/of the output for class/);

@@ -33,7 +33,12 @@ export function ZoomButtons({ zoom, onFull }: ZoomButtonsProps) {
         <IconPlus size={15} stroke={1.8} />
       </IconButton>
       {onFull && (
-        <IconButton label="Full screen" tip="Full screen, beside the original (f)" onClick={onFull}>
+        <IconButton
+          label="Full screen"
+          tip="Full screen, beside the original (f)"
+          shortcut="f"
+          onClick={onFull}
+        >
           <IconArrowsMaximize size={15} stroke={1.8} />
         </IconButton>
       )}
@@ -45,11 +50,12 @@ interface IconButtonProps {
   label: string;
   tip: string;
   disabled?: boolean;
+  shortcut?: string;
   onClick: () => void;
   children: ReactNode;
 }
 
-function IconButton({ label, tip, disabled = false, onClick, children }: IconButtonProps) {
+function IconButton({ label, tip, disabled = false, shortcut, onClick, children }: IconButtonProps) {
   return (
     <Tooltip label={tip}>
       <ActionIcon
@@ -57,6 +63,7 @@ function IconButton({ label, tip, disabled = false, onClick, children }: IconBut
         variant="subtle"
         color="gray"
         aria-label={label}
+        aria-keyshortcuts={shortcut}
         aria-disabled={disabled}
         className={styles.button}
         onClick={() => disabled || onClick()}

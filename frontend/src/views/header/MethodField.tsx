@@ -40,7 +40,7 @@ export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
           </span>
         )}
       />
-      <Tooltip label="Parameters of the method">
+      <Tooltip label="Parameters of the method" disabled={opened}>
         <ActionIcon
           ref={toggle}
           size={30}

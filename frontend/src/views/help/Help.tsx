@@ -10,13 +10,13 @@ const KEYS: Record<string, [keys: string[], what: string][]> = {
     [['/'], 'go to the sample of a number'],
     [['e'], 'which class is explained: predicted, true, runner-up'],
     [['m'], 'the attribution method'],
+    [['f'], 'the map as large as the screen, beside the original'],
     [['?'], 'this page'],
     [['Esc'], 'close what is open'],
   ],
   'On a map': [
     [['←', '→', '↑', '↓'], 'read the value beside; ten further with Shift'],
     [['+', '−'], 'closer, farther; 0 shows all of it'],
-    [['f'], 'fill the screen, beside the original'],
   ],
 };
 
