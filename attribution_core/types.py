@@ -15,6 +15,9 @@ Inputs = Tensor | Tensors | dict[str, Tensor]
 InputsT = TypeVar("InputsT", Tensor, Tensors, dict[str, Tensor])
 """The form of the inputs, in which attributions come back."""
 
+Single = Tensor | float | None
+"""A baseline of one input; None is zero."""
+
 Baseline = Tensor | float | tuple[Tensor | float, ...] | Mapping[str, Tensor | float] | None
 """A number or a tensor, for each input if there are several; None is zero."""
 

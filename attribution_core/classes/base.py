@@ -27,13 +27,13 @@ from attribution_core.reading.arguments import all_owned, as_baseline, as_grad_k
 from attribution_core.reading.checked import check_arguments
 from attribution_core.reading.help import documented
 from attribution_core.rules.intercept import refuse_compiled
-from attribution_core.types import Baselines, GradKwargs, Model, TargetLike, Tensors
+from attribution_core.types import Baselines, GradKwargs, Model, Single, TargetLike, Tensors
 from attribution_core.types import Inputs as InputsLike
 
 INPUTS = Inputs()
 NONE = NoBaselines()
 UNSEEN = nullcontext()
-NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, object] = {}
 
 
 Deltas = Tensor | list[Tensor]
@@ -50,7 +50,7 @@ class Explained(NamedTuple):
 Method = Callable[[Question, Tensors, Tensors], Explained | Tensors]
 """From a question, inputs and baselines to attributions, with or without deltas."""
 
-Pack = Callable[[Tensors], Any]
+Pack = Callable[[Tensors], object]
 """From one target's attributions to the form in which the caller gets them."""
 
 
@@ -128,7 +128,7 @@ class Attribution(ABC):
         return results if request.several else results[0]
 
     def _of_each_target(
-        self, request: Request, method: Method, site: Site, options: Mapping[str, Any]
+        self, request: Request, method: Method, site: Site, options: Mapping[str, object]
     ) -> list[tuple[Explained, int]]:
         """What is explained, and which of its targets is meant, for each target; from one run where they can share."""
         targets = request.targets
@@ -142,7 +142,7 @@ class Attribution(ABC):
         return [(self._run(request, (target,), method, site, options), 0) for target in targets]
 
     def _run(
-        self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: Mapping[str, Any]
+        self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: Mapping[str, object]
     ) -> Explained:
         """Ask the method in an undisturbed run, of each of the baselines, if there are some."""
         reached = Reached()
@@ -167,7 +167,7 @@ def asked(
     request: Request,
     targets: tuple[Target, ...],
     site: Site = INPUTS,
-    options: Mapping[str, Any] = NOTHING,
+    options: Mapping[str, object] = NOTHING,
     draws: bool = True,
     reached: Reached | None = None,
 ) -> tuple[Question, Tensors, Sequence[Tensors]]:
@@ -217,12 +217,12 @@ def _returned(explained: Explained, place: int, pack: Pack) -> Any:
 
 
 def _with_embeddings(
-    forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Any, ...]], extra: tuple[Any, ...]
+    forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Single, ...]], extra: tuple[object, ...]
 ) -> tuple[Callable[..., Any], Tensors, Sequence[Tensors]]:
     """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
     embedding = embedded(forward, inputs, extra)
 
-    def of_embeddings(place: int, baseline: Any) -> Tensor:
+    def of_embeddings(place: int, baseline: Single) -> Tensor:
         if baseline is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(baseline)):
             return as_baseline(baseline, embedding.inputs[place], place)
         return embedding.embed(place, as_baseline(baseline, inputs[place], place))

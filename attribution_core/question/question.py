@@ -118,9 +118,9 @@ class Question(NamedTuple):
         if len(self.targets) == 1:
             return [self.targets[0].scores(model, self.copies)]
         columns: dict[int, Tensor] = {}
-        outputs: list[Any] = []
+        outputs: list[object] = []
 
-        def run(place: int) -> Any:
+        def run(place: int) -> object:
             """Any target may look into the model while it runs: the last runs it, inside of all others."""
             if place == len(self.targets):
                 outputs.append(model())
@@ -131,7 +131,7 @@ class Question(NamedTuple):
         run(0)
         return [columns[place] for place in range(len(self.targets))]
 
-    def _prepared(self, inputs: Tensors) -> Callable[[], Any]:
+    def _prepared(self, inputs: Tensors) -> Callable[[], object]:
         """A run of the model, on copies that are made before any rule or layer is looked at."""
         rows = inputs[0].shape[0]
         kept = self.disposable and not any(x.requires_grad for x in inputs)  # a leaf cannot be changed in place
@@ -139,7 +139,7 @@ class Question(NamedTuple):
         if self.extra:
             arguments += copied(self.extra, rows // self.copies, self.copies)
 
-        def run() -> Any:
+        def run() -> object:
             starting_forward(rows)
             return run_model(self.forward, arguments)
 

@@ -13,7 +13,7 @@ from attribution_core.question.target_forms import as_targets
 from attribution_core.reading.arguments import as_each_baseline, as_inputs, baseline_of_each, baselines_for, in_order
 from attribution_core.reading.forward import as_forward, device_of
 from attribution_core.reading.masks import Groups, as_groups
-from attribution_core.types import Baselines, Distribution, Inputs, Mask, Model, TargetLike, Tensors
+from attribution_core.types import Baselines, Distribution, Inputs, Mask, Model, Single, TargetLike, Tensors
 
 
 class NoBaselines:
@@ -37,7 +37,7 @@ class Request(NamedTuple):
     single: bool
     targets: tuple[Target, ...]
     several: bool
-    baselines: tuple[tuple[Any, ...], ...]
+    baselines: tuple[tuple[Single, ...], ...]
     extra: tuple[object, ...]
 
     @property
@@ -45,7 +45,7 @@ class Request(NamedTuple):
         """The number of examples."""
         return len(self.inputs[0])
 
-    def in_order(self, name: str, value: Any) -> Any:
+    def in_order(self, name: str, value: object) -> Any:
         """An argument with an entry for each input; if it is a dict by name, in the order of the inputs."""
         return in_order(name, value, self.names)
 

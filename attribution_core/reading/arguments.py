@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.reading.values import as_tensor, check_dense, check_values, is_integer, shown
-from attribution_core.types import Baseline, Baselines, Distribution, Inputs, Tensors
+from attribution_core.types import Baseline, Baselines, Distribution, Inputs, Single, Tensors
 
 MOST = 2**31 - 1
 """The largest count of steps, samples or rows."""
@@ -59,7 +59,7 @@ def as_baselines(baselines: Baseline, inputs: Tensors) -> Tensors:
 
 def as_each_baseline(
     baselines: Baselines, inputs: Inputs, names: tuple[str, ...], tensors: Tensors, ids: bool
-) -> tuple[tuple[Any, ...], ...]:
+) -> tuple[tuple[Single, ...], ...]:
     """The baselines of which a mean is taken, each as `as_baselines` gives it; where there are ids, as they came."""
     made = baselines_for(baselines, inputs)
     if isinstance(made, list) and not made:
@@ -82,7 +82,7 @@ def baselines_for(baselines: Baselines | Distribution, inputs: Inputs) -> Any:
     return baselines(inputs) if takes_inputs else baselines()
 
 
-def in_order(name: str, value: Any, names: tuple[str, ...]) -> Any:
+def in_order(name: str, value: object, names: tuple[str, ...]) -> Any:
     """An argument with an entry for each input; if it is a dict by name, in the order of the inputs' `names`."""
     if not isinstance(value, Mapping):
         return value
@@ -93,7 +93,7 @@ def in_order(name: str, value: Any, names: tuple[str, ...]) -> Any:
     return tuple(value[key] for key in names)
 
 
-def baseline_of_each(baselines: Baseline, inputs: Tensors) -> tuple[Any, ...]:
+def baseline_of_each(baselines: Baseline, inputs: Tensors) -> tuple[Single, ...]:
     """The baselines of inputs as a tuple, each None, a number or a tensor; that of a single input may be bare."""
     number = len(inputs)
     several = isinstance(baselines, (tuple, list))
@@ -111,7 +111,7 @@ def baseline_of_each(baselines: Baseline, inputs: Tensors) -> tuple[Any, ...]:
     return read
 
 
-def as_value(name: str, baseline: Any) -> Any:
+def as_value(name: str, baseline: object) -> Single:
     """A baseline as None, a number or a tensor."""
     if isinstance(baseline, Tensor):
         check_dense(name, baseline)
@@ -127,7 +127,7 @@ def as_value(name: str, baseline: Any) -> Any:
     raise AttributionError(f"{name} is a {type(baseline).__name__}, not a number or a tensor.")
 
 
-def as_baseline(baseline: Any, x: Tensor, place: int) -> Tensor:
+def as_baseline(baseline: Single, x: Tensor, place: int) -> Tensor:
     """A baseline of one input's shape, and of its dtype unless that is of integers and the baseline has fractions.
 
     The baseline is one that `baseline_of_each` has read; None is zero.
@@ -192,7 +192,7 @@ def as_extra(extra: object) -> tuple[object, ...]:
     return extra if isinstance(extra, tuple) else (extra,)
 
 
-def at_least(name: str, value: Any, least: int, most: int = MOST) -> int:
+def at_least(name: str, value: object, least: int, most: int = MOST) -> int:
     """An integer argument that must not be smaller than `least`."""
     if not is_integer(value) or value < least:
         raise AttributionError(f"{name}={shown(value)}: expected an integer ≥ {least}.")

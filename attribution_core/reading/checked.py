@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -16,11 +16,12 @@ from attribution_core.reading.arguments import LARGEST_SEED, as_value, at_least
 from attribution_core.reading.help import ARGUMENTS
 from attribution_core.reading.values import check_values, is_number, shown
 
-Check = Callable[[str, Any], object]
+Result = TypeVar("Result")
+Check = Callable[[str, object], object]
 """From an argument's name and value; raises AttributionError where it is wrong."""
 
 
-def flag(name: str, value: Any) -> None:
+def flag(name: str, value: object) -> None:
     """True or False, also as 1 or 0."""
     if value is True or value is False:
         return
@@ -28,37 +29,37 @@ def flag(name: str, value: Any) -> None:
         raise AttributionError(f"{name}={shown(value)}: expected True or False.")
 
 
-def function(name: str, value: Any) -> None:
+def function(name: str, value: object) -> None:
     """Something that can be called, or nothing."""
     if value is not None and not callable(value):
         raise AttributionError(f"{name}={shown(value)}: expected a function, or None.")
 
 
-def share(name: str, value: Any) -> None:
+def share(name: str, value: object) -> None:
     """A number between 0 and 1, or nothing."""
     if value is not None and not (is_number(value) and 0 < value < 1):
         raise AttributionError(f"{name}={shown(value)}: expected a number between 0 and 1.")
 
 
-def size(name: str, value: Any) -> None:
+def size(name: str, value: object) -> None:
     """A finite number that is not negative."""
     if not (is_number(value) and 0 <= value < math.inf):
         raise AttributionError(f"{name}={shown(value)}: expected a finite number ≥ 0.")
 
 
-def text(name: str, value: Any) -> None:
+def text(name: str, value: object) -> None:
     """A word."""
     if not isinstance(value, str):
         raise AttributionError(f"{name}={shown(value)}: expected a str.")
 
 
-def token(name: str, value: Any) -> None:
+def token(name: str, value: object) -> None:
     """A place, or nothing."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise AttributionError(f"{name}={shown(value)}: expected an integer, or None.")
 
 
-def devices(name: str, value: Any) -> None:
+def devices(name: str, value: object) -> None:
     """One device at most: a model that is replicated over several hides its layers."""
     if value is None:
         return
@@ -71,25 +72,25 @@ def devices(name: str, value: Any) -> None:
         )
 
 
-def options(name: str, value: Any) -> None:
+def options(name: str, value: object) -> None:
     """Keywords with their values, or nothing."""
     if value is not None and not isinstance(value, Mapping):
         raise AttributionError(f"{name}={shown(value)}: expected a dict, or None.")
 
 
-def seed(name: str, value: Any) -> None:
+def seed(name: str, value: object) -> None:
     """A number to start from, or nothing."""
     if value is not None:
         at_least(name, value, 0, LARGEST_SEED)
 
 
-def sizes(name: str, value: Any) -> None:
+def sizes(name: str, value: object) -> None:
     """A finite number that is not negative, for all inputs or for each."""
     for each in _entries(value):
         size(name, each)
 
 
-def masks(name: str, value: Any) -> None:
+def masks(name: str, value: object) -> None:
     """A tensor of numbers for each input or each tensor of a layer, or nothing."""
     for each in _entries(value):
         if isinstance(each, (tuple, list)):
@@ -100,7 +101,7 @@ def masks(name: str, value: Any) -> None:
             raise AttributionError(f"{name} has {shown(each)}, not a tensor of integers.")
 
 
-def replacements(name: str, value: Any) -> None:
+def replacements(name: str, value: object) -> None:
     """A number or a tensor for each tensor of a layer, or nothing."""
     for each in _entries(value):
         if isinstance(each, (tuple, list)):
@@ -109,7 +110,7 @@ def replacements(name: str, value: Any) -> None:
             as_value(name, each)
 
 
-def _entries(value: Any) -> Iterable[Any]:
+def _entries(value: object) -> Iterable[object]:
     """What is given for each input, or the one that is for all."""
     if isinstance(value, Mapping):
         return value.values()
@@ -135,7 +136,7 @@ CHECKS: dict[str, Check] = {
 """By what `help()` says that an argument is; the others are read where they are used."""
 
 
-def checked(method: Callable[..., Any]) -> Callable[..., Any]:
+def checked(method: Callable[..., Result]) -> Callable[..., Result]:
     """The same method; what its arguments are said to be is checked first."""
     names = tuple(inspect.signature(method).parameters)[1:]
     shapes = {name: ARGUMENTS[name].shape for name in names if name in ARGUMENTS}
@@ -145,7 +146,7 @@ def checked(method: Callable[..., Any]) -> Callable[..., Any]:
     first = min(map(names.index, checks))
 
     @wraps(method)
-    def call(self: object, /, *given: Any, **named: Any) -> Any:
+    def call(self: object, /, *given: object, **named: object) -> Result:
         if len(given) > first:
             for name, value in zip(names, given, strict=False):
                 if name in checks:

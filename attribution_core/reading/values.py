@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -20,12 +21,12 @@ def shown(value: object) -> str:
     return reprlib.repr(value)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a real number, of Python or NumPy."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-def is_integer(value: object) -> bool:
+def is_integer(value: object) -> TypeGuard[int]:
     """Whether a value is an integer, of Python or NumPy."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 

@@ -72,7 +72,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
     @classmethod
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, object]:
         """As pydantic makes it, once: flask-openapi3 asks for it in every request, of which it took a third."""
         if args or kwargs:
             return super().model_json_schema(*args, **kwargs)
@@ -81,7 +81,7 @@ class Wire(BaseModel):
         return _MADE[cls]
 
 
-_MADE: dict[type[Wire], dict[str, Any]] = {}
+_MADE: dict[type[Wire], dict[str, object]] = {}
 
 
 class ApiError(Wire):

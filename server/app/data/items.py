@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -174,5 +174,5 @@ def _label(given: object) -> int | InsightsError | None:
     )
 
 
-def _size(value: Tensor | np.generic | np.ndarray[Any, Any]) -> int:
+def _size(value: Tensor | np.generic | npt.NDArray[np.generic]) -> int:
     return value.numel() if isinstance(value, Tensor) else value.size

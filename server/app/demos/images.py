@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +78,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _eight_bits(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Numbers from 0 to 1, 255, 65,535 or 2³² − 1, the least that holds them all, as those from 0 to 255.
 
     Those of 16 bits are never taken for 8, nor whole numbers for fractions.

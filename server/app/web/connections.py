@@ -47,7 +47,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     error_task_class = Refusal
 
-    def __init__(self, server: Any, *arguments: Any, **more: Any) -> None:
+    def __init__(self, server: Any, *arguments: object, **more: object) -> None:
         super().__init__(server, *arguments, **more)
         others = [each for each in server.active_channels.values() if not each.requests and each is not self]
         if others and len(server.active_channels) > CROWDED * server.adj.connection_limit:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any
+from typing import TypeVar, cast
 
 from app.errors import InsightsError, raised_anew, refused
 
 HANDS = 4  # threads: so many calls may never come back before all others have to wait
 NOT_YET = "Not yet"
+
+Given = TypeVar("Given")
 
 
 class Errands:
@@ -24,7 +26,7 @@ class Errands:
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._under_way: dict[Hashable, tuple[Future[Any], float]] = {}
+        self._under_way: dict[Hashable, tuple[Future[object], float]] = {}
         self._lock = Lock()
         self._threads: list[Thread] = []
 
@@ -33,13 +35,13 @@ class Errands:
         with self._lock:
             self._begun(key, call)
 
-    def result(self, key: Hashable, call: Callable[[], Any], patience: float | None, what: str) -> Any:
+    def result(self, key: Hashable, call: Callable[[], Given], patience: float | None, what: str) -> Given:
         """What a call gives, or raises; an `InsightsError` of type `NOT_YET` `patience` seconds after it was begun."""
         with self._lock:
             future, started = self._begun(key, call)
         left = None if patience is None else max(0.0, started + patience - time.monotonic())
         try:
-            return future.result(left)
+            return cast(Given, future.result(left))
         except TimeoutError:
             if not future.done():
                 raise _not_yet(what, time.monotonic() - started) from None
@@ -47,10 +49,10 @@ class Errands:
         except Exception as error:
             raise raised_anew(error) from None
 
-    def _begun(self, key: Hashable, call: Callable[[], object]) -> tuple[Future[Any], float]:
+    def _begun(self, key: Hashable, call: Callable[[], object]) -> tuple[Future[object], float]:
         if key in self._under_way:
             return self._under_way[key]
-        future: Future[Any] = Future()
+        future: Future[object] = Future()
         self._under_way[key] = future, time.monotonic()
         self._waiting.put(lambda: self._fulfil(key, future, call))
         if len(self._threads) < HANDS:
@@ -63,7 +65,7 @@ class Errands:
             task()
             del task
 
-    def _fulfil(self, key: Hashable, future: Future[Any], call: Callable[[], object]) -> None:
+    def _fulfil(self, key: Hashable, future: Future[object], call: Callable[[], object]) -> None:
         try:
             result, error = call(), None
         except BaseException as raised:

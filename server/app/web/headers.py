@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 NONCE = "attribution_insights.nonce"
@@ -42,7 +43,9 @@ def secured(app: WSGIApplication) -> WSGIApplication:
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         nonce = environ[NONCE] = secrets.token_urlsafe(16)
 
-        def start(status: str, headers: list[tuple[str, str]], error: Any = None) -> Any:
+        def start(
+            status: str, headers: list[tuple[str, str]], error: OptExcInfo | None = None
+        ) -> Callable[[bytes], object]:
             return start_response(status, [*headers, *ALWAYS, _policy(headers, nonce)], error)
 
         return app(environ, start)

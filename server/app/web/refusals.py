@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 from flask import Flask, Request, Response, request
 from pydantic import ValidationError
@@ -25,7 +24,7 @@ REPEATED = {name for name, field in SampleQuery.model_fields.items() if isinstan
 class ApiRequest(Request):
     """A request whose body is JSON that says so, and nothing else."""
 
-    def get_json(self, *_: Any, **__: Any) -> Any:
+    def get_json(self, *_: object, **__: object) -> dict[str, object]:
         """The body's object; an `InsightsError` for any other body."""
         if self.mimetype != "application/json":
             raise InsightsError(
