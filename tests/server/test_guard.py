@@ -257,7 +257,8 @@ def test_our_own_page_does(app: OpenAPI, headers: dict[str, str]) -> None:
 
 def test_a_method_that_is_not_there_is_told_so_and_not_asked_for_json(app: OpenAPI) -> None:
     refused = ask(client(app), "/api/summary", method="TRACE", headers=BEARER)
-    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert refused.status_code == 405
+    assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     assert ask(client(app), "/api/summary", method="OPTIONS", headers=BEARER).status_code == 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -9,13 +10,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event, Timer
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 
+from app.features import ImageFeature
 from app.visualizer import SERVED
-from app.web.connections import CROWDED, most
+from app.web.connections import CROWDED, Connection, most
 from app.web.http import LARGEST_BODY
 from app.web.server import LARGEST_HEAD, Server
 
@@ -44,6 +48,35 @@ def test_what_is_served_needs_no_name_and_is_let_go_when_others_were_served_sinc
     for visualizer in list(SERVED):
         visualizer.close()
     assert not SERVED
+
+
+def test_what_is_being_answered_when_the_server_closes_ends_without_noise(
+    make: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, closed = Event(), Event()
+    answer = Connection.service
+
+    def too_late(connection: Connection) -> None:
+        """As where the server's own pipe closes between an answer and the word that it is there."""
+        answer(connection)
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(Connection, "service", too_late)
+
+    def late(x: torch.Tensor) -> torch.Tensor:
+        asked.set()
+        closed.wait(10)
+        return x
+
+    visualizer = make(features=[ImageFeature("Photo", visualization_transform=late)])
+    place = urlsplit(visualizer.serve(token=TOKEN))
+    with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+        head = f"GET /api/samples HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert asked.wait(10)
+        Timer(0.3, closed.set).start()
+        visualizer.close()
+    assert caplog.records == []
 
 
 @pytest.fixture

@@ -31,6 +31,9 @@ REACHABLE = (
 QUIET = logging.Logger("attribution-insights http", logging.ERROR)
 """Requests that wait for a thread are no news: waitress would warn of each on a user's terminal or in a cell."""
 
+SILENT = logging.Logger("attribution-insights http, closing", logging.CRITICAL + 1)
+"""What is being answered while all connections close finds its own gone: nobody waits for it any more."""
+
 
 def listen(host: str, port: int, *, guarded: bool = True) -> socket.socket:
     """A socket that listens there; `InsightsError` where it cannot, or others could come in without a token."""
@@ -134,6 +137,7 @@ class Server:
     def close(self) -> None:
         """Stop answering; a second call does nothing."""
         if self._thread.is_alive():
+            self._waitress.task_dispatcher.logger = SILENT
             self._waitress.trigger.pull_trigger(lambda: close_all(self._waitress._map))  # on its own thread
             self._thread.join(timeout=2)
             self._waitress.task_dispatcher.shutdown(timeout=2)
