@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node, saved_tensors_hooks
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-from torch.utils.checkpoint import CheckpointFunction, checkpoint
+from torch.utils.checkpoint import CheckpointFunction
 
 from attribution_core.types import Tensors
 
@@ -40,14 +40,9 @@ Pull = Callable[[Tensor], Tensor | Tensors]
 TORCH_NN = torch._C._nn
 """Where torch keeps the operations of nn.functional that it computes in C++."""
 
-
-def _as_if_checkpointing(_: bool) -> tuple[Callable[..., object], ...]:
-    return (checkpoint,)
-
-
 saving_hooks: Callable[[bool], tuple[Callable[..., object], ...] | None]
-saving_hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", _as_if_checkpointing)
-"""Who is asked to save a tensor for the backward pass now; None: nobody but autograd. Before torch 2.8 nobody knows."""
+saving_hooks = torch._C._autograd._top_saved_tensors_default_hooks
+"""Who is asked to save a tensor for the backward pass now; None: nobody but autograd."""
 
 transforms: Callable[[], object] = torch._C._functorch.peek_interpreter_stack
 """What of torch.func (vmap, grad, …) stands between a model and its tensors now; None: nothing."""

@@ -153,7 +153,7 @@ def test_import_brings_torch_and_numpy_only() -> None:
         "import sys, torch, numpy; before = set(sys.modules)\n"
         "import attribution_core, attribution_core.question.embeddings\n"
         "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
-        "torchs = {'torch', 'sympy', 'mpmath'}\n"  # torch 2.6 brings the last two when its hooks are imported
+        "torchs = {'torch', 'sympy', 'mpmath'}\n"  # some versions of torch bring the last two with its hooks
         "print(sorted(new - set(sys.stdlib_module_names) - torchs - {'numpy', 'attribution_core'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
