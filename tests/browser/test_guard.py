@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -99,31 +100,33 @@ def test_the_way_in_is_readable(visitor: Page, visualizer: AttributionVisualizer
     assert visitor.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_page_that_was_open_says_that_the_dashboard_was_started_again(visitor: Page) -> None:
-    first = serve(token="token-of-the-first-start")
+@contextmanager
+def restarted(page: Page, token: str, then: str) -> Iterator[None]:
+    """A dashboard that `page` had open, started again at the same port with the token `then`."""
+    first = serve(token=token)
     port = urlsplit(first.address).port
-    visitor.goto(first.address)
-    shown(visitor)
+    page.goto(first.address)
+    shown(page)
+    page.wait_for_load_state("networkidle")  # else a request in flight is refused before the test asks anything
     first.close()
-    second = serve(port=port, token="token-of-the-second-start")
-    visitor.get_by_role("group", name="Outcome").get_by_role("button", name="Incorrect").click()
-    expect(visitor.get_by_role("heading", name="The dashboard was started again")).to_be_visible()
-    visitor.get_by_label("Address or token").fill("token-of-the-second-start")
-    visitor.get_by_role("button", name="Open the dashboard").click()
-    shown(visitor)
+    second = serve(port=port, token=then)
+    yield
     second.close()
+
+
+def test_a_page_that_was_open_says_that_the_dashboard_was_started_again(visitor: Page) -> None:
+    with restarted(visitor, "token-of-the-first-start", then="token-of-the-second-start"):
+        visitor.get_by_role("group", name="Outcome").get_by_role("button", name="Incorrect").click()
+        expect(visitor.get_by_role("heading", name="The dashboard was started again")).to_be_visible()
+        visitor.get_by_label("Address or token").fill("token-of-the-second-start")
+        visitor.get_by_role("button", name="Open the dashboard").click()
+        shown(visitor)
 
 
 def test_with_the_same_token_it_goes_on(visitor: Page) -> None:
-    first = serve(token="the-same-at-every-start")
-    port = urlsplit(first.address).port
-    visitor.goto(first.address)
-    shown(visitor)
-    first.close()
-    second = serve(port=port, token="the-same-at-every-start")
-    visitor.reload()
-    shown(visitor)
-    second.close()
+    with restarted(visitor, "the-same-at-every-start", then="the-same-at-every-start"):
+        visitor.reload()
+        shown(visitor)
 
 
 EVIL = """<!doctype html><title>evil</title><img id="img" src="{target}api/samples/0/media/0">
