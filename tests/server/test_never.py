@@ -56,7 +56,7 @@ def test_no_request_reads_further_than_its_reach(make: Make, monkeypatch: pytest
 def test_a_sample_beyond_the_end_is_refused_without_reading(make: Make) -> None:
     visualizer = make(dataset=TensorDataset(torch.rand(500, 3, 8, 8), torch.zeros(500).long()))
     response = visualizer.app.test_client().get("/api/samples/500")
-    assert "there is no sample 500: the data ends after 500" in response.get_json()["message"]
+    assert "there is no sample 500: the data has 500, numbered from 0" in response.get_json()["message"]
     assert get(visualizer, "/api/summary")["progress"]["scanned"] == 0
 
 

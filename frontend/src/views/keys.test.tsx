@@ -35,6 +35,7 @@ describe('the keyboard', () => {
     const field = screen.getByRole('textbox', { name: 'Go to the sample of number' });
     await user.type(field, 'many{Enter}');
     expect(field).toBeInvalid();
+    expect(await screen.findByText(/A sample is found by its number/)).toBeVisible();
     expect(inAddress('sample')).toBe('391');
   });
 

@@ -263,7 +263,7 @@ class InsightsService:
         if sample >= progress.scanned:
             end = progress.scanned if progress.exhausted else progress.size
             if end is not None and sample >= end:
-                raise _not_found(f"there is no sample {sample}: the data ends after {end}")
+                raise _not_found(f"there is no sample {sample}: the data has {end:,}, numbered from 0")
             raise InsightsError(
                 f"there is no sample {sample} yet: {progress.scanned} have been read",
                 hint=f"read further first; one request reads at most {AHEAD:,} ahead",

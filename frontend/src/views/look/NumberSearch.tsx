@@ -1,4 +1,4 @@
-import { TextInput } from '@mantine/core';
+import { TextInput, Tooltip } from '@mantine/core';
 import { type SyntheticEvent, useState } from 'react';
 import { useQuestion } from '../../state/question';
 
@@ -18,19 +18,21 @@ export function NumberSearch() {
   };
   return (
     <form onSubmit={go}>
-      <TextInput
-        size="xs"
-        w={92}
-        aria-label="Go to the sample of number"
-        aria-keyshortcuts="/"
-        placeholder="Go to #"
-        inputMode="numeric"
-        enterKeyHint="go"
-        value={text}
-        error={wrong}
-        title={wrong ? 'A whole number is needed.' : 'Type the number of a sample, then Enter'}
-        onChange={(event) => setText(event.currentTarget.value)}
-      />
+      <Tooltip label="A sample is found by its number: 0, 1, 2 …" opened={wrong} position="bottom">
+        <TextInput
+          size="xs"
+          w={92}
+          aria-label="Go to the sample of number"
+          aria-keyshortcuts="/"
+          placeholder="Go to #"
+          inputMode="numeric"
+          enterKeyHint="go"
+          value={text}
+          error={wrong}
+          title={wrong ? undefined : 'Type the number of a sample, then Enter'}
+          onChange={(event) => setText(event.currentTarget.value)}
+        />
+      </Tooltip>
     </form>
   );
 }
