@@ -25,3 +25,13 @@ class NotPerExample(AttributionError):  # noqa: N818 - a signal from Question to
 
 class ModelError(AttributionError, RuntimeError):
     """Torch could not run the model on what it was given; the cause is torch's own error."""
+
+
+def require_matplotlib(what: str = "Pictures need") -> None:
+    """Raise AttributionError, saying what to install, where matplotlib is missing."""
+    try:
+        import matplotlib  # noqa: F401, PLC0415 - only pictures need it
+    except ImportError as missing:
+        raise AttributionError(
+            f"{what} matplotlib, which is not installed.", 'pip install "attribution-insights[plots]"'
+        ) from missing

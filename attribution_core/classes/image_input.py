@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.classes.interpretable import InterpretableInput, as_present, check_last
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, require_matplotlib
 from attribution_core.reading.values import shown
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ class ImageMaskInput(InterpretableInput):
 
         `border_width` is in points, 0 for no borders. Needs matplotlib.
         """
-        plt = _pyplot()
+        require_matplotlib("plot_mask_overlay needs")
+        import matplotlib.pyplot as plt  # noqa: PLC0415 - slow to import, and only pictures need it
+
         figure, axis = plt.subplots()
         axis.imshow(self.image)
         axis.set_axis_off()
@@ -123,13 +125,3 @@ class ImageMaskInput(InterpretableInput):
 
     def _processed(self, image: Image) -> Any:
         return image if self.processor_fn is None else self.processor_fn(image)
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415 - slow to import, and only pictures need it
-    except ImportError as missing:
-        raise AttributionError(
-            "plot_mask_overlay needs matplotlib.", 'pip install "attribution-insights[plots]"'
-        ) from missing
-    return plt

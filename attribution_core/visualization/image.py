@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, require_matplotlib
 from attribution_core.visualization.colors import color_scale
 from attribution_core.visualization.scale import (
     Array,
@@ -20,7 +20,6 @@ from attribution_core.visualization.scale import (
     as_option,
     colorbar,
     new_axes,
-    require_matplotlib,
     scaled,
     show,
 )

@@ -105,16 +105,6 @@ def _of_sign(attributions: Floats, sign: VisualizeSign) -> Floats:
     return np.abs(attributions) if sign is VisualizeSign.absolute_value else attributions
 
 
-def require_matplotlib() -> None:
-    """Raise AttributionError, saying what to install, where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401, PLC0415 - only pictures need it
-    except ImportError as missing:
-        raise AttributionError(
-            "Pictures need matplotlib, which is not installed.", 'pip install "attribution-insights[plots]"'
-        ) from missing
-
-
 def new_axes(rows: int, columns: int, size: tuple[float, float], use_pyplot: bool) -> tuple[Figure, list[Axes]]:
     """A new figure with its axes; pyplot knows of it only with `use_pyplot`."""
     if use_pyplot:

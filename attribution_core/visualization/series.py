@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from attribution_core.errors import AttributionError, AttributionWarning
+from attribution_core.errors import AttributionError, AttributionWarning, require_matplotlib
 from attribution_core.visualization.colors import ColorScale, color_scale
 from attribution_core.visualization.scale import (
     Array,
@@ -21,7 +21,6 @@ from attribution_core.visualization.scale import (
     as_option,
     colorbar,
     new_axes,
-    require_matplotlib,
     scaled,
     show,
 )
