@@ -70,7 +70,7 @@ ENGINE = House(
 )
 APP = House(
     ROOT / "server" / "app",
-    "numbers, paths, schema, words ← errors ← data ← features, model ← index ← explain ← web ← notebook ← stop "
+    "numbers, paths, words ← schema ← errors ← data ← features, model ← index ← explain ← web ← notebook ← stop "
     "← visualizer ← __init__ ← demos ← example",
 )
 HOUSES = pytest.mark.parametrize("house", [ENGINE, APP], ids=["attribution_core", "app"])

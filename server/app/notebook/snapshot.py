@@ -15,8 +15,8 @@ from PIL import Image
 from app.data.features import BaseFeature, Picture, Shown
 from app.explain.explanation import Explanation, InputExplanation
 from app.numbers import Floats, finite
-from app.schema import readable
 from app.web.present import map_of
+from app.words import readable
 
 SIDE = 160
 NEGATIVE, MIDDLE, POSITIVE = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], dtype=np.float64)
