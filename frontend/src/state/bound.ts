@@ -1,4 +1,5 @@
 import { useEffect, useId, useSyncExternalStore } from 'react';
+import type { Cells } from '../render/cells';
 import { clipBound } from '../render/clip';
 import { useDisplay } from './display';
 import type { ScaleKind } from './scales';
@@ -18,7 +19,7 @@ export function useBound(kind: ScaleKind, own: number): number {
 }
 
 /** The same for a map: its own bound is its percentile. */
-export function useMapBound(values: Float32Array | undefined): number {
+export function useMapBound(cells: Cells | undefined): number {
   const { clip } = useDisplay().display;
-  return useBound('image', values ? clipBound(values, clip) : 0);
+  return useBound('image', cells ? clipBound(cells.values, clip) : 0);
 }

@@ -5,11 +5,13 @@ import {
   parseAsFloat,
   parseAsInteger,
   parseAsJson,
+  parseAsNumberLiteral,
   parseAsString,
   parseAsStringLiteral,
 } from 'nuqs/server';
 import type { AttributionRequest } from '../api/schema';
 import { ORDERS, OUTCOMES } from '../api/values';
+import { GRAINS } from '../render/cells';
 import { COLOR_MAP_NAMES } from '../render/colors';
 
 const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
@@ -58,6 +60,7 @@ export const displayParsers = {
   sign: parseAsStringLiteral(SIGNS).withDefault('both'),
   clip: parseAsFloat.withDefault(99),
   opacity: parseAsFloat.withDefault(0.9),
+  grain: parseAsNumberLiteral(GRAINS).withDefault(1), // pixels along a patch's side
   channels: parseAsString.withDefault('sum'),
   colors: parseAsStringLiteral(COLOR_MAP_NAMES).withDefault('RdBu'),
   scale: parseAsStringLiteral(SCALES).withDefault('image'),

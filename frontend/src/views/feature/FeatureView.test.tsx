@@ -46,6 +46,23 @@ describe('feature views', () => {
     expect(said()).toBe('');
   });
 
+  it('sums pixels into patches, which legend and values then speak of', async () => {
+    mount('images', '?order=index&sample=0&grain=16');
+    const region = within(await panel());
+    expect(await region.findByText(/^Every patch of 16 × 16 px shows the sum of its pixels/)).toBeVisible();
+    const map = region.getByRole('application', { name: /^Values of Photo/ });
+    await waitFor(() => expect(map).toHaveAttribute('tabindex', '0'));
+    act(() => map.focus());
+    await user.keyboard('{Shift>}{ArrowLeft}{ArrowUp}{/Shift}');
+    expect(region.getByText(/^rows 0–15, columns 0–15, sum: /)).toBeVisible();
+    const grain = region.getByRole('slider', { name: 'Grain' });
+    expect(grain).toHaveAttribute('aria-valuetext', '16 × 16 px');
+    act(() => grain.focus());
+    await user.keyboard('{Home}');
+    await waitFor(() => expect(inAddress('grain')).toBeNull());
+    expect(region.queryByText(/^Every patch/)).toBeNull();
+  });
+
   it('zooms by keys and buttons', async () => {
     mount('images', '?sample=0');
     const region = within(await panel());

@@ -1,6 +1,7 @@
 import { Modal } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import type { AttributionMap, ClassRef, ImageInput } from '../../api/schema';
+import { type Cell, type Cells, middleOf } from '../../render/cells';
 import { usePicture } from '../../state/explanation';
 import { ViewChoice } from '../common/ViewChoice';
 import styles from './FullImage.module.css';
@@ -8,7 +9,6 @@ import { Layers, Picture } from './Layers';
 import { Legend } from './Legend';
 import { Stage } from './Stage';
 import type { ImageLook } from './useImage';
-import { middleOf, type Point } from './useMapPoint';
 import { ZoomButtons } from './ZoomButtons';
 
 interface FullImageProps {
@@ -19,11 +19,11 @@ interface FullImageProps {
 
 /** An image as large as the screen: the original beside its map, under one cursor. */
 export default function FullImage({ look, map, target }: FullImageProps) {
-  const { input, zoom, point, handlers, reading, view, setFull } = look;
-  const color = useColorAt(input, point, map);
+  const { input, cells, zoom, point, handlers, reading, view, setFull } = look;
+  const color = useColorAt(input, point, cells);
   const layer = view === 'original' ? 'map' : view;
   const shared = {
-    map,
+    cells,
     ratio: input.width / input.height,
     zoom,
     point,
@@ -86,11 +86,11 @@ export default function FullImage({ look, map, target }: FullImageProps) {
 
 type Color = readonly [red: number, green: number, blue: number];
 
-/** The original's colour at a point of the map, 0 to 255; undefined where it cannot be read. */
-function useColorAt(input: ImageInput, point: Point | null, map: AttributionMap): Color | undefined {
+/** The original's colour at a pixel of the map, 0 to 255; undefined where it cannot be read, and of a patch, which has many. */
+function useColorAt(input: ImageInput, point: Cell | null, cells: Cells | undefined): Color | undefined {
   const pixels = usePixels(input);
-  if (!pixels || !point) return undefined;
-  const { x, y } = middleOf(point, map);
+  if (!pixels || !point || cells?.side !== 1) return undefined;
+  const { x, y } = middleOf(point, cells);
   const start = 4 * (Math.floor(y * pixels.height) * pixels.width + Math.floor(x * pixels.width));
   const [red = 0, green = 0, blue = 0] = pixels.data.subarray(start, start + 3);
   return [red, green, blue];

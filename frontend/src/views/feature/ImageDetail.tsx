@@ -23,12 +23,12 @@ interface ImageDetailProps {
 /** One large picture: the original, or the map over, beside or through it; and the value at a point. */
 export function ImageDetail({ input, attribution, target, place }: ImageDetailProps) {
   const look = useImage(input, attribution, place);
-  const { map, zoom, point, byKey, handlers, reading, view, full, setFull } = look;
+  const { map, cells, zoom, point, byKey, handlers, reading, view, full, setFull } = look;
   return (
     <div className={styles.detail}>
       <Stage
         label={`Values of ${input.name}: arrow keys move, with Shift by ten; plus and minus zoom, F fills the screen`}
-        map={map}
+        cells={cells}
         ratio={input.width / input.height}
         zoom={zoom}
         point={point}
@@ -65,7 +65,7 @@ export function ImageDetail({ input, attribution, target, place }: ImageDetailPr
 }
 
 /** What is read, or of which size the picture is and what is to be known of it. */
-function Said({ look: { input, map, reading } }: { look: ImageLook }) {
+function Said({ look: { input, map, cells, reading } }: { look: ImageLook }) {
   if (!map) return null;
   if (reading) {
     return (
@@ -77,7 +77,9 @@ function Said({ look: { input, map, reading } }: { look: ImageLook }) {
   const size = sizeOf(input);
   return (
     <span>
-      {input.note ? `${size} · ${input.note}` : `${size} · point to read ${UNITS[map.unit].wanted}`}
+      {input.note
+        ? `${size} · ${input.note}`
+        : `${size} · point to read ${cells && cells.side > 1 ? UNITS.patch.wanted : UNITS[map.unit].wanted}`}
       {map.nonfinite > 0 && (
         <>
           {' '}

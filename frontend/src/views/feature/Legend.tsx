@@ -1,11 +1,12 @@
 import { useComputedColorScheme } from '@mantine/core';
 import type { AttributionMap, ClassRef } from '../../api/schema';
 import { fixed, ordinal, percent, signed } from '../../base/format';
+import type { Cells } from '../../render/cells';
 import { clippedShare } from '../../render/clip';
 import { type Layer, lookup, type Sign } from '../../render/paint';
 import { useMapBound } from '../../state/bound';
+import { useCells } from '../../state/cells';
 import { useDisplay, useSign } from '../../state/display';
-import { useMapValues } from '../../state/explanation';
 import styles from './Legend.module.css';
 import { hasSign } from './MapCanvas';
 import { Meaning } from './Meaning';
@@ -19,13 +20,13 @@ interface LegendProps {
 
 /** What the colours mean, in numbers, and what was clipped by which rule. */
 export function Legend({ map, layer, target }: LegendProps) {
-  const { data: values } = useMapValues(map);
+  const cells = useCells(map);
   const { display } = useDisplay();
   const sign = useSign(hasSign(map));
-  const bound = useMapBound(values);
+  const bound = useMapBound(cells);
   const scheme = useComputedColorScheme('light');
-  if (!values) return null;
-  const [low, high] = shownRange(map, sign);
+  if (!cells) return null;
+  const [low, high] = shownRange(cells, sign);
   const ticks = low < 0 && high > 0 ? [low, 0, high] : [low, high];
   const gradient = stops(low, high, lookup(layer, display.colors, display.opacity, scheme));
   return (
@@ -45,11 +46,11 @@ export function Legend({ map, layer, target }: LegendProps) {
       {layer === 'masked' ? (
         <p className={styles.meaning}>Grey covers what matters little{MATTERS[sign]}.</p>
       ) : (
-        <Meaning target={target} sign={sign} extent={map} />
+        <Meaning target={target} sign={sign} extent={cells} />
       )}
       <p className={styles.rule}>
-        {UNIT_RULES[map.unit]}
-        {low < high ? clippingRule(values, bound, display, low === 0) : nothing(sign)}
+        {unitRule(map, cells)}
+        {low < high ? clippingRule(cells.values, bound, display, low === 0) : nothing(sign)}
       </p>
     </div>
   );
@@ -68,6 +69,10 @@ const UNIT_RULES: Record<AttributionMap['unit'], string> = {
   patch: 'Every pixel shows the value of its whole patch. ',
   window: 'Every pixel shows the mean of the windows that cover it. ',
 };
+
+function unitRule({ unit }: AttributionMap, { side }: Cells): string {
+  return side > 1 ? `Every patch of ${side} × ${side} px shows the sum of its pixels. ` : UNIT_RULES[unit];
+}
 
 /** From where to where the colours reach, as shares of the bound: only as far as there are values of the sign. */
 export function shownRange({ minimum, maximum }: Extent, sign: Sign): readonly [number, number] {

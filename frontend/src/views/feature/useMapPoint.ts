@@ -1,11 +1,6 @@
 import { type FocusEvent, type KeyboardEvent, type PointerEvent, useState } from 'react';
-import type { AttributionMap } from '../../api/schema';
+import { type Cell, type Cells, cellAt, middleOf, strongestOf } from '../../render/cells';
 import { placeUnder, type Zoom } from './useZoom';
-
-export interface Point {
-  row: number;
-  column: number;
-}
 
 const LEAP = 10; // cells, with Shift
 
@@ -20,31 +15,25 @@ const MOVES: Record<string, readonly [down: number, right: number]> = {
 type KeyActions = Record<string, () => void>;
 
 /** The place on a map that is being read: under the pointer, or moved to by keys from the strongest value on. */
-export function useMapPoint(
-  map: AttributionMap | undefined,
-  values: Float32Array | undefined,
-  zoom: Zoom,
-  actions: KeyActions,
-) {
-  const [at, setAt] = useState<{ point: Point; byKey: boolean } | null>(null);
-  if (!map) return { point: null, byKey: false, handlers: {} };
+export function useMapPoint(cells: Cells | undefined, zoom: Zoom, actions: KeyActions) {
+  const [at, setAt] = useState<{ point: Cell; byKey: boolean } | null>(null);
+  if (!cells) return { point: null, byKey: false, handlers: {} };
   const follow = (event: PointerEvent<HTMLElement>) => {
-    const { x, y } = placeUnder(event, event.currentTarget.getBoundingClientRect(), zoom.view);
-    const point = { row: Math.floor(y * map.height), column: Math.floor(x * map.width) };
-    setAt({ point: inMap(point, map), byKey: false });
+    const place = placeUnder(event, event.currentTarget.getBoundingClientRect(), zoom.view);
+    setAt({ point: cellAt(place, cells), byKey: false });
   };
-  const onFocus = () => setAt((now) => now ?? { point: strongest(map, values), byKey: true });
+  const onFocus = () => setAt((now) => now ?? { point: strongestOf(cells), byKey: true });
   const go = ([down, right]: readonly [number, number], by: number) => {
-    const from = at?.point ?? strongest(map, values);
-    const point = inMap({ row: from.row + down * by, column: from.column + right * by }, map);
-    zoom.reveal(middleOf(point, map));
+    const from = at?.point ?? strongestOf(cells);
+    const point = inside({ row: from.row + down * by, column: from.column + right * by }, cells);
+    zoom.reveal(middleOf(point, cells));
     setAt({ point, byKey: true });
   };
   const zoomHere = (factor: number) => {
-    const point = at?.point ?? strongest(map, values);
-    zoom.reveal(middleOf(point, map));
+    const point = at?.point ?? strongestOf(cells);
+    zoom.reveal(middleOf(point, cells));
     zoom.zoom(factor);
-    zoom.reveal(middleOf(point, map));
+    zoom.reveal(middleOf(point, cells));
   };
   const leave = () => {
     if (zoom.view.scale > 1) zoom.reset();
@@ -68,7 +57,7 @@ export function useMapPoint(
     else act?.();
   };
   return {
-    point: at && inMap(at.point, map),
+    point: at && inside(at.point, cells),
     byKey: at?.byKey ?? false,
     handlers: {
       onKeyDown,
@@ -83,21 +72,8 @@ export function useMapPoint(
 
 const KEY_STEP = 1.5;
 
-/** The middle of a cell, as shares of the map. */
-export function middleOf({ row, column }: Point, { width, height }: AttributionMap) {
-  return { x: (column + 0.5) / width, y: (row + 0.5) / height };
-}
-
-/** Where |a| is largest; the middle while nothing is known. */
-function strongest({ width, height }: AttributionMap, values: Float32Array | undefined): Point {
-  const middle = Math.floor(height / 2) * width + Math.floor(width / 2);
-  const size = (place: number) => Math.abs(values?.[place] ?? 0);
-  const best = values?.reduce((top, value, i) => (Math.abs(value) > size(top) ? i : top), middle) ?? middle;
-  return { row: Math.floor(best / width), column: best % width };
-}
-
-function inMap({ row, column }: Point, { width, height }: AttributionMap): Point {
-  return { row: within(row, height), column: within(column, width) };
+function inside({ row, column }: Cell, { rows, columns }: Cells): Cell {
+  return { row: within(row, rows), column: within(column, columns) };
 }
 
 function within(place: number, cells: number): number {

@@ -1,6 +1,7 @@
 import { Select, Slider, useComputedColorScheme } from '@mantine/core';
 import type { Attribution, Sample } from '../../api/schema';
 import { ordinal, percent } from '../../base/format';
+import { GRAINS } from '../../render/cells';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
 import { useWorkspace } from '../../state/workspace';
@@ -87,12 +88,36 @@ function ImageControls({ attribution }: { attribution: Attribution | undefined }
           />
         </Row>
       )}
+      <Grain attribution={attribution} />
       <div className={styles.thirds}>
         <Channels attribution={attribution} />
         <Colors />
         <Scale />
       </div>
     </>
+  );
+}
+
+/** Into how large patches a map's pixels are summed, where the method gives each pixel a value of its own. */
+function Grain({ attribution }: { attribution: Attribution | undefined }) {
+  const { display, change } = useDisplay();
+  const maps = attribution?.inputs.flatMap((input) => (input.kind === 'image' ? input.maps : [])) ?? [];
+  if (maps.length > 0 && maps.every(({ unit }) => unit !== 'pixel')) return null;
+  const inWords = (side: number) => (side === 1 ? 'single pixels' : `${side} × ${side} px`);
+  return (
+    <Row label={`Grain: ${inWords(display.grain)}`}>
+      <Slider
+        size="sm"
+        thumbLabel="Grain"
+        thumbValueText={inWords(display.grain)}
+        label={null}
+        min={0}
+        max={GRAINS.length - 1}
+        marks={GRAINS.map((_, value) => ({ value }))}
+        value={GRAINS.indexOf(display.grain)}
+        onChange={(place) => change({ grain: GRAINS[place] ?? 1 })}
+      />
+    </Row>
   );
 }
 
