@@ -247,10 +247,9 @@ def addition(name: str) -> Parts:
     return added
 
 
-def logsumexp(input: Tensor, dim: int, keepdim: bool = False) -> Tensor:
-    """One value less its log-softmax."""
-    one = input.narrow(dim, 0, 1) - input.log_softmax(dim).narrow(dim, 0, 1)
-    return one if keepdim else one.squeeze(dim)
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """log(exp(x) + exp(y))."""
+    return torch.stack(torch.broadcast_tensors(input, other)).logsumexp(0)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -297,7 +296,7 @@ _NAMED: dict[str, Parts] = {
     "amin": least,
     "cosine_similarity": cosine_similarity,
     "glu": glu,
-    "logsumexp": logsumexp,
+    "logaddexp": logaddexp,
     "maximum": maximum,
     "min": smallest,
     "minimum": minimum,

@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 from attribution_core.rules.autograd import Pull, replaced
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.parts import Parts, batch_norm, largest, quotient
 from attribution_core.rules.products import Places, factors, is_value, product
+from attribution_core.rules.softmax import normalised
 from attribution_core.types import Tensors
 
 
@@ -130,59 +130,6 @@ def _in(call: Call, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return own.of
 
 
-def _normalised(call: Call, places: Places, references: Tensors, eps: float) -> Tensor:  # noqa: ARG001
-    """softmax = exp(x) · 1/Σexp(x): slopes of exp and 1/s, and the product rule Δ(uv) = ūΔv + v̄Δu with mean values.
-
-    The contributions of an example sum to the change of its own result; no other example is looked at.
-    """
-    x, *arguments = call.args
-    dim = arguments[0] if arguments else call.kwargs.get("dim")
-    if not isinstance(dim, int):
-        raise AttributionError(f"{call.name} without dim= cannot be explained.", "Give the dimension it runs over.")
-    dtypes = (value for value in (*arguments, *call.kwargs.values()) if isinstance(value, torch.dtype))
-    x, sign = x.to(next(dtypes, x.dtype)), -1 if call.name == "softmin" else 1
-    rule = _log_softmax if call.name == "log_softmax" else _softmax
-    return replaced(lambda at: rule(at, sign * references[0].to(at.dtype), dim, eps), sign * x)
-
-
-def _exponentials(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(x) now and before, and its slope, all divided by the exponential of the largest x so that none overflows."""
-    top = torch.maximum(x, reference).amax(dim, keepdim=True)
-    now, before = (x - top).exp(), (reference - top).exp()
-    far, change = _far(x, reference, eps)
-    return now, before, torch.where(far, (now - before) / change, now)
-
-
-def _softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
-    precise = accumulator(x.dtype)
-    now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
-    total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
-    # With e = exp(x) and r = 1/s, s = Σe: Δ(e r) = r̄ Δe + ē Δr, where Δr = −Δs / (s s₀) and Δs = ΣΔe.
-    share = (1 / total + 1 / total_before) / 2
-    size = (now + before) / 2 / (total * total_before)
-
-    def pull(gradient: Tensor) -> Tensor:
-        g = gradient.to(precise)
-        return (slope * (g * share - (g * size).sum(dim, keepdim=True))).to(gradient.dtype)
-
-    return (now / total).to(x.dtype), pull
-
-
-def _log_softmax(x: Tensor, reference: Tensor, dim: int, eps: float) -> tuple[Tensor, Pull]:
-    precise = accumulator(x.dtype)
-    now, before, slope = _exponentials(x.to(precise), reference.to(precise), dim, eps)
-    total, total_before = now.sum(dim, keepdim=True), before.sum(dim, keepdim=True)
-    # Δ(x − log s) = Δx − (Δlog s / Δs) ΣΔe; totals are sums of positive numbers, so that rounding alone bounds Δs.
-    far, change = _far(total, total_before, 0)
-    log_slope = torch.where(far, (total.log() - total_before.log()) / change, 1 / total)
-
-    def pull(gradient: Tensor) -> Tensor:
-        g = gradient.to(precise)
-        return (g - g.sum(dim, keepdim=True) * slope * log_slope).to(gradient.dtype)
-
-    return F.log_softmax(x, dim), pull
-
-
 def _pooled(call: Call, places: Places, references: Tensors, eps: float) -> object:  # noqa: ARG001
     dims, pool = ops.POOLED_DIMENSIONS[call.name], getattr(F, call.name)
     options = {k: v for k, v in call.kwargs.items() if k != "return_indices"}
@@ -270,7 +217,7 @@ def _in_training(call: Call) -> Parts | None:
 SLOPES = (
     Slope(frozenset({"relu"}), value, _rectified),
     Slope(ops.ELEMENTWISE - {"relu"}, value, _elementwise),
-    Slope(ops.NORMALISED, value, _normalised),
+    Slope(ops.NORMALISED | {"logsumexp"}, value, normalised),
     Slope(ops.POOLED, value, _pooled),
     Slope(ops.LARGEST, value, _largest, parts=_unless_of_one_dimension),
     Slope(ops.PRODUCTS | ops.WEIGHTED, factors, product, linear=True),
