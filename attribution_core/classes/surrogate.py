@@ -194,7 +194,7 @@ class Lime(OfCoalitions):
 
 
 def _emptied(fitted: Fitted) -> Tensor:
-    return (fitted.coefficients == 0).all(0) & (fitted.scores != fitted.scores[:1]).any(0)
+    return ~fitted.coefficients.any(0) & (fitted.scores != fitted.scores[:1]).any(0)
 
 
 def _relative(fitted: Fitted) -> Tensor:

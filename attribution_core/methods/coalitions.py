@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import checkpoint
+
+Places = npt.NDArray[np.intp]
+Truths = npt.NDArray[np.bool_]
 
 BLOCK = 1 << 20
 """Numbers in one intermediate tensor, where coalitions times players are too many to hold as more than booleans."""
@@ -42,11 +47,10 @@ def refuse_too_many(coalitions: int, players: int, each: int = 1) -> None:
 
 def every(players: int) -> Tensor:
     """All coalitions, (2^players, players), from the empty one to the full one, as binary numbers."""
-    places = torch.arange(players).flip(0)
-    parts = [
-        (torch.arange(some.start, some.stop)[:, None] >> places) & 1 == 1 for some in blocks(1 << players, players)
-    ]
-    return torch.cat(parts)
+    found, places = np.empty((1 << players, players), dtype=np.bool_), np.arange(players)[::-1]
+    for some in blocks(1 << players, players):
+        found[some] = np.arange(some.start, some.stop)[:, None] >> places & 1
+    return torch.from_numpy(found)
 
 
 def sizes(coalitions: Tensor) -> Tensor:
@@ -75,9 +79,9 @@ def pairs(players: int, count: int, random: torch.Generator, *, full: bool = Fal
     shares = _shares(players, count)
     whole = [size for size, wanted in shares.items() if _capacity(players, size, 2 * wanted) < 2 * wanted]
     sizes = [size for size, wanted in shares.items() if size not in whole for _ in range(wanted)]
+    first = [np.ones((1, players), dtype=np.bool_)] if full else []
     listed = [_listed(players, size, shares[size], random) for size in whole]
-    first = [torch.ones(1, players, dtype=torch.bool)] if full else []
-    return torch.cat([*first, *listed, _drawn(players, torch.tensor(sizes, dtype=torch.long), random)])
+    return torch.from_numpy(np.concatenate([*first, *listed, _drawn(players, np.array(sizes, dtype=np.intp), random)]))
 
 
 def kernel(players: int, size: int) -> float:
@@ -88,7 +92,8 @@ def kernel(players: int, size: int) -> float:
     return (1 if 2 * size == players else 2) / (size * (players - size))
 
 
-def _shares(players: int, count: int) -> dict[int, int]:
+@lru_cache
+def _shares(players: int, count: int) -> Mapping[int, int]:
     """How many of `count` pairs each size gets; none more than it has, the rest by largest remainder."""
     sizes = range(1, players // 2 + 1)
     capacity = {size: _capacity(players, size, count) for size in sizes}
@@ -118,18 +123,21 @@ def _capacity(players: int, size: int, limit: int) -> int:
     return min(limit, count // 2 if 2 * size == players else count)
 
 
-def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Tensor:
+def _listed(players: int, size: int, wanted: int, random: torch.Generator) -> Truths:
     """Some of the coalitions of a size that has few."""
     capacity = _capacity(players, size, 2 * wanted)
-    places = torch.tensor(list(itertools.islice(itertools.combinations(range(players), size), capacity)))
-    order = torch.arange(capacity) if wanted == capacity else torch.randperm(capacity, generator=random)
-    return torch.zeros(wanted, players, dtype=torch.bool).scatter_(1, places[order[:wanted]], True)
+    members = np.array(list(itertools.islice(itertools.combinations(range(players), size), capacity)))
+    if wanted < capacity:
+        members = members[torch.randperm(capacity, generator=random)[:wanted].numpy()]
+    found = np.zeros((wanted, players), dtype=np.bool_)
+    found[np.arange(wanted)[:, None], members] = True
+    return found
 
 
-def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
+def _drawn(players: int, sizes: Places, random: torch.Generator) -> Truths:
     """Random coalitions of the given sizes, none twice; those of half the players contain the first player."""
-    found = torch.empty(len(sizes), players, dtype=torch.bool)
-    wanted, seen = torch.arange(len(sizes)), set[bytes]()
+    found = np.empty((len(sizes), players), dtype=np.bool_)
+    wanted, seen = np.arange(len(sizes)), set[bytes]()
     while len(wanted):
         again = []
         for some in blocks(len(wanted), players):
@@ -138,21 +146,23 @@ def _drawn(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
             drawn ^= (2 * sizes[places] == players)[:, None] & ~drawn[:, :1]
             found[places] = drawn
             again.append(places[_seen(drawn, seen)])
-        wanted = torch.cat(again)
+        wanted = np.concatenate(again)
     return found
 
 
-def _of_sizes(players: int, sizes: Tensor, random: torch.Generator) -> Tensor:
+def _of_sizes(players: int, sizes: Places, random: torch.Generator) -> Truths:
     """One coalition of each size: the players with the smallest of random numbers."""
-    order = torch.rand(len(sizes), players, generator=random).argsort(1)
-    return torch.empty_like(order, dtype=torch.bool).scatter_(1, order, torch.arange(players) < sizes[:, None])
+    order = torch.rand(len(sizes), players, generator=random).argsort(1).numpy()
+    found = np.empty(order.shape, dtype=np.bool_)
+    found[np.arange(len(sizes))[:, None], order] = np.arange(players) < sizes[:, None]
+    return found
 
 
-def _seen(coalitions: Tensor, seen: set[bytes]) -> Tensor:
+def _seen(coalitions: Truths, seen: set[bytes]) -> Truths:
     """True where a coalition is among those seen, which these are from now on."""
     repeated = []
-    for row in np.packbits(coalitions.numpy(), axis=1):
+    for row in np.packbits(coalitions, axis=1):
         key = row.tobytes()
         repeated.append(key in seen)
         seen.add(key)
-    return torch.tensor(repeated, dtype=torch.bool)
+    return np.array(repeated, dtype=np.bool_)

@@ -30,6 +30,14 @@ def factor(matrix: Array, *, reported: bool = False) -> Array:
     return matrix
 
 
+def solution(matrix: Array, values: Array) -> Array:
+    """x of matrix · x = values, with a matrix that has positive eigenvalues only, and that may be overwritten."""
+    if len(matrix) <= STEP:
+        found: Array = np.linalg.solve(matrix, values)
+        return found
+    return solved(factor(matrix), values)
+
+
 def solved(factor: Array, values: Array) -> Array:
     """x of factor · factorᵀ · x = values."""
     return _solved(factor.T, _solved(factor, values, upper=False), upper=True)

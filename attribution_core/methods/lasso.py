@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attribution_core.evaluation.observe import checkpoint, portion, report, warn
-from attribution_core.methods.factor import factor, solved
+from attribution_core.methods.factor import solution
 from attribution_core.methods.regression import Array, Places, Regression
 
 ROOM = 2048
@@ -215,7 +216,7 @@ class _Search:
         for _ in range(count):
             checkpoint()
             moved = ahead + (self.moment - self.quadratic.times(ahead)) / self.curvature
-            after = moved - np.clip(moved, -threshold, threshold)
+            after = moved - np.maximum(np.minimum(moved, threshold), -threshold)
             if (ahead - after) @ (after - now) > 0:
                 momentum = 1.0
             following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
@@ -234,7 +235,7 @@ class _Search:
         downhill = self.moment[active] - gram @ values - penalties * signs[active]
         curved = gram.copy()
         np.fill_diagonal(curved, curved.diagonal() + RIDGE)
-        direction = solved(factor(curved), downhill)
+        direction = solution(curved, downhill)
         bend = float(direction @ gram @ direction)
         after = now.copy()
         crossing = np.divide(-values, direction, out=np.full_like(values, np.inf), where=values * direction < 0)
@@ -260,13 +261,18 @@ class _Point(NamedTuple):
 
 def _curvature(quadratic: _Quadratic, moment: Array) -> float:
     """The largest eigenvalue, by power iteration, and a little more."""
-    vector, largest = moment, 1.0
+    vector, length = moment, _norm(moment)
     for _ in range(15):
-        vector = quadratic.times(vector / np.linalg.norm(vector))
-        largest = float(np.linalg.norm(vector))
-        if not largest:
+        vector = quadratic.times(vector / length)
+        length = _norm(vector)
+        if not length:
             return 1.0
-    return 1.1 * largest
+    return 1.1 * length
+
+
+def _norm(vector: Array) -> float:
+    """As `np.linalg.norm`, which takes longer than the vectors of a small fit."""
+    return math.sqrt(vector @ vector)
 
 
 def _lowest(values: Array, direction: Array, crossing: Array, fall: float, bend: float, penalties: Array) -> Array:

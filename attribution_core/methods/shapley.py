@@ -14,7 +14,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.observe import portion, report
 from attribution_core.methods.coalitions import blocks, every, kernel, pairs, refuse_too_many, sizes
-from attribution_core.methods.factor import factor, smallest_solution
+from attribution_core.methods.factor import STEP, factor, smallest_solution
 from attribution_core.methods.game import Game
 
 MOST_PLAYERS = 20
@@ -34,8 +34,9 @@ SPREADS = (1e-4, 0.01, 0.1, 0.3, 1.0, 2.0, 4.0)
 games that are all but additive to those that are mostly interactions."""
 
 JITTER = 1e-10
-"""Added to the diagonal of covariances, as a share of it: smooth priors make them singular but for rounding, of about
-1e-13 for a thousand coalitions; what is added is noise of a hundred-thousandth of the scores' deviation."""
+"""Added to the variance of a coalition's score, as a share of it: smooth priors make covariances singular but for
+rounding, of about 1e-13 for a thousand coalitions; what is added is noise of a hundred-thousandth of the scores'
+deviation."""
 
 SMALL = 1 << 18
 """Coalitions times players up to which a fit takes no time to speak of."""
@@ -55,11 +56,19 @@ def shapley_values(game: Game) -> Tensor:
     coalitions = every(players)
     scores = game.values(len(coalitions), lambda start, stop: coalitions[start:stop])
     cube = scores.double().cpu().reshape(*[2] * players, -1)
-    # φ_i = Σ_{S∌i} |S|! (n − |S| − 1)! / n! · (v(S ∪ i) − v(S)) [shapley1953], the weight being 1 / (n C(n−1, |S|))
-    joining = torch.tensor([1 / (players * math.comb(players - 1, size)) for size in range(players)], dtype=cube.dtype)
-    weights = joining[every(players - 1).sum(1)]
+    weights = _of_joining(players)
     rises = [(cube.select(player, 1) - cube.select(player, 0)).reshape(len(weights), -1) for player in range(players)]
     return torch.stack([weights @ rise for rise in rises]).to(scores)
+
+
+@lru_cache(maxsize=4)
+def _of_joining(players: int) -> Tensor:
+    """How much the rise counts when a player joins a coalition of others, for each of these, (2^(players − 1),).
+
+    φ_i = Σ_{S∌i} |S|! (n − |S| − 1)! / n! · (v(S ∪ i) − v(S)) [shapley1953], the weight being 1 / (n C(n−1, |S|)).
+    """
+    by_size = [1 / (players * math.comb(players - 1, size)) for size in range(players)]
+    return torch.tensor(by_size, dtype=torch.float64)[sizes(every(players - 1))]
 
 
 def permutation_values(game: Game, permutations: int, draws: Draws, antithetic: bool = False) -> Tensor:
@@ -184,21 +193,26 @@ def _posterior_mean(chosen: Tensor, half: Tensor) -> Tensor:
     players, others = chosen.shape[1], sizes(chosen)[:, None] - 1
     apart = _distances(chosen)
     between, reach = _priors(players)
-    some = slice(None, None, -(-len(chosen) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
-    judged = apart[some, some]
-    parts = [between[priors] for priors in blocks(len(between), judged.numel())]
-    likeliest = torch.cat([_surprise(part[:, judged], half[some]) for part in parts]).argmin(0)
+    likeliest = _likeliest(between, apart, half)
+    priors = sorted(set(likeliest.tolist()))
     values = torch.empty(players, half.shape[1], dtype=half.dtype)
-    for prior in sorted(set(likeliest.tolist())):
-        mine = likeliest == prior
+    for prior in priors:
+        mine = likeliest == prior if len(priors) > 1 else slice(None)
         weights = torch.cholesky_solve(half[:, mine], _factor(between[prior, apart]))
-        inside, outside = (
-            reach[prior, others],
-            -reach[prior, (others + 1) % players],
-        )  # the full coalition leaves nobody out
+        # the full coalition leaves nobody out
+        inside, outside = reach[prior, others], -reach[prior, (others + 1) % players]
         parts = [torch.where(chosen[:, some], inside, outside).T @ weights for some in blocks(players, len(chosen))]
         values[:, mine] = torch.cat(parts)
     return values
+
+
+def _likeliest(between: Tensor, apart: Tensor, half: Tensor) -> Tensor:
+    """The number of the prior that explains the scores of each example best, judged by some of the pairs."""
+    players = between.shape[1] - 1
+    some = slice(None, None, -(-len(apart) // min(max(MOST_JUDGED, 2 * players), MOST_OBSERVED)))
+    judged = apart[some, some]
+    surprises = [_surprise(between[priors][:, judged], half[some]) for priors in blocks(len(between), judged.numel())]
+    return torch.cat(surprises).argmin(0)
 
 
 def _distances(chosen: Tensor) -> Tensor:
@@ -214,17 +228,16 @@ def _signs(coalitions: Tensor) -> Tensor:
 
 
 def _factor(covariance: Tensor) -> Tensor:
-    """The Cholesky factor of covariances, which are changed in place."""
-    covariance.diagonal(dim1=-2, dim2=-1).add_(JITTER * covariance[..., 0, :1])
-    if covariance.dim() == 2:
+    """The Cholesky factor of covariances, which may be overwritten."""
+    if len(covariance) > STEP:
         return torch.from_numpy(factor(covariance.numpy(), reported=True))
-    factors: Tensor = torch.linalg.cholesky(covariance)
-    return factors
+    lower: Tensor = torch.linalg.cholesky(covariance)
+    return lower
 
 
 def _surprise(covariances: Tensor, half: Tensor) -> Tensor:
     """−log likelihood, the scale of the scores being free, for each covariance and example."""
-    factors = _factor(covariances)
+    factors: Tensor = torch.linalg.cholesky(covariances)
     weights = torch.cholesky_solve(half.expand(len(factors), *half.shape), factors)
     return (half * weights).sum(1).log() * len(half) / 2 + factors.diagonal(dim1=1, dim2=2).log().sum(1, keepdim=True)
 
@@ -241,6 +254,7 @@ def _priors(players: int) -> tuple[Tensor, Tensor]:
         even = _product(at, players - 1 - members, members) + _product(-at, players - 1 - members, members)
         reach.append((weights[:, None] * even).sum(0) / 2)
     between = (_product(rho, apart, players - apart) - _product(-rho, apart, players - apart)) / 2
+    between[:, 0] *= 1 + JITTER
     return between, rho * torch.stack(reach)
 
 
