@@ -23,13 +23,16 @@ export interface Cell {
 export const GRAINS = [1, 4, 8, 16, 32] as const;
 
 /** A map's values summed into patches of `side` × `side` pixels; a sum with what is not finite is not finite. */
-export function cellsOf(values: Float32Array, width: number, side: number): Cells {
-  const height = values.length / width;
+export function cellsOf(map: Size, values: Float32Array, side: number): Cells {
+  const { width, height, minimum, maximum } = map;
+  if (side === 1) return { values, columns: width, rows: height, side, width, height, minimum, maximum };
   const columns = Math.ceil(width / side);
   const rows = Math.ceil(height / side);
-  const sums = side === 1 ? values : sumPatches(values, width, side, columns, rows);
+  const sums = sumPatches(values, width, side, columns, rows);
   return { values: sums, columns, rows, side, width, height, ...extentOf(sums) };
 }
+
+type Size = Pick<Cells, 'width' | 'height' | 'minimum' | 'maximum'>;
 
 function sumPatches(values: Float32Array, width: number, side: number, columns: number, rows: number) {
   const sums = new Float64Array(columns * rows);

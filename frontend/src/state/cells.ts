@@ -9,6 +9,5 @@ export function useCells(map: AttributionMap | undefined) {
   const { data: values } = useMapValues(map);
   const { grain } = useDisplay().display;
   const side = map?.unit === 'pixel' ? grain : 1;
-  const width = map?.width ?? 1;
-  return useMemo(() => values && cellsOf(values, width, side), [values, width, side]);
+  return useMemo(() => (map && values ? cellsOf(map, values, side) : undefined), [map, values, side]);
 }
