@@ -31,6 +31,8 @@ interface Options {
   task: Workspace['task'];
   pixels: number;
   channels: number;
+  /** The tokens of every text; undefined: some words. */
+  tokens?: string[];
   labelled: boolean;
   total: number;
   size: number | null;
@@ -49,6 +51,10 @@ const EMPTY: FeatureInfo = { name: 'Empty', kind: 'empty', baselines: [] };
 const SHAPES = ['circle', 'square', 'cross', 'ring', 'stripe', 'corner'];
 const WORDS =
   'the film is a quietly moving and often very funny story but its dull second half never quite earns the tears it asks for'.split(
+    ' ',
+  );
+const PIECES =
+  '[CLS] the un ##believ ##ably fun ##ny film never earn ##s its tear ##s . it is quiet ##ly mov ##ing ! [SEP]'.split(
     ' ',
   );
 const COLUMNS = [
@@ -91,6 +97,7 @@ const VARIANTS: Record<string, Partial<Options>> = {
   images: {},
   tiny: { pixels: 8 },
   text: { features: [TEXT], classes: ['negative', 'positive'] },
+  pieces: { features: [TEXT], classes: ['negative', 'positive'], tokens: PIECES },
   general: { features: [TABLE], classes: ['drowned', 'survived'] },
   multimodal: {
     features: [IMAGE, { ...TEXT, name: 'Question' }, TABLE, { name: 'Mask', kind: 'empty', baselines: [] }],
@@ -271,7 +278,7 @@ function inputOf(
   feature: FeatureInfo,
   index: number,
   place: number,
-  { pixels }: Options,
+  { pixels, tokens }: Options,
 ): Sample['inputs'][number] {
   const { name, kind } = feature;
   const random = randomOf(index + 7);
@@ -285,7 +292,7 @@ function inputOf(
       note: null,
     };
   }
-  if (kind === 'text') return { kind, name, tokens: WORDS.slice(0, 8 + Math.floor(random() * 15)) };
+  if (kind === 'text') return { kind, name, tokens: tokens ?? WORDS.slice(0, 8 + Math.floor(random() * 15)) };
   if (kind === 'general')
     return { kind, name, categories: COLUMNS, values: COLUMNS.map(() => round(40 * random())) };
   return { kind, name };

@@ -58,6 +58,11 @@ export function seconds(value: number): string {
   return `${Math.round(value / 60)} min`;
 }
 
+/** 'word' → 'Word'. */
+export function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
+}
+
 /** One or many: plural(1, 'sample') → "1 sample". */
 export function plural(value: number, noun: string, nouns = `${noun}s`): string {
   return `${count(value)} ${value === 1 ? noun : nouns}`;

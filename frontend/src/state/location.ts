@@ -18,6 +18,7 @@ const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
 const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
 const EXPLAINED = ['predicted', 'true', 'second'] as const;
 const BARS = ['strength', 'given'] as const; // the strongest first, or as given
+const PARTS = ['pieces', 'words', 'sentences'] as const; // of a text
 const SCALES = ['image', 'shared'] as const;
 
 export type Outcome = (typeof OUTCOMES)[number];
@@ -25,6 +26,7 @@ export type Order = (typeof ORDERS)[number];
 export type Explained = (typeof EXPLAINED)[number];
 export type Arguments = NonNullable<AttributionRequest['arguments']>;
 export type Argument = Arguments[string];
+export type TextPart = (typeof PARTS)[number];
 export type Baseline = NonNullable<AttributionRequest['baseline']>;
 
 const parseAsBaseline = createParser<Baseline>({
@@ -64,6 +66,7 @@ export const displayParsers = {
   channels: parseAsString.withDefault('sum'),
   colors: parseAsStringLiteral(COLOR_MAP_NAMES).withDefault('RdBu'),
   scale: parseAsStringLiteral(SCALES).withDefault('image'),
+  parts: parseAsStringLiteral(PARTS).withDefault('words'),
   bars: parseAsStringLiteral(BARS).withDefault('strength'),
   all: parseAsBoolean.withDefault(false),
   full: parseAsInteger, // the place of the input that fills the screen

@@ -4,7 +4,7 @@ import styles from './Choice.module.css';
 interface ChoiceProps<T extends string> {
   label: string;
   value: T;
-  options: Record<T, string>;
+  options: Partial<Record<T, string>>;
   onChange: (value: T) => void;
 }
 

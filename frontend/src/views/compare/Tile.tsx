@@ -1,18 +1,16 @@
 import { UnstyledButton } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { Attribution, AttributionRequest, MethodInfo, Sample } from '../../api/schema';
-import { fixed, seconds } from '../../base/format';
-import { useBound, useMapBound } from '../../state/bound';
-import { useCells } from '../../state/cells';
-import { SignedContext, useDisplay, useSign } from '../../state/display';
+import { seconds } from '../../base/format';
+import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { spelledOut } from '../common/abbreviations';
 import { VERDICTS, verdictOf } from '../common/completeness';
 import frame from '../common/Frame.module.css';
 import { JobNote } from '../common/JobNote';
 import { FeatureView } from '../feature/FeatureView';
-import { chosenMap } from '../feature/Layers';
-import { byStrength, extentOf, largest } from '../feature/weights';
+import { Reach } from '../feature/Reach';
+import { byStrength } from '../feature/weights';
 import styles from './Compare.module.css';
 
 interface TileProps {
@@ -59,7 +57,9 @@ export function Tile({ sample, request, method, title, note, current, lead, onCh
           </div>
           <JobNote explanation={explanation} brief />
         </div>
-        {attribution && state === 'done' && <Facts attribution={attribution} method={method} />}
+        {attribution && state === 'done' && (
+          <Facts sample={sample} attribution={attribution} method={method} />
+        )}
       </li>
     </SignedContext>
   );
@@ -70,9 +70,16 @@ function placesOf(lead: Attribution | undefined, place: number): number[] | unde
   return input?.kind === 'general' ? byStrength(input.weights) : undefined;
 }
 
+interface FactsProps {
+  sample: Sample;
+  attribution: Attribution;
+  method: MethodInfo;
+}
+
 /** Completeness in a word, how long it took, and how far the colours reach. */
-function Facts({ attribution, method }: { attribution: Attribution; method: MethodInfo }) {
-  const { completeness, inputs } = attribution;
+function Facts({ sample, attribution, method }: FactsProps) {
+  const { completeness } = attribution;
+  const [[input], [reached]] = [sample.inputs, attribution.inputs];
   const verdict = completeness && verdictOf(completeness);
   return (
     <p className={styles.facts}>
@@ -85,23 +92,11 @@ function Facts({ attribution, method }: { attribution: Attribution; method: Meth
         </>
       )}
       {seconds(attribution.seconds)}
-      {inputs.length === 1 && <Reach input={inputs[0]} />}
+      {input && reached && sample.inputs.length === 1 && (
+        <span className={styles.reach}>
+          <Reach input={input} attribution={reached} />
+        </span>
+      )}
     </p>
   );
-}
-
-/** The value at which colours and bars are full. */
-function Reach({ input }: { input: Attribution['inputs'][number] | undefined }) {
-  const { channels } = useDisplay().display;
-  const sign = useSign();
-  const map = input?.kind === 'image' ? chosenMap(input, channels) : undefined;
-  const cells = useCells(map);
-  const ofMap = useMapBound(cells);
-  const weighed = input && 'weights' in input ? input : undefined;
-  const ofWeights = useBound(weighed?.kind ?? 'text', weighed ? largest(weighed.weights) : 0);
-  if (!weighed && !cells) return null;
-  const extent = weighed ? extentOf(weighed.weights) : cells;
-  const unsigned = sign === 'absolute' || (extent?.minimum ?? 0) >= 0;
-  const reach = fixed(weighed ? ofWeights : ofMap);
-  return <span className={styles.reach}>{unsigned ? `0 – ${reach}` : `±${reach}`}</span>;
 }

@@ -108,6 +108,28 @@ describe('feature views', () => {
     expect(tokens.getByRole('option', { selected: true })).toHaveTextContent(bar?.textContent ?? '-');
   });
 
+  it('reads a text by its words, its pieces or its sentences', async () => {
+    mount('pieces', '?sample=0');
+    const region = within(await panel());
+    await region.findByText(/of the output for class/);
+    const parts = () => within(region.getByRole('listbox')).getAllByRole('option');
+    const weight = (text: string) =>
+      Number(
+        parts()
+          .find((part) => part.textContent === text)
+          ?.title.split(': ')[1]
+          ?.replace('\u2212', '-'),
+      );
+    expect(parts()[0]).toHaveAttribute('data-quiet'); // [CLS]
+    const whole = weight('unbelievably');
+    await user.click(region.getByRole('radio', { name: 'Pieces' }));
+    expect(region.getByRole('list', { name: 'Strongest tokens of Review' })).toBeVisible();
+    expect(weight('un') + weight('##believ') + weight('##ably')).toBeCloseTo(whole, 2);
+    await user.click(region.getByRole('radio', { name: 'Sentences' }));
+    expect(parts().map(({ textContent }) => textContent)).toContain('it is quietly moving!');
+    await waitFor(() => expect(inAddress('parts')).toBe('sentences'));
+  });
+
   it('fetches an original again that could not be loaded', async () => {
     mount('images', '?sample=0', { direct: true });
     const [image] = await screen.findAllByRole('img', { name: 'Photo, original' });

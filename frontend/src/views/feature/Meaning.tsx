@@ -1,4 +1,5 @@
 import type { ClassRef } from '../../api/schema';
+import { capital } from '../../base/format';
 import { COLOR_MAPS, type ColorMap } from '../../render/colors';
 import type { Sign } from '../../render/paint';
 import { useDisplay } from '../../state/display';
@@ -32,8 +33,4 @@ export function meaning(colors: ColorMap, sign: Sign, whose: string, { minimum, 
   if (sign === 'negative') return `${con}.`;
   if (minimum < 0) return maximum > 0 ? `${pro}, ${negative} against.` : `${con}, nothing for.`;
   return maximum > 0 ? `${pro}, nothing against.` : `Nothing speaks for or against ${whose}.`;
-}
-
-function capital(word: string): string {
-  return word.slice(0, 1).toUpperCase() + word.slice(1);
 }

@@ -1,12 +1,14 @@
 import { Button, useComputedColorScheme } from '@mantine/core';
 import { useCallback, useMemo, useState } from 'react';
 import type { ClassRef, TextAttribution, TextInput } from '../../api/schema';
-import { percent, plural, signed } from '../../base/format';
+import { capital, percent, plural, signed } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useDisplay, useSign } from '../../state/display';
+import { Choice } from '../common/Choice';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
 import { withoutPadding } from './padding';
+import { kindsOf, type TextReading, useReading } from './parts';
 import type { Size } from './size';
 import styles from './TextView.module.css';
 import { type TokenLook, Tokens } from './Tokens';
@@ -22,50 +24,51 @@ interface TextViewProps {
   target?: ClassRef | undefined;
 }
 
-/** Tokens on a background by weight, without padding; in the panel also the strongest ones as bars, linked with them. */
+/** Words, or their pieces, on a background by weight, without padding; in the panel the strongest ones as bars, linked with them. */
 export function TextView({ input, attribution, size, target }: TextViewProps) {
-  const weights = attribution?.weights ?? NONE;
+  const reading = useReading(input, attribution);
+  const { parts, weights } = reading;
   const bound = useBound('text', largest(weights));
-  const look = useTokenLook(attribution, bound);
-  const range = useMemo(() => withoutPadding(input.tokens), [input.tokens]);
+  const look = useTokenLook(weights, bound);
+  const range = useMemo(() => withoutPadding(parts.map(({ text }) => text)), [parts]);
   if (size === 'panel')
     return (
-      <TextPanel input={input} weights={weights} target={target} bound={bound} look={look} range={range} />
+      <TextPanel input={input} reading={reading} target={target} bound={bound} look={look} range={range} />
     );
   const [from, to] = range;
   return (
     <p className={styles.short}>
-      {input.tokens.slice(from, Math.min(to, from + ON_CARD)).map((token, i) => (
-        <span key={i} className={styles.token} {...look(token, from + i)}>
-          {token}
+      {parts.slice(from, Math.min(to, from + ON_CARD)).map(({ text, special }, i) => (
+        <span key={i} className={styles.token} data-quiet={special || undefined} {...look(text, from + i)}>
+          {text}
         </span>
       ))}
     </p>
   );
 }
 
-const NONE: Weight[] = [];
-
 interface TextPanelProps {
   input: TextInput;
-  weights: readonly Weight[];
+  reading: TextReading;
   target: ClassRef | undefined;
   bound: number;
   look: TokenLook;
   range: readonly [number, number];
 }
 
-function TextPanel({ input, weights, target, bound, look, range }: TextPanelProps) {
+function TextPanel({ input, reading, target, bound, look, range }: TextPanelProps) {
   const [active, setActive] = useState<Active>(null);
   const [padded, setPadded] = useState(false);
   const sign = useSign();
-  const { tokens } = input;
+  const { display, change } = useDisplay();
+  const { parts, weights, noun } = reading;
+  const kinds = useMemo(() => kindsOf(input.tokens), [input.tokens]);
   const strongest = useMemo(() => byStrength(weights).filter((i) => weights[i] !== 0), [weights]);
   const top = strongest.slice(0, TOP);
   const place = active?.place ?? null;
   const shown = place === null || top.includes(place) ? top : [...top.slice(0, TOP - 1), place];
-  const note = unnamed(tokens.length, weights);
-  const hidden = tokens.length - (range[1] - range[0]);
+  const note = unnamed(parts.length, weights);
+  const hidden = parts.length - (range[1] - range[0]);
   const ofText = useCallback(
     (place: number | null, byKey = false) => setActive(place === null ? null : { place, reveal: byKey }),
     [],
@@ -76,10 +79,20 @@ function TextPanel({ input, weights, target, bound, look, range }: TextPanelProp
   );
   return (
     <div className={styles.panel}>
+      {Object.keys(kinds).length > 1 && !note && (
+        <Choice
+          label={`${input.name} in`}
+          value={display.parts in kinds ? display.parts : 'words'}
+          options={kinds}
+          onChange={(parts) => change({ parts })}
+        />
+      )}
       <Tokens
-        name={input.name}
-        tokens={tokens}
-        range={padded ? [0, tokens.length] : range}
+        key={display.parts}
+        name={`${capital(noun)}s of ${input.name}`}
+        parts={parts}
+        flowing={noun === 'sentence'}
+        range={padded ? [0, parts.length] : range}
         look={look}
         active={place}
         reveal={active?.reveal ?? false}
@@ -98,10 +111,10 @@ function TextPanel({ input, weights, target, bound, look, range }: TextPanelProp
         <>
           {note && <p className={styles.note}>{note}</p>}
           <Meaning target={target} sign={sign} extent={extentOf(weights)} />
-          <h3>Strongest tokens</h3>
+          <h3>Strongest {noun}s</h3>
           <DivergingBars
-            label={`Strongest tokens of ${input.name}`}
-            bars={shown.map((i) => ({ id: i, name: tokens[i] ?? `token ${i}`, weight: weights[i] }))}
+            label={`Strongest ${noun}s of ${input.name}`}
+            bars={shown.map((i) => ({ id: i, name: parts[i]?.text ?? `token ${i}`, weight: weights[i] }))}
             bound={bound}
             active={place}
             onActive={ofBars}
@@ -121,19 +134,19 @@ function outside(weights: readonly Weight[], [from, to]: readonly [number, numbe
 }
 
 /** A token's background and what is said of it. */
-function useTokenLook(attribution: TextAttribution | undefined, bound: number): TokenLook {
+function useTokenLook(weights: readonly Weight[], bound: number): TokenLook {
   const { colors } = useDisplay().display;
   const sign = useSign();
   const scheme = useComputedColorScheme('light');
   return useCallback(
     (token: string, place: number) => {
-      if (!attribution) return { title: token, style: undefined };
-      const weight = attribution.weights[place];
+      if (weights.length === 0) return { title: token, style: undefined };
+      const weight = weights[place];
       return {
         title: `${token}: ${signed(weight)}`,
         style: tokenStyle(weight, bound, sign, colors, scheme),
       };
     },
-    [attribution, bound, sign, colors, scheme],
+    [weights, bound, sign, colors, scheme],
   );
 }

@@ -10,6 +10,7 @@ import {
   useState,
 } from 'react';
 import styles from './TextView.module.css';
+import type { Part } from './words';
 
 const BLOCK = 100; // tokens that are drawn again together
 const AT_FIRST = 6; // blocks, more than the box shows
@@ -24,7 +25,9 @@ export type TokenLook = (token: string, place: number) => { title: string; style
 
 interface TokensProps {
   name: string;
-  tokens: string[];
+  parts: Part[];
+  /** Whether a part may go over several lines. */
+  flowing: boolean;
   /** Which of them to show: [first, beyond the last]. */
   range: readonly [number, number];
   look: TokenLook;
@@ -35,7 +38,9 @@ interface TokensProps {
 }
 
 /** The tokens as one stop for Tab, in which arrow keys move, as the pointer does; thousands of them, too. */
-export function Tokens({ name, tokens, range: [from, to], look, active, reveal, onActive }: TokensProps) {
+export function Tokens(props: TokensProps) {
+  const { name, parts, flowing, range, look, active, reveal, onActive } = props;
+  const [from, to] = range;
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
   const [scrolled, setScrolled] = useState(AT_FIRST);
@@ -67,7 +72,8 @@ export function Tokens({ name, tokens, range: [from, to], look, active, reveal, 
       ref={box}
       className={styles.tokens}
       role="listbox"
-      aria-label={`Tokens of ${name}`}
+      aria-label={name}
+      data-flowing={flowing || undefined}
       aria-activedescendant={active === null ? undefined : `${id}${active}`}
       tabIndex={0}
       onKeyDown={move}
@@ -81,9 +87,7 @@ export function Tokens({ name, tokens, range: [from, to], look, active, reveal, 
         const start = from + i * BLOCK;
         const end = Math.min(to, start + BLOCK);
         const here = active !== null && active >= start && active < end ? active : null;
-        return (
-          <Block key={start} id={id} tokens={tokens} start={start} end={end} look={look} active={here} />
-        );
+        return <Block key={start} id={id} parts={parts} start={start} end={end} look={look} active={here} />;
       })}
     </div>
   );
@@ -91,7 +95,7 @@ export function Tokens({ name, tokens, range: [from, to], look, active, reveal, 
 
 interface BlockProps {
   id: string;
-  tokens: string[];
+  parts: Part[];
   start: number;
   end: number;
   look: TokenLook;
@@ -100,10 +104,10 @@ interface BlockProps {
 }
 
 /** Some of the tokens: drawn again only where they or what is active among them change. */
-const Block = memo(function Block({ id, tokens, start, end, look, active }: BlockProps) {
-  return tokens.slice(start, end).map((token, i) => {
+const Block = memo(function Block({ id, parts, start, end, look, active }: BlockProps) {
+  return parts.slice(start, end).map(({ text, special }, i) => {
     const place = start + i;
-    const { title, style } = look(token, place);
+    const { title, style } = look(text, place);
     return (
       // biome-ignore lint/a11y/useFocusableInteractive: the list has the focus, and names the active one
       <span
@@ -116,8 +120,9 @@ const Block = memo(function Block({ id, tokens, start, end, look, active }: Bloc
         aria-selected={active === place}
         aria-label={title}
         data-place={place}
+        data-quiet={special || undefined}
       >
-        {token}
+        {text}
       </span>
     );
   });

@@ -6,13 +6,14 @@ const MANY = 3; // of the same token without a letter, from which on it fills a 
 export function withoutPadding(tokens: readonly string[]): readonly [number, number] {
   let from = 0;
   let to = tokens.length;
-  while (to > from && isNamed(tokens[to - 1])) to--;
+  while (to > from && isPadding(tokens[to - 1])) to--;
   if (to === tokens.length) to = tokens.length - repeated(tokens);
-  while (from < to && isNamed(tokens[from])) from++;
+  while (from < to && isPadding(tokens[from])) from++;
   return to > from ? [from, to] : [0, tokens.length];
 }
 
-function isNamed(token: string | undefined): boolean {
+/** Whether a token says that it is padding. */
+export function isPadding(token: string | undefined): boolean {
   return token !== undefined && NAMED.test(token);
 }
 
