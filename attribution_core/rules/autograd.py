@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction
-from torch.autograd.graph import Node, saved_tensors_hooks
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-from torch.utils.checkpoint import CheckpointFunction
 
 from attribution_core.types import Tensors
 
 __all__ = [
-    "CHECKPOINT",
     "TORCH_NN",
     "Pull",
     "TreeSpec",
     "checkpointing",
     "followed_inside",
-    "foreign_nodes",
     "kept",
-    "nodes_behind",
     "replaced",
     "saving_hooks",
     "tensors_in",
     "transforms",
     "tree_flatten",
     "tree_unflatten",
-    "unseen_nodes",
     "version",
 ]
 
@@ -78,42 +72,6 @@ def tensors_in(value: object) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     return [leaf for leaf in tree_flatten(value)[0] if isinstance(leaf, Tensor)]
-
-
-def nodes_behind(scores: Tensor) -> list[type[Node]]:
-    """The kind of each node that a backward pass meets."""
-    nodes = [] if scores.grad_fn is None else [scores.grad_fn]
-    seen = set(nodes)
-    for node in nodes:
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
-                nodes.append(following)
-    return [type(node) for node in nodes]
-
-
-def foreign_nodes(kinds: Iterable[type[Node]]) -> list[str]:
-    """Autograd functions among them that are not ours: nobody sees what they compute."""
-    ours = Replaced._backward_cls
-    foreign = [kind for kind in dict.fromkeys(kinds) if issubclass(kind, BackwardCFunction) and kind is not ours]
-    return [kind.__name__.removesuffix("Backward") for kind in foreign]
-
-
-def unseen_nodes(kinds: Iterable[type[Node]]) -> list[str]:
-    """Activations among them with a backward pass of torch's, although a rule replaces each that it sees."""
-    names = dict.fromkeys([kind.__name__ for kind in kinds])
-    return [f"{ACTIVATIONS[name]} in another thread" for name in names if name in ACTIVATIONS]
-
-
-ACTIVATIONS = {
-    f"{name}Backward0": name
-    for name in ("Elu", "Gelu", "LeakyRelu", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus", "Tanh")
-}
-"""Names that torch gives the backward passes of what nets compute between their layers."""
-
-
-CHECKPOINT = f"{CheckpointFunction.__name__}Backward"
-"""The foreign node that a reentrant checkpoint leaves behind."""
 
 
 def version(value: Tensor) -> int:

@@ -57,7 +57,7 @@ QUOTIENTS = _names("div divide true_divide")
 SUMS = QUOTIENTS | _names(
     """adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d add alpha_dropout avg_pool1d avg_pool2d avg_pool3d
     col2im cumsum diff dropout1d dropout2d dropout3d feature_alpha_dropout feature_dropout fold grid_sample im2col
-    index_add interpolate lerp mean nansum native_dropout neg negative pad positive rsub scatter_add sub subtract sum
+    index_add interpolate mean nansum native_dropout neg negative pad positive rsub scatter_add sub subtract sum
     trace upsample upsample_bilinear upsample_nearest"""
 )
 """Sums of the values with constant weights."""
@@ -70,6 +70,9 @@ LEADING = dict.fromkeys(WEIGHTED, ("input", "weight", "bias")) | {
     "dot": ("input", "tensor"),
     "bilinear": ("input1", "input2", "weight", "bias"),
     "addmm": ("input", "mat1", "mat2"),
+    "where": ("condition", "input", "other"),
+    "masked_fill": ("input", "mask", "value"),
+    **dict.fromkeys(_names("gt ge lt le greater greater_equal less less_equal"), ("input", "other")),
 }
 """Arguments that may depend on the input and that callers may give by position or by name; else only the first."""
 

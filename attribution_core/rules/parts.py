@@ -247,9 +247,14 @@ def addition(name: str) -> Parts:
     return added
 
 
+def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
+    """(1 − w) x + w y."""
+    return input * (1 - weight) + end * weight
+
+
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(x) + exp(y))."""
-    return torch.stack(torch.broadcast_tensors(input, other)).logsumexp(0)
+    return other - F.logsigmoid(other - input)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -288,13 +293,27 @@ PARTS: dict[Parts, Parts] = {
     F.instance_norm: instance_norm,
     F.normalize: normalize,
     F.scaled_dot_product_attention: attention,
+    torch.lerp: lerp,
+    Tensor.lerp: lerp,
     **RECURRENT,
 }
+
+
+def _in_place(parts: Parts) -> Parts:
+    """The same, written into the first argument."""
+
+    def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return input.copy_(parts(input, *args, **kwargs))
+
+    return written
+
 
 _NAMED: dict[str, Parts] = {
     **{name: addition(name) for name in ("addmm", "baddbmm", "addmv", "addcmul")},
     "amin": least,
     "cosine_similarity": cosine_similarity,
+    "fmax": maximum,
+    "fmin": minimum,
     "glu": glu,
     "logaddexp": logaddexp,
     "maximum": maximum,
@@ -308,6 +327,11 @@ EXACT_PARTS: dict[Parts, Parts] = PARTS | {
     getattr(home, name): parts for name, parts in _NAMED.items() for home in (torch, Tensor, F) if hasattr(home, name)
 }
 EXACT_PARTS[torch.linalg.vector_norm] = vector_norm
+EXACT_PARTS |= {
+    getattr(Tensor, f"{name}_"): _in_place(parts)
+    for name, parts in (_NAMED | {"lerp": lerp}).items()
+    if hasattr(Tensor, f"{name}_")
+}
 """Further operations made of parts, for rules that are exact for each of them."""
 
 

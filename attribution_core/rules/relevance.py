@@ -21,8 +21,9 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
-from attribution_core.rules.autograd import Pull, foreign_nodes, nodes_behind, replaced, unseen_nodes, version
+from attribution_core.rules.autograd import Pull, replaced, version
 from attribution_core.rules.composites import Composite
+from attribution_core.rules.graph import MOVES, SELECTIONS, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.linear_maps import LinearMap, Norm, Operation, unweighted, weighted
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
@@ -78,7 +79,7 @@ class Propagation:
         """The scores, whose backward pass begins with themselves, if every operation behind them has a rule."""
         nodes = nodes_behind(scores)
         self.unknown |= dict.fromkeys(foreign_nodes(nodes))
-        self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes))
+        self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes, MOVES | SELECTIONS))
         if self.unknown:
             raise AttributionError(
                 f"LRP has no rule for {', '.join(self.unknown)}.",

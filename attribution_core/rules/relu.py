@@ -13,7 +13,7 @@ from torch.autograd.graph import Node
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn
-from attribution_core.rules.autograd import CHECKPOINT, nodes_behind
+from attribution_core.rules.graph import CHECKPOINT, nodes_behind
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.spellings import Function, Spelling
 from attribution_core.types import Tensors
@@ -87,7 +87,7 @@ def _deconvolved(signals: Signals, call: Call) -> object:
 
 def _checked(method: str, signals: Signals, scores: Tensor) -> Tensor:
     """Say so where the scores depend on rectifiers that the rule has not seen."""
-    names = [kind.__name__ for kind in nodes_behind(scores)]
+    names = [type(node).__name__ for node in nodes_behind(scores)]
     relus = names.count("ReluBackward0")
     if CHECKPOINT in names:
         raise AttributionError(f"{method} cannot see into {CHECKPOINT}.", "Use checkpoint(…, use_reentrant=False).")

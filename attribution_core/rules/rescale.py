@@ -17,7 +17,9 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.rules import operations as ops
-from attribution_core.rules.autograd import foreign_nodes, nodes_behind, unseen_nodes
+from attribution_core.rules.conditions import ASSIGNED, CASTS, CHOICES
+from attribution_core.rules.graph import LINEAR as LINEAR_NODES
+from attribution_core.rules.graph import bent_nodes, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule, is_parameter
 from attribution_core.rules.parts import EXACT_PARTS
 from attribution_core.rules.slopes import SLOPES, Slope
@@ -76,7 +78,7 @@ class Rescale:
         """The scores, if every operation behind them has a rule."""
         nodes = nodes_behind(scores)
         self.unknown |= dict.fromkeys(foreign_nodes(nodes))
-        self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes))
+        self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes, LINEAR_NODES) or bent_nodes(nodes))
         if self.unknown:
             raise AttributionError(
                 f"DeepLIFT has no rule for {', '.join(self.unknown)}.",
@@ -91,6 +93,7 @@ def _shapes(values: Tensors) -> list[tuple[int, ...]]:
 
 def _kept(slope: Slope, passes: Rescale, call: Call) -> object:
     """On the baselines: the result as it is."""
+    call = slope.form(call) if slope.form else call
     parts = slope.parts and slope.parts(call)
     if parts:
         return call.in_parts(parts)
@@ -103,17 +106,18 @@ def _kept(slope: Slope, passes: Rescale, call: Call) -> object:
 
 def _compared(slope: Slope, passes: Rescale, call: Call) -> object:
     """On the inputs: the result, whose gradient is a multiplier."""
+    call = slope.form(call) if slope.form else call
     parts = slope.parts and slope.parts(call)
     if parts:
         return call.in_parts(parts)
     places = slope.places(call)
-    if torch.is_grad_enabled() and _other_dependents(call, places) > (slope.linear and not places):
+    if torch.is_grad_enabled() and _other_dependents(call, places) > (0 if places else slope.linear):
         passes.refuse(call.name)
     if not places:
         return NotImplemented
     values = tuple(call.args[place] for place in places)
     references = passes.recalled(call.name, values)
-    if not torch.is_grad_enabled() or not all(value.requires_grad for value in values):
+    if not torch.is_grad_enabled() or not any(value.requires_grad for value in values):
         return call.result()
     return slope.multiplied(call, places, references, passes.eps)
 
@@ -147,12 +151,12 @@ def _other_way(what: str) -> AttributionError:
     )
 
 
-LINEAR = READ | frozenset(spellings(ops.MOVED | (ops.SUMS - ops.QUOTIENTS) | {"dropout"}))
+LINEAR = READ | frozenset(spellings((ops.MOVED - CASTS - CHOICES) | (ops.SUMS - ops.QUOTIENTS) | {"dropout"}))
 ASIDE: frozenset[Function] = frozenset({Tensor.__rdiv__, Tensor.__rmatmul__, torch.batch_norm})
 
 WEIGHTED = frozenset(spellings(ops.WEIGHTED))
 
 REFERENCE: Rule[Rescale] = Rule(
-    _answers(_kept), LINEAR, WEIGHTED, EXACT_PARTS, Rescale.refuse, aside=ASIDE, every_call=True
+    _answers(_kept), LINEAR, WEIGHTED, EXACT_PARTS, Rescale.refuse, ASSIGNED, aside=ASIDE, every_call=True
 )
 COMPARED: Rule[Rescale] = replace(REFERENCE, answers=_answers(_compared), finished=Rescale.checked)

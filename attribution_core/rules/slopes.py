@@ -7,6 +7,7 @@ the paper) is then the backward pass of autograd. The Rescale rule is their sect
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
+from attribution_core.rules import steps
 from attribution_core.rules.autograd import Pull, replaced
+from attribution_core.rules.conditions import CASTS, CHOICES, COMPARISONS, CONJUNCTIONS, DISJUNCTIONS, NEGATIONS
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.parts import Parts, batch_norm, largest, quotient
 from attribution_core.rules.products import Places, factors, is_value, product
@@ -46,14 +49,16 @@ class Slope:
 
     `places` says which arguments are compared, none of a call that is linear; `multiplied` returns the result whose
     gradient is a multiplier, from the call, those places, the references there and the smallest change that counts.
-    `parts` are what a call is made of, where it is. `linear` operations are linear in each argument.
+    `parts` are what a call is made of, where it is; `form` writes it otherwise before all else. A call without places
+    is linear in so many arguments at once as `linear` says.
     """
 
     operations: frozenset[str]
     places: Callable[[Call], Places] = nothing
     multiplied: Callable[[Call, Places, Tensors, float], object] = unused
     parts: Callable[[Call], Parts | None] | None = None
-    linear: bool = False
+    form: Callable[[Call], Call] | None = None
+    linear: float = 0
 
 
 def _far(x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -103,7 +108,7 @@ def _exact(call: Call, x: Tensor, reference: Tensor, eps: float) -> tuple[Tensor
     precise = accumulator(x.dtype)
     at, base, function = x.to(precise), reference.to(precise), _in(call, precise)
     result = function(at)
-    slope = EXACT[call.name](at, base, result, function(base))
+    slope = _finite(EXACT[call.name](at, base, result, function(base)), at, base)
     return result.to(x.dtype), lambda g: (g.to(precise) * slope).to(g.dtype)
 
 
@@ -116,8 +121,13 @@ def _quotient_of_changes(call: Call, x: Tensor, reference: Tensor, eps: float) -
         (gradient,) = torch.autograd.grad(after, leaf, torch.ones_like(after))
     far, change = _far(at, base, eps)
     rise = after.detach() - function(base)
-    slope = torch.where(far & rise.isfinite(), rise / change, gradient)
+    slope = _finite(torch.where(far & rise.isfinite(), rise / change, gradient), at, base)
     return after.detach().to(x.dtype), lambda g: (g.to(precise) * slope).to(g.dtype)
+
+
+def _finite(slope: Tensor, x: Tensor, reference: Tensor) -> Tensor:
+    """0 where nothing changes and the gradient is infinite, as that of a root at 0."""
+    return torch.where((x == reference) & ~slope.isfinite(), 0, slope)
 
 
 def _in(call: Call, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
@@ -204,6 +214,12 @@ def _unless_of_one_dimension(call: Call) -> Parts | None:
     return None if one else largest
 
 
+def _divided(call: Call, places: Places, references: Tensors, eps: float) -> object:
+    """A product of two values, which is linear if one of them does not depend on the input."""
+    depend = all(call.args[place].requires_grad for place in places)
+    return product(call, places, references, eps) if depend else call.result()
+
+
 def _unless_by_a_number(call: Call) -> Parts | None:
     """Division by a value that may depend on the input."""
     return quotient if len(call.args) > 1 and is_value(call.args[1]) and not call.kwargs else None
@@ -220,8 +236,13 @@ SLOPES = (
     Slope(ops.NORMALISED | {"logsumexp"}, value, normalised),
     Slope(ops.POOLED, value, _pooled),
     Slope(ops.LARGEST, value, _largest, parts=_unless_of_one_dimension),
-    Slope(ops.PRODUCTS | ops.WEIGHTED, factors, product, linear=True),
-    Slope(ops.QUOTIENTS, parts=_unless_by_a_number, linear=True),
-    Slope(frozenset({"batch_norm"}), parts=_in_training, linear=True),
+    Slope(ops.PRODUCTS | ops.WEIGHTED, factors, _divided, parts=steps.by_condition, linear=1),
+    Slope(ops.QUOTIENTS, parts=_unless_by_a_number, linear=1),
+    Slope(frozenset({"batch_norm"}), parts=_in_training, linear=1),
+    Slope(COMPARISONS, steps.compared, steps.stepped, form=steps.as_step, linear=math.inf),
+    Slope(CHOICES, steps.compared, steps.chosen, form=steps.as_choice, linear=math.inf),
+    Slope(NEGATIONS, parts=steps.negated, linear=1),
+    Slope(CONJUNCTIONS | DISJUNCTIONS, parts=steps.combined),
+    Slope(CASTS, parts=steps.cast, linear=math.inf),
 )
 """Everything that is neither linear nor refused."""

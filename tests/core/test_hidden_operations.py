@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -83,8 +84,71 @@ def test_checkpoints_that_hide_their_operations_are_refused_by_name(name: str) -
 
 @pytest.mark.parametrize("name", ["DeepLift", "LRP"])
 def test_operations_of_another_thread_are_refused_by_name(name: str) -> None:
-    with pytest.raises(AttributionError, match=r"has no rule for (Relu|Sigmoid) in another thread"):
+    with pytest.raises(AttributionError, match=r"has no rule for .*Relu.* out of sight"):
         explained(name, Net(elsewhere))
+
+
+def past_everything(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch._C.DisableTorchFunction():
+        return function(x)
+
+
+UNSEEN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "product": (lambda x: x * x.flip(1), "Mul of several values"), "exp": (torch.exp, "Exp out of sight"),
+    "matmul": (lambda x: x @ x.mT @ x, "Mm of several values"), "hardtanh": (F.hardtanh, "Hardtanh out of sight"),
+    "quotient": (lambda x: 1 / (2 + x), "Reciprocal out of sight"), "layer norm": (nn.LayerNorm(4), "NativeLayerNorm"),
+    "batch norm": (nn.BatchNorm1d(4), "NativeBatchNorm of several values"),
+    "max pool": (nn.MaxPool1d(2, 1, 1), "MaxPool2DWithIndices"), "softmax": (nn.Softmax(1), "Softmax out of sight"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("run", [elsewhere, past_everything])
+@pytest.mark.parametrize("name", UNSEEN)
+def test_deeplift_takes_nothing_out_of_sight_for_linear(name: str, run: Callable[..., Tensor]) -> None:
+    function, said = UNSEEN[name]
+    with pytest.raises(AttributionError, match=f"DeepLIFT has no rule for .*{said}"):
+        attribution_core.DeepLift(lambda x: run(function, x).sum(1)).attribute(torch.rand(3, 4))
+
+
+def test_lrp_takes_nothing_out_of_sight_for_moved() -> None:
+    with pytest.raises(AttributionError, match=r"LRP has no rule for Addmm out of sight"):
+        attribution_core.LRP(lambda x: past_everything(nn.Linear(4, 3), x)).attribute(torch.rand(2, 4), target=0)
+
+
+def test_linear_operations_out_of_sight_are_linear() -> None:
+    net = nn.Sequential(
+        nn.Conv1d(1, 4, 3, padding=1), nn.BatchNorm1d(4), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(8, 2)
+    )
+    x = torch.randn(2, 1, 4)
+    found = attribution_core.DeepLift(lambda x: past_everything(net.eval(), x).relu()).attribute(x, target=1)
+    torch.testing.assert_close(found, attribution_core.DeepLift(nn.Sequential(net, nn.ReLU())).attribute(x, target=1))
+
+
+def test_sampling_at_places_that_depend_on_the_input_is_not_linear() -> None:
+    def transformed(x: Tensor) -> Tensor:
+        return F.grid_sample(x, x.mean(1)[..., None].expand(-1, -1, -1, 2), align_corners=False).sum((1, 2, 3))
+
+    with pytest.raises(AttributionError, match="GridSampler2D of several values"):
+        attribution_core.DeepLift(transformed).attribute(torch.rand(2, 1, 4, 4))
+
+
+def _scripted() -> Callable[..., Tensor]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return torch.jit.script(_block)
+
+
+def _block(x: Tensor, weight: Tensor) -> Tensor:
+    return torch.relu(torch.nn.functional.linear(x, weight))
+
+
+@pytest.mark.parametrize("name", ["DeepLift", "LRP"])
+def test_scripted_functions_are_refused_by_name(name: str) -> None:
+    block, net = _scripted(), nn.Linear(4, 5)
+    method = getattr(attribution_core, name)(lambda x: block(x, net.weight))
+    for _ in range(3):  # from the second call on, torch runs it as one node
+        with pytest.raises(AttributionError, match=r"has no rule for .* out of sight: .* a scripted"):
+            method.attribute(torch.rand(2, 4), target=0)
 
 
 @pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
@@ -144,6 +208,8 @@ HOLES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "a factor by name": lambda weight, x: torch.mul(x, other=x.sin()) * weight,
     "a matrix by name": lambda weight, x: torch.matmul(x, other=x.mT.sin()) @ weight,
     "the largest by name": lambda weight, x: torch.max(x, other=x.flip(0)) * weight,
+    "lerp": lambda weight, x: torch.lerp(weight, x, x.sigmoid()),
+    "lerp_": lambda weight, x: (x * weight).lerp_(x, x.sin()),
     "the least by name": lambda weight, x: torch.min(x, other=x.flip(0)) * weight,
 }
 

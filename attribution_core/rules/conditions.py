@@ -1,0 +1,70 @@
+"""Conditions on values, noted beside the boolean tensors that they become: rectifiers and gates written by hand."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from attribution_core.rules.intercept import Call
+from attribution_core.rules.spellings import Function, Spelling
+
+ABOVE = frozenset({"gt", "ge", "greater", "greater_equal"})
+BELOW = frozenset({"lt", "le", "less", "less_equal"})
+COMPARISONS = ABOVE | BELOW
+NEGATIONS = frozenset({"logical_not", "bitwise_not", "invert"})
+CONJUNCTIONS = frozenset({"logical_and", "bitwise_and", "and"})
+DISJUNCTIONS = frozenset({"logical_or", "bitwise_or", "or"})
+CASTS = frozenset({"to", "type", "type_as", "float", "double", "half", "bfloat16"})
+CHOICES = frozenset({"where", "masked_fill", "setitem"})
+
+_NOTE = "_noted_by_attribution_core"
+
+
+def note(condition: Tensor, meaning: object) -> Tensor:
+    """Write beside a tensor, which is of this forward pass only, what it was computed from."""
+    setattr(condition, _NOTE, meaning)
+    return condition
+
+
+def noted(condition: object) -> Any:
+    """What was written there, None of anything else."""
+    return getattr(condition, _NOTE, None) if isinstance(condition, Tensor) else None
+
+
+class Choice(NamedTuple):
+    """One value where a condition holds, the other elsewhere."""
+
+    condition: Tensor
+    one: object
+    other: object
+
+
+def choice(call: Call) -> Choice | None:
+    """What a call of where, masked_fill or x[condition] = one chooses by a condition that is noted."""
+    if len(call.args) != 3:
+        return None
+    first, second, third = call.args
+    if call.name == "where":
+        made = Choice(first, second, third) if noted(first) is not None else Choice(second, first, third)
+    else:
+        made = Choice(second, third, first)
+    if noted(made.condition) is None or (call.name == "setitem" and not _alike(made)):
+        return None
+    return made
+
+
+def _alike(made: Choice) -> bool:
+    """Whether each value of one is written to its own place of the other: not where several are picked first."""
+    return made.condition.shape == getattr(made.other, "shape", None) and torch.as_tensor(made.one).dim() == 0
+
+
+def _written(x: Tensor, place: Any, value: Any) -> Tensor:
+    x = x.clone()
+    x[place] = value
+    return x
+
+
+ASSIGNED: dict[Function, Spelling] = {Tensor.__setitem__: Spelling("setitem", _written, None, ("input",))}
+"""x[condition] = value, as a function that returns what x is then."""
