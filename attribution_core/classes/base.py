@@ -6,7 +6,6 @@ import re
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -18,8 +17,8 @@ from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluation.isolation import Tidy, undisturbed
 from attribution_core.evaluation.observe import is_stacked, progress_bar, warn
 from attribution_core.methods.delta import change, total
-from attribution_core.question.embeddings import embedded
-from attribution_core.question.question import Question, Reached
+from attribution_core.question.embeddings import Embedded, embedded
+from attribution_core.question.question import Question, Reached, as_they_are
 from attribution_core.question.request import NoBaselines, Request, read
 from attribution_core.question.site import Inputs, Site
 from attribution_core.question.target import Output, Predicted, Target
@@ -175,12 +174,15 @@ def asked(
     forward, xs = request.forward, all_owned(request.inputs, detached=not options.get("create_graph"))
     extra = tree_map(owned, request.extra) if request.extra else ()
     baselines: Sequence[Tensors] = tuple(map(all_owned, request.baselines)) or ((),)
+    measured = as_they_are
     if request.ids:
-        forward, xs, baselines = _with_embeddings(forward, xs, baselines, extra)
+        embedding = embedded(forward, xs, extra)
+        forward, xs, extra, measured = embedding.of_rows, embedding.inputs, (*embedding.ids, *extra), embedding.ends
+        baselines = [_of_embeddings(embedding, each) if each else each for each in baselines]
     if Predicted in map(type, targets):
         targets = _without_prediction(targets, Question(forward, (Predicted(),), extra=extra), xs)
     whole = not is_stacked()
-    question = Question(forward, targets, site, extra, 1, False, whole, draws, options, reached)
+    question = Question(forward, targets, site, extra, 1, False, whole, draws, options, reached, measured)
     return question, xs, baselines
 
 
@@ -216,18 +218,19 @@ def _returned(explained: Explained, place: int, pack: Pack) -> Any:
     return attributions, explained.deltas[:, place]
 
 
-def _with_embeddings(
-    forward: Callable[..., Any], inputs: Tensors, baselines: Sequence[tuple[Single, ...]], extra: tuple[object, ...]
-) -> tuple[Callable[..., Any], Tensors, Sequence[Tensors]]:
-    """Model, inputs and baselines in terms of embeddings; baselines of whole numbers are ids as well."""
-    embedding = embedded(forward, inputs, extra)
-
-    def of_embeddings(place: int, baseline: Single) -> Tensor:
-        if baseline is None or not is_ids(inputs[place]) or not is_ids(torch.as_tensor(baseline)):
-            return as_baseline(baseline, embedding.inputs[place], place)
-        return embedding.embed(place, as_baseline(baseline, inputs[place], place))
-
-    return embedding.module, embedding.inputs, [tuple(map(of_embeddings, count(), each)) for each in baselines]
+def _of_embeddings(embedding: Embedded, baselines: tuple[Single, ...]) -> Tensors:
+    """Baselines in terms of embeddings; those of whole numbers are ids as well."""
+    each = [
+        as_baseline(b, x if b is not None and is_ids(x) and is_ids(torch.as_tensor(b)) else vectors, place)
+        for place, (b, x, vectors) in enumerate(zip(baselines, embedding.given, embedding.inputs, strict=True))
+    ]
+    names = ", ".join(embedding.read_otherwise(tuple(each)))
+    if names:
+        warn(
+            f"The model computes {names} of the ids, for a mask, lengths or positions, and gets something else for the "
+            "ids of the baseline. Attributions keep that of the inputs; the convergence delta is measured on the ids."
+        )
+    return embedding.embed_all(tuple(each))
 
 
 def _without_prediction(targets: tuple[Target, ...], predicting: Question, inputs: Tensors) -> tuple[Target, ...]:

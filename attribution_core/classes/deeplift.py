@@ -22,7 +22,7 @@ from attribution_core.classes.signatures import (
     neuron_attribute,
 )
 from attribution_core.errors import AttributionError
-from attribution_core.methods.deeplift import EPS, deeplift
+from attribution_core.methods.deeplift import EPS, deeplift, rise
 from attribution_core.methods.delta import missed, multiplied
 from attribution_core.methods.noise import deeplift_shap
 from attribution_core.question.question import Question
@@ -89,7 +89,7 @@ def against_one(combine: Combine, eps: float, deltas: Missed | None) -> Method:
     def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
         compared = deeplift(question, xs, bases, eps)
         attributions = combine(compared.multipliers, compared.values, compared.baseline_values)
-        return Explained(attributions, deltas and deltas(attributions, compared.scores - compared.baseline_scores))
+        return Explained(attributions, deltas and deltas(attributions, rise(question, xs, bases, compared)))
 
     return explain
 

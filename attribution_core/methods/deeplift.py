@@ -9,6 +9,7 @@ from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import same_randomness
+from attribution_core.methods.delta import change, measured_elsewhere
 from attribution_core.methods.intercepted import intercepted, of_inputs_alone
 from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
@@ -42,3 +43,10 @@ def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float
     after = intercepted(question, lambda: slopes).gradients(inputs)
     rule.finish()
     return Compared(after.slopes, after.scores, before.scores, after.values, before.values)
+
+
+def rise(question: Question, inputs: Tensors, baselines: Tensors, compared: Compared) -> Tensor:
+    """The change of the score, (B, targets): of what was compared, or where it is measured elsewhere, there."""
+    if measured_elsewhere(question, baselines, inputs):
+        return change(question, baselines, inputs)
+    return compared.scores - compared.baseline_scores

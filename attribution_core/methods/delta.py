@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ def plain_scores(question: Question, inputs: Tensors) -> Tensor:
 
 def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
     """score(end) − score(start) of each example, shape (B, targets), both in one forward pass where they fit."""
-    ends = (start, end)
+    ends = start, end = question.measured(start, end)
 
     def part(first: int, last: int) -> Tensor:
         points = tuple(torch.cat(column) for column in zip(*ends[first:last], strict=True))
@@ -31,6 +33,11 @@ def change(question: Question, start: Tensors, end: Tensors) -> Tensor:
 
     scores = torch.cat(list(in_chunks(2, part, len(start[0]), rows_that_fit(start, 2 * len(start[0])), reported=False)))
     return scores[1] - scores[0]
+
+
+def measured_elsewhere(question: Question, start: Tensors, end: Tensors) -> bool:
+    """Whether the change of the score is measured between other points, such as the ids of embeddings."""
+    return not all(map(operator.is_, question.measured(start, end)[0], start))
 
 
 def total(attributions: Tensors) -> Tensor:

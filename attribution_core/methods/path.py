@@ -10,9 +10,9 @@ from torch import Tensor
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import warn
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.methods.delta import change, missed, multiplied
+from attribution_core.methods.delta import change, measured_elsewhere, missed, multiplied
 from attribution_core.methods.paths import Quadrature, quadrature, straight
-from attribution_core.question.question import Question
+from attribution_core.question.question import Question, as_they_are
 from attribution_core.types import Tensors
 
 MOST_STEPS = 2048
@@ -44,7 +44,7 @@ def to_tolerance(
 ) -> tuple[Tensors, Tensor]:
     """Integrated gradients of ever twice as many steps, until the sum of an example's attributions misses the change
     of its score by at most that share of it; and what is missed, (B, targets)."""
-    rise = change(question, baselines, inputs)
+    rise = change(question._replace(measured=as_they_are), baselines, inputs)
     slopes = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
     error = missed(multiplied(slopes, inputs, baselines), rise)
     rounding = 64 * torch.finfo(rise.dtype).eps
@@ -56,6 +56,8 @@ def to_tolerance(
     if open_.any():
         few = int(open_.any(1).sum())
         warn(f"IntegratedGradients: {few} examples miss the tolerance of {tolerance} after {steps} steps.")
+    if measured_elsewhere(question, baselines, inputs):
+        error = error + rise - change(question, baselines, inputs)
     return multiplied(slopes, inputs, baselines) if multiply_by_inputs else slopes, error
 
 

@@ -1,38 +1,50 @@
 """Token ids: attribute to their embeddings, without changing the model.
 
-A model that looks ids up in a table is run once while its calls of `F.embedding` are recorded. From then on its wrapper
-takes the vectors in place of the ids: every lookup that the ids feed returns them, and everything else in the model
-(masks, positions) still sees the ids themselves.
+A model that looks ids up in tables is run once while its lookups are recorded. From then on its wrapper takes vectors
+in place of the ids: every lookup of ids, also of ids that the model has moved, returns them, and everything else in the
+model (masks, positions) still sees the ids themselves.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.failure import run
 from attribution_core.evaluation.isolation import submodules, undisturbed
+from attribution_core.question.ids import Read
+from attribution_core.question.lookups import InOrder, Lookup, Moved, Recorder
 from attribution_core.question.question import copied, stacked
 from attribution_core.reading.arguments import as_extra, as_inputs, is_ids, owned
 from attribution_core.types import Tensors
 
 Model = Callable[..., object]
-EMBEDDING = inspect.signature(F.embedding)
 
 
 class Embedded(NamedTuple):
-    """A model that takes embeddings in place of token ids, and its inputs."""
+    """A model that takes embeddings in place of token ids, and its inputs.
+
+    `module` knows the ids; `of_rows` gets those of the rows that it is asked about, after the embeddings.
+    `given` are the inputs with their ids, `ids` these alone, `reads` what the model makes of them besides lookups.
+    """
 
     module: EmbeddedModel
+    of_rows: EmbeddedModel
     inputs: Tensors
+    given: Tensors
+    reads: list[Read]
+    made: list[tuple[Tensor, Tensor]]
+    """Ids, and the embeddings that were made of them."""
+
+    @property
+    def ids(self) -> Tensors:
+        """Those of the inputs that are ids."""
+        return tuple(x for x in self.given if is_ids(x))
 
     def embed(self, place: int, ids: Tensor) -> Tensor:
         """The vectors (…, E) of other ids (…) for the input at `place`; floating point inputs stay as they are."""
@@ -40,112 +52,114 @@ class Embedded(NamedTuple):
 
     def embed_all(self, inputs: Tensors) -> Tensors:
         """The same for a whole tuple of inputs, such as baselines."""
-        return tuple(self.embed(place, x) for place, x in enumerate(inputs))
+        vectors = self.module.embed_all(inputs)
+        self.made.extend((x, v) for x, v in zip(inputs, vectors, strict=True) if is_ids(x))
+        return vectors
+
+    def ends(self, start: Tensors, end: Tensors) -> tuple[Tensors, Tensors]:
+        """Two points, such as baselines and inputs, with their ids where both have been made of ids."""
+        pairs = []
+        for ends in zip(start, end, strict=True):
+            ids = tuple(x for vectors in ends for x, made in self.made if made is vectors)
+            pairs.append(ids[:2] if len(ids) > 1 else ends)
+        first, last = zip(*pairs, strict=True)
+        return first, last
+
+    def read_otherwise(self, others: Tensors) -> list[str]:
+        """The functions that make something else of other inputs, such as a mask; it stays what it is of the ids."""
+        pairs = [(x, other) for x, other in zip(self.given, others, strict=True) if is_ids(x)]
+        ids = torch.cat([(other if is_ids(other) else x).flatten().long() for x, other in pairs])
+        return list(dict.fromkeys(read.name for read in self.reads if not _equal(read.of(ids), read.result)))
 
 
 def embedded(model: Model, inputs: Tensor | Tensors, additional_forward_args: object = None) -> Embedded:
     """Wrap a model so that its integer inputs (B, …) become their embeddings (B, …, E).
 
     The wrapper takes k·B rows as k stacked batches, as every method of this package passes them. An input that feeds
-    several tables becomes their vectors side by side. Raises AttributionError where an integer input feeds none.
+    several tables becomes their vectors side by side. Raises AttributionError where an integer input feeds none, and
+    where a lookup is of numbers computed from ids.
     """
     xs = tuple(owned(x) for x in as_inputs(inputs, differentiable=False))
     extra = tuple(map(owned, as_extra(additional_forward_args)))
+    copies = tuple(x.clone() for x in xs)
     with undisturbed(submodules(model), xs), torch.no_grad():
-        lookups = _confirmed_lookups(model, xs, extra)
-        module = EmbeddedModel(model, tuple(x if is_ids(x) else None for x in xs), lookups)
-        return Embedded(module, module.embed_all(xs))
+        with Recorder(copies) as recorder:
+            run(model, (*copies, *copied(extra)))
+        found = _found(recorder.lookups, xs)
+        module = EmbeddedModel(model, found, recorder.lookups, xs)
+        of_rows = EmbeddedModel(model, found, recorder.lookups)
+        vectors = module.embed_all(xs)
+        made = [(x, v) for x, v in zip(xs, vectors, strict=True) if is_ids(x)]
+        return Embedded(module, of_rows, vectors, xs, recorder.reads, made)
 
 
-class _Lookup(NamedTuple):
-    """One call of F.embedding: the input that it looks up (None: none of them), its table, and the call for any ids."""
-
-    source: int | None
-    table: Tensor
-    vectors: Callable[[Tensor], Tensor]
-
-
-def _confirmed_lookups(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[_Lookup]:
-    """The model's lookups, in the order of its calls.
-
-    Where several tables seem to look up one input, the model is run again with other ids: a table of positions that
-    happened to equal the ids does not follow them. What cannot be told apart so is taken as it was first seen.
-    """
-    lookups = _recorded(model, inputs, extra)
-    ambiguous = [place for place in range(len(inputs)) if len(_tables(place, lookups)) > 1]
-    if not ambiguous:
-        return lookups
-    try:
-        second = _recorded(model, _with_other_ids(inputs, ambiguous, lookups), extra)
-    except Exception:  # the model refuses ids that are not its own
-        return lookups
-    confirmed = _agreeing(lookups, second)
-    return confirmed if all(_tables(place, confirmed) for place in ambiguous) else lookups
+def _found(lookups: list[Lookup], inputs: Tensors) -> Tables:
+    """The first lookup of each integer input in each table; None of other inputs."""
+    found: list[list[Lookup] | None] = []
+    for place, x in enumerate(inputs):
+        each = {id(lookup.table): lookup for lookup in reversed(lookups) if place in lookup.places}
+        if is_ids(x) and not each:
+            raise AttributionError(
+                f"inputs[{place}] is {x.dtype} of shape {tuple(x.shape)}, but no embedding looks it up.",
+                "Pass masks and other integers as additional_forward_args; numbers as .float().",
+            )
+        found.append(list(reversed(each.values())) if is_ids(x) else None)
+    return tuple(found)
 
 
-def _with_other_ids(inputs: Tensors, places: list[int], lookups: list[_Lookup]) -> Tensors:
-    """The inputs, with the next id in place of each one at some places; all are in the smallest of their tables."""
-    sizes = {place: min(len(lookup.table) for lookup in _tables(place, lookups)) for place in places}
-    return tuple((x + 1) % sizes[place] if place in sizes else x for place, x in enumerate(inputs))
-
-
-def _agreeing(first: list[_Lookup], second: list[_Lookup]) -> list[_Lookup]:
-    """Of two runs: lookups with the source that both have, or none; the first run's where tables differ."""
-    if [lookup.table.data_ptr() for lookup in first] != [lookup.table.data_ptr() for lookup in second]:
-        return first
-    return [a if a.source == b.source else a._replace(source=None) for a, b in zip(first, second, strict=True)]
-
-
-def _recorded(model: Model, inputs: Tensors, extra: tuple[object, ...]) -> list[_Lookup]:
-    copies = tuple(x.clone() for x in inputs)
-    recorder = _Recorder(copies)
-    with recorder:
-        run(model, (*copies, *copied(extra)))
-    return recorder.lookups
+Tables = tuple[list[Lookup] | None, ...]
+"""Of each input the tables in which it is looked up, None of inputs that are no ids."""
 
 
 class EmbeddedModel(nn.Module):
-    """The model as a function of embeddings; made by `embedded`."""
+    """The model as a function of embeddings; made by `embedded`.
 
-    def __init__(self, model: Model, ids: tuple[Tensor | None, ...], lookups: list[_Lookup]) -> None:
+    Where the model's own ids are not `known`, they are passed after the embeddings.
+    """
+
+    def __init__(self, model: Model, tables: Tables, lookups: list[Lookup], known: Tensors | None = None) -> None:
         super().__init__()
         self.model = model
         self.training = getattr(model, "training", False)
-        self.ids = ids
+        self.tables = tables
         self.lookups = lookups
-        self.tables = [_tables(place, lookups) for place in range(len(ids))]
-        for place, (tokens, tables) in enumerate(zip(ids, self.tables, strict=True)):
-            if tokens is not None and not tables:
-                raise AttributionError(
-                    f"inputs[{place}] is {tokens.dtype} of shape {tuple(tokens.shape)}, but no embedding looks it up.",
-                    "Pass masks and other integers as additional_forward_args; numbers as .float().",
-                )
+        self.known = known
 
     def embed(self, place: int, ids: Tensor) -> Tensor:
-        """The vectors (…, E) of ids (…) for the input at `place`; floating point inputs stay as they are."""
-        if self.ids[place] is None:
+        """The vectors (…, E) of ids (…) for the input at `place`; what is floating point stays as it is."""
+        tables = self.tables[place]
+        if tables is None or not is_ids(ids):
             return ids
         with torch.no_grad():
-            return torch.cat([lookup.vectors(ids) for lookup in self.tables[place]], -1)
+            return torch.cat([lookup.vectors(ids) for lookup in tables], -1)
 
     def embed_all(self, inputs: Tensors) -> Tensors:
         """The same for each input."""
         return tuple(self.embed(place, x) for place, x in enumerate(inputs))
 
-    def forward(self, *values: Tensor) -> object:
-        """The model's output for embeddings in place of ids, and further arguments as they are."""
-        count = len(self.ids)
-        originals = tuple(map(self._original, range(count), values[:count]))
-        with _Substitution(self, values):
-            return self.model(*originals, *values[count:])
+    def forward(self, *arguments: Tensor) -> object:
+        """The model's output for embeddings in place of ids, and further arguments as they are.
 
-    def _original(self, place: int, value: Tensor) -> Tensor:
-        """What the model itself gets in place of the embeddings at `place`: as many stacked batches of the ids."""
-        ids = self.ids[place]
-        if ids is None:
+        In the place of embeddings there may be ids, which the model then looks up itself.
+        """
+        count = len(self.tables)
+        values, further = arguments[:count], iter(arguments[count:])
+        originals = tuple(self._original(place, value, further) for place, value in enumerate(values))
+        with self._answering(originals, values):
+            return self.model(*originals, *further)
+
+    def _original(self, place: int, value: Tensor, further: Iterator[Tensor]) -> Tensor:
+        """What the model itself gets for the value at `place`."""
+        if self.tables[place] is None:
             return value
+        ids = next(further) if self.known is None else self._as_many(place, value)
+        return value if is_ids(value) else ids
+
+    def _as_many(self, place: int, value: Tensor) -> Tensor:
+        """The known ids in as many stacked batches as there are embeddings."""
+        ids = (self.known or ())[place]
         copies, remainder = divmod(value.shape[0], max(1, ids.shape[0]))
-        if remainder or value.shape[1:-1] != ids.shape[1:]:
+        if remainder or (value.shape[1:] if is_ids(value) else value.shape[1:-1]) != ids.shape[1:]:
             raise AttributionError(
                 f"inputs[{place}] has shape {tuple(value.shape)} for ids {tuple(ids.shape)}.",
                 "Pass k stacked batches of the embeddings that `embedded` returned.",
@@ -153,110 +167,24 @@ class EmbeddedModel(nn.Module):
         batches: Tensor = stacked(ids, ids.shape[0], copies)
         return batches.clone()
 
-    def vectors(self, lookup: _Lookup, values: Tensors) -> Tensor:
-        """The part of the embeddings that stands for one table's vectors, new for each lookup, as the model expects."""
-        place = lookup.source or 0
-        tables = [other.table for other in self.tables[place]]
-        position = next(n for n, table in enumerate(tables) if table is lookup.table)
-        own = torch.split(values[place], [table.shape[1] for table in tables], -1)[position]
-        return own.clone(memory_format=torch.contiguous_format)
+    def _answering(self, ids: Tensors, values: Tensors) -> AbstractContextManager[object]:
+        """While the model runs on ids, these values are what its lookups return."""
+
+        def own(place: int, table: Tensor) -> Tensor | None:
+            tables = [lookup.table for lookup in self.tables[place] or ()]
+            if is_ids(values[place]):
+                return None
+            position = next(n for n, other in enumerate(tables) if other is table)
+            return torch.split(values[place], [other.shape[1] for other in tables], -1)[position]
+
+        whole = all(lookup.whole for lookup in self.lookups)
+        return InOrder(self.lookups, own) if whole else Moved(ids, own)
 
 
-def _tables(place: int, lookups: list[_Lookup]) -> list[_Lookup]:
-    """The first lookup of the input at `place` in each table."""
-    firsts: list[_Lookup] = []
-    for lookup in lookups:
-        if lookup.source == place and all(lookup.table is not other.table for other in firsts):
-            firsts.append(lookup)
-    return firsts
-
-
-def _as_lookup(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Tensor, Tensor, Callable[..., Tensor]]:
-    """Ids, table, and the call as a function of ids, from the arguments of F.embedding."""
-    arguments = EMBEDDING.bind(*args, **kwargs).arguments
-    ids: Tensor = arguments.pop("input")
-    return ids, arguments["weight"], partial(F.embedding, **arguments)
-
-
-class _Recorder(TorchFunctionMode):
-    """Records each lookup and the input that it looks up: one whose values the ids have, and from which they are made.
-
-    Equal values alone would mistake positions for ids that happen to count up; origin alone would mistake positions
-    that are counted from ids, as in RoBERTa.
-    """
-
-    def __init__(self, inputs: Tensors) -> None:
-        super().__init__()
-        self.inputs = inputs
-        self.lookups: list[_Lookup] = []
-        self.origins = {id(x): (x, frozenset({place})) for place, x in enumerate(inputs) if is_ids(x)}
-        """By identity, the integer tensors made so far (kept, so that no other takes their identity) and from what."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: tuple[object, ...] = (),
-        kwargs: dict[str, object] | None = None,
-    ) -> object:
-        options = kwargs or {}
-        if func is F.embedding:
-            ids, table, vectors = _as_lookup(args, options)
-            self.lookups.append(_Lookup(self._source(ids), table, vectors))
-        result = func(*args, **options)
-        self._derive(result, (*args, *options.values()))
-        return result
-
-    def _source(self, ids: Tensor) -> int | None:
-        for place in sorted(self._origin(ids)):
-            if ids.shape == self.inputs[place].shape and bool((ids == self.inputs[place]).all()):
-                return place
-        return None
-
-    def _derive(self, result: object, arguments: tuple[object, ...]) -> None:
-        """Note that integers in a result come from all inputs that the arguments come from."""
-        places = frozenset[int]().union(*map(self._origin, _flat(arguments)))
-        for value in _flat((result,)):
-            if places and isinstance(value, Tensor) and is_ids(value):
-                self.origins[id(value)] = (value, places | self._origin(value))
-
-    def _origin(self, value: object) -> frozenset[int]:
-        return self.origins[id(value)][1] if id(value) in self.origins else frozenset()
-
-
-def _flat(values: Iterable[object]) -> Iterator[object]:
-    """Values, and those inside of tuples and lists among them."""
-    for value in values:
-        yield from value if isinstance(value, (tuple, list)) else (value,)
-
-
-class _Substitution(TorchFunctionMode):
-    """Answers the recorded lookups of inputs with the embeddings that were passed."""
-
-    def __init__(self, module: EmbeddedModel, values: Tensors) -> None:
-        super().__init__()
-        self.module = module
-        self.values = values
-        self.calls = 0
-
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: tuple[object, ...] = (),
-        kwargs: dict[str, object] | None = None,
-    ) -> object:
-        options = kwargs or {}
-        if func is F.embedding:
-            lookup = self._next(_as_lookup(args, options)[1])
-            if lookup.source is not None:
-                return self.module.vectors(lookup, self.values)
-        return func(*args, **options)
-
-    def _next(self, table: Tensor) -> _Lookup:
-        """The recorded lookup that the model makes now."""
-        recorded, number = self.module.lookups, self.calls
-        self.calls += 1
-        if number >= len(recorded) or recorded[number].table is not table:
-            raise AttributionError("The model looks up embeddings in another order than when it was wrapped.")
-        return recorded[number]
+def _equal(one: object, other: object) -> bool:
+    """Whether two results of a function are the same."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return one == other

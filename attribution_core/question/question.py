@@ -61,6 +61,14 @@ class Reached:
         self.missed = missed if self.missed is None else self.missed & missed
 
 
+Ends = tuple[Tensors, Tensors]
+
+
+def as_they_are(start: Tensors, end: Tensors) -> Ends:
+    """The change of a score is measured between the points that are explained."""
+    return start, end
+
+
 class Question(NamedTuple):
     """A model, what to explain of it (`targets`) and what to attribute that to (`site`).
 
@@ -68,7 +76,8 @@ class Question(NamedTuple):
     that have one row per example are repeated in the same order. `whole` is false of a slice of a larger batch, `draws`
     where the model cannot draw random numbers.
     The model gets copies, which it may change in place, unless the inputs are `disposable`: made for one pass only.
-    `grad_kwargs` are further options of `torch.autograd.grad`. `reached` is told what the scores depend on.
+    `grad_kwargs` are further options of `torch.autograd.grad`. `reached` is told what the scores depend on. `measured`
+    gives the two points between which the change of the score is measured: of embeddings the ids.
     """
 
     forward: Model
@@ -81,6 +90,7 @@ class Question(NamedTuple):
     draws: bool = True
     grad_kwargs: Mapping[str, Any] = MappingProxyType({})
     reached: Reached | None = None
+    measured: Callable[[Tensors, Tensors], Ends] = as_they_are
 
     def repeated(self, copies: int, disposable: bool = False) -> Question:
         """The same question of `copies` stacked batches (path steps, perturbations)."""
@@ -276,7 +286,7 @@ class Question(NamedTuple):
             with site.replaced(arguments[:count]):
                 return self.forward(*arguments[count:])
 
-        return self._replace(forward=from_values, site=Inputs(), extra=fixed, reached=None)
+        return self._replace(forward=from_values, site=Inputs(), extra=fixed, reached=None, measured=as_they_are)
 
 
 def check_rows(values: Tensors, rows: int) -> None:

@@ -161,7 +161,7 @@ def test_another_order_of_lookups_is_refused() -> None:
         found.module(*found.inputs)
 
 
-def test_a_model_that_refuses_other_ids_keeps_the_tables_that_were_seen() -> None:
+def test_a_model_that_refuses_other_ids_keeps_the_tables_that_it_looks_them_up_in() -> None:
     table, place = nn.Embedding(9, 2), nn.Embedding(9, 3)
     ids = torch.arange(4)[None]
 
@@ -170,7 +170,7 @@ def test_a_model_that_refuses_other_ids_keeps_the_tables_that_were_seen() -> Non
             raise ValueError("these ids only")
         return torch.cat([place(torch.cumsum(torch.ones_like(x), 1) - 1), table(x)], -1).sum((1, 2))
 
-    assert embedded(model, ids).inputs[0].shape == (1, 4, 5)
+    assert embedded(model, ids).inputs[0].shape == (1, 4, 2)
 
 
 class Twice(nn.Module):
@@ -191,3 +191,121 @@ def test_vectors_that_are_changed_in_place_are_new_in_the_next_lookup() -> None:
     ids = torch.tensor([[1, 2]])
     found = [attribution_core.Saliency(Twice(inplace)).attribute(ids) for inplace in (False, True)]
     assert torch.equal(*found)
+
+
+TABLE, BAG = nn.Embedding(40, 4), nn.EmbeddingBag(40, 3)
+WEIGHTS = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
+
+
+def shifted(ids: Tensor) -> Tensor:
+    """As decoders of Bart and T5 get them."""
+    right = ids.new_zeros(ids.shape)
+    right[:, 1:] = ids[:, :-1].clone()
+    right[:, 0] = 5
+    return right.masked_fill_(right == -100, 1)
+
+
+MOVES: dict[str, Any] = {
+    "flipped": lambda ids: TABLE(ids.flip(1)),
+    "rolled": lambda ids: TABLE(ids.roll(1, 1)),
+    "shifted": lambda ids: TABLE(shifted(ids)),
+    "written through a view": lambda ids: TABLE(torch.zeros(ids.shape, dtype=torch.int64).copy_(ids.flip(1))),
+    "the first": lambda ids: TABLE(ids[:, 0])[:, None],
+    "sliced": lambda ids: TABLE(ids[:, 1:3]),
+    "padded": lambda ids: TABLE(F.pad(ids, (2, 1), value=3)),
+    "time first": lambda ids: TABLE(ids.t()).transpose(0, 1),
+    "in one row": lambda ids: TABLE(ids.t().reshape(-1)).reshape(ids.shape[1], len(ids), -1).transpose(0, 1),
+    "joined": lambda ids: TABLE(torch.cat([ids.new_full((len(ids), 1), 2), ids, ids[:, :1]], 1)),
+    "chosen": lambda ids: TABLE(torch.where(ids > 20, ids, torch.zeros_like(ids))),
+    "masked": lambda ids: TABLE(ids * (ids > 20)),
+    "bounded": lambda ids: TABLE(ids.clamp(min=0)),
+    "gathered": lambda ids: TABLE(ids.gather(1, (ids > 20).sum(1, keepdim=True)).squeeze(1))[:, None],
+    "by index": lambda ids: TABLE.weight[ids.flip(1)],
+    "as 32 bits": lambda ids: TABLE(ids.flip(1).int()),
+    "in a bag": lambda ids: BAG(ids)[:, None],
+    "in a bag of the last": lambda ids: F.embedding_bag(ids[:, 2:], BAG.weight, mode="sum")[:, None],
+}
+
+
+def looks_up(move: Any) -> Any:
+    """A model of the ids and of the ids moved, no two of which are added up alike."""
+
+    def model(ids: Tensor) -> Tensor:
+        vectors = move(ids)
+        places = torch.arange(1, vectors.shape[1] + 1)[:, None]
+        found = TABLE(ids).tanh().mean(1) @ WEIGHTS[:4]
+        return found + (vectors * places).sin().sum(1) @ WEIGHTS[: vectors.shape[2]]
+
+    return model
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_every_lookup_of_moved_ids_counts(name: str) -> None:
+    """The gradient of an id's embedding is that of its rows in the tables, if no other id has them."""
+    ids, model = torch.tensor([[31, 8, 22, 7], [4, 29, 30, 12]]), looks_up(MOVES[name])
+    found = attribution_core.Saliency(model).attribute(ids, target=1, abs=False)
+    used = [BAG.weight] * name.startswith("in a bag") + [TABLE.weight]
+    slopes = torch.autograd.grad(model(ids)[:, 1].sum(), used)
+    torch.testing.assert_close(found, torch.cat([slope[ids] for slope in slopes], -1))
+    baseline = torch.tensor([[33, 1, 24, 3], [2, 27, 28, 15]])
+    for method, options in (("DeepLift", {}), ("IntegratedGradients", {"n_steps": 40})):
+        with observe(max_batch=3):
+            sums, delta = getattr(attribution_core, method)(model).attribute(
+                ids, baseline, target=2, return_convergence_delta=True, **options
+            )
+        change = (model(ids) - model(baseline))[:, 2].detach()
+        torch.testing.assert_close(sums.sum((1, 2)), change, rtol=1e-3, atol=1e-3)
+        assert delta.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("said, lookup", {
+    "`mul` computes": lambda ids: TABLE((ids * 31 + ids.roll(1, 1)) % 40),
+    "`add` computes": lambda ids: TABLE(ids + torch.tensor([0, 1, 2, 3])),
+    "one_hot": lambda ids: F.one_hot(ids, 40).float(),
+    "embedding_bag": lambda ids: BAG(ids.reshape(-1), torch.tensor([0, 4]))[:, None],
+}.items())  # fmt: skip
+def test_lookups_that_cannot_be_shared_among_ids_are_refused_by_name(said: str, lookup: Any) -> None:
+    ids = torch.tensor([[31, 8, 22, 7], [4, 29, 30, 12]])
+    with pytest.raises(AttributionError, match=said):
+        attribution_core.Saliency(lambda x: TABLE(x).sum((1, 2)) + lookup(x).sum((1, 2))).attribute(ids)
+
+
+def test_slices_of_a_batch_have_their_own_ids() -> None:
+    ids = torch.tensor([[1, 2], [3, 4], [5, 6]])
+    method = attribution_core.IntegratedGradients(lambda x: TABLE(x).prod(1) * (x == 4).sum(1, keepdim=True))
+    whole = method.attribute(ids, target=1)
+    with observe(max_batch=2):
+        torch.testing.assert_close(method.attribute(ids, target=1), whole)
+
+
+def mean_without_padding(ids: Tensor) -> Tensor:
+    """A mask and lengths are made of the ids."""
+    mask = (ids != 1)[..., None]
+    return (TABLE(ids) * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+@pytest.mark.parametrize("name", ["IntegratedGradients", "DeepLift"])
+def test_the_delta_is_measured_on_the_ids(name: str) -> None:
+    ids, padding, said = torch.tensor([[3, 4], [5, 6]]), torch.tensor([[3, 1], [5, 6]]), list[str]()
+    method = getattr(attribution_core, name)(mean_without_padding)
+    change = (mean_without_padding(ids) - mean_without_padding(padding))[:, 0].detach()
+    with observe(warned=said.append):
+        found, delta = method.attribute(ids, padding, target=0, return_convergence_delta=True)
+    torch.testing.assert_close(delta, found.sum((1, 2)) - change)
+    assert len(said) == 1
+    assert "computes ne of the ids" in said[0]
+    with observe(warned=said.append):
+        other, none = method.attribute(ids, TABLE(padding).detach(), target=0, return_convergence_delta=True)
+    torch.testing.assert_close(other, found)
+    assert none.abs().max() < 1e-5, "of baselines that are no ids the change is that of the embeddings"
+    assert len(said) == 1
+
+
+def test_steps_are_doubled_until_the_embeddings_are_precise_whatever_a_mask_does() -> None:
+    ids, said = torch.tensor([[3, 4], [5, 6]]), list[str]()
+    method = attribution_core.IntegratedGradients(mean_without_padding)
+    with observe(warned=said.append):
+        found, delta = method.attribute(ids, 1, target=0, n_steps="auto", return_convergence_delta=True)
+    change = (mean_without_padding(ids) - mean_without_padding(torch.ones_like(ids)))[:, 0].detach()
+    torch.testing.assert_close(delta, found.sum((1, 2)) - change)
+    assert not any("tolerance" in message for message in said)

@@ -89,6 +89,39 @@ def _gpt2() -> nn.Module:
     )
 
 
+def _bart() -> nn.Module:
+    return transformers.BartForSequenceClassification(
+        transformers.BartConfig(
+            vocab_size=50,
+            d_model=8,
+            encoder_layers=1,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=8,
+            decoder_ffn_dim=8,
+            max_position_embeddings=16,
+            init_std=0.3,
+        )
+    )
+
+
+def _t5() -> nn.Module:
+    return transformers.T5ForSequenceClassification(
+        transformers.T5Config(
+            vocab_size=50,
+            d_model=8,
+            d_kv=4,
+            d_ff=8,
+            num_layers=1,
+            num_heads=2,
+            eos_token_id=2,
+            pad_token_id=0,
+            decoder_start_token_id=0,
+        )
+    )
+
+
 def _vit() -> nn.Module:
     return transformers.ViTForImageClassification(
         transformers.ViTConfig(
@@ -172,17 +205,33 @@ def test_gradients_of_raw_ids_are_those_of_the_input_embeddings(name: str) -> No
 
 @pytest.mark.parametrize("name", TEXT)
 def test_completeness_from_ids_to_other_ids(name: str) -> None:
-    """The path runs from the embedding of one id to those of the sentence; masks and positions stay the sentence's."""
+    """The path runs from the embedding of one id to those of the sentence."""
     call: dict[str, Any] = {"target": 0, "additional_forward_args": {"attention_mask": MASK}, "n_steps": 60}
     method = IntegratedGradients(model(name))
-    found, delta = method.attribute(IDS, 3, return_convergence_delta=True, **call)
+    other = torch.where(MASK == 1, 3, IDS)
+    found, delta = method.attribute(IDS, other, return_convergence_delta=True, **call)
     assert delta.abs().max() < 1e-2 * found.abs().sum()
-    other = torch.full_like(IDS, 3)
+    change = model(name)(other, attention_mask=MASK).logits - model(name)(IDS, attention_mask=MASK).logits
+    torch.testing.assert_close(found.sum((1, 2)) + change[:, 0].detach(), delta, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(method.attribute(IDS, other, **call), found)
     vectors = model(name).get_input_embeddings()(other).detach()
     torch.testing.assert_close(method.attribute(IDS, vectors, **call), found)
     nothing = method.attribute(IDS, **call)
     torch.testing.assert_close(nothing, method.attribute(IDS, torch.zeros_like(vectors), **call))
+
+
+@pytest.mark.parametrize("name", ["Bart", "T5"])
+def test_ids_that_a_decoder_looks_up_again_count_there_too(name: str) -> None:
+    """Decoders of classifiers get the sentence itself, moved to the right."""
+    net = {"Bart": _bart, "T5": _t5}[name]().eval().double()
+    ids, other = torch.tensor([[5, 9, 12, 2], [7, 3, 31, 2]]), torch.tensor([[6, 6, 6, 2], [6, 6, 6, 2]])
+    change = (net(ids).logits - net(other).logits)[:, 1].detach()
+    for method in ("DeepLift", "IntegratedGradients"):
+        found, delta = getattr(attribution_core, method)(net).attribute(
+            ids, other, target=1, return_convergence_delta=True
+        )
+        torch.testing.assert_close(found.sum((1, 2)) - change, delta, rtol=1e-5, atol=1e-6)
+        assert method != "DeepLift" or delta.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("name", BUILD)
