@@ -33,8 +33,7 @@ def factor(matrix: Array, *, reported: bool = False) -> Array:
 def solution(matrix: Array, values: Array) -> Array:
     """x of matrix · x = values, with a matrix that has positive eigenvalues only, and that may be overwritten."""
     if len(matrix) <= STEP:
-        found: Array = np.linalg.solve(matrix, values)
-        return found
+        return np.linalg.solve(matrix, values).astype(np.float64, copy=False)
     return solved(factor(matrix), values)
 
 
