@@ -1,7 +1,15 @@
-import { keepPreviousData, skipToken, useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  keepPreviousData,
+  queryOptions,
+  skipToken,
+  useQueries,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
 import { useCallback, useState } from 'react';
+import type { Api } from '../api/client';
 import { Failure } from '../api/failure';
-import type { Attribution, AttributionRequest, Job } from '../api/schema';
+import type { Attribution, AttributionMap, AttributionRequest, Job } from '../api/schema';
 import { useServices } from './services';
 
 export interface Explanation {
@@ -20,7 +28,7 @@ export function useExplanation(request: AttributionRequest, enabled = true): Exp
   const { explain } = useServices();
   const queries = useQueryClient();
   const progressKey = ['job', request];
-  const queryKey = ['explanation', request];
+  const queryKey = explanationKey(request);
   const query = useQuery({
     queryKey,
     queryFn: ({ signal }) => explain(request, signal, (job) => queries.setQueryData(progressKey, job)),
@@ -50,10 +58,35 @@ export function useExplanation(request: AttributionRequest, enabled = true): Exp
   };
 }
 
+function explanationKey(request: AttributionRequest) {
+  return ['explanation', request];
+}
+
+/** The explanations that there are of what is asked for elsewhere on the screen. */
+export function useKnown(requests: AttributionRequest[]): (Attribution | undefined)[] {
+  const known = (request: AttributionRequest) =>
+    queryOptions<Attribution>({ queryKey: explanationKey(request), queryFn: skipToken });
+  return useQueries({ queries: requests.map(known) }).map(({ data }) => data);
+}
+
+type RawMap = Pick<AttributionMap, 'url' | 'scale'>;
+
 /** The raw numbers of a map, scaled. */
-export function useMapValues(map: { url: string; scale: number } | undefined) {
+export function useMapValues(map: RawMap | undefined) {
   const { api } = useServices();
-  return useQuery({
+  return useQuery(mapQuery(api, map));
+}
+
+/** The same of several maps, of which some are not there yet. */
+export function useMapsValues(maps: (RawMap | undefined)[]): (Float32Array | undefined)[] {
+  const { api } = useServices();
+  const there = maps.filter((map) => map !== undefined);
+  const answers = useQueries({ queries: there.map((map) => mapQuery(api, map)) });
+  return maps.map((map) => map && answers[there.indexOf(map)]?.data);
+}
+
+function mapQuery(api: Api, map: RawMap | undefined) {
+  return queryOptions({
     queryKey: ['map', map?.url, map?.scale],
     queryFn: async ({ signal }) => {
       const values = await api.map(map?.url ?? '', signal);

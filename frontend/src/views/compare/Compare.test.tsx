@@ -41,6 +41,17 @@ describe('methods side by side', () => {
     ).toBeVisible();
   });
 
+  it('says in numbers how far two agree, and more in a table', async () => {
+    mount('general', '?sample=0&compare=IntegratedGradients,Saliency');
+    const said = await screen.findByText(/^Rank correlation \(Spearman\)/);
+    await waitFor(() =>
+      expect(said).toHaveTextContent(
+        / [+\u2212]?\d\.\d\d\. Of the strongest 5 columns, \d+ % are the same\.$/,
+      ),
+    );
+    expect(screen.getByText('Where one of two has no signs, sizes are compared.')).toBeVisible();
+  });
+
   it('lets each be cancelled and asked again', async () => {
     mount('slow', '?order=index&sample=0&compare=Saliency');
     const [tile] = await tiles('Methods side by side');

@@ -1,11 +1,12 @@
 import { Button, Checkbox, Popover } from '@mantine/core';
 import { IconChevronDown } from '@tabler/icons-react';
-import type { Attribution, Sample } from '../../api/schema';
+import type { Attribution, MethodInfo, Sample } from '../../api/schema';
 import { useAddress } from '../../state/address';
 import { comparisonParsers } from '../../state/location';
 import { requestFor, useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Section } from '../common/Section';
+import { Agreement } from './Agreement';
 import styles from './Compare.module.css';
 import { Tile } from './Tile';
 import { Tiles } from './Tiles';
@@ -21,30 +22,39 @@ export function Methods({ sample, lead }: CompareProps) {
   const { question, change } = useQuestion();
   const [{ compare }] = useAddress(comparisonParsers);
   const chosen = methods.filter(({ name }) => compare.includes(name));
+  const isCurrent = ({ name }: MethodInfo) => name === question.method.name;
+  const requestBy = (method: MethodInfo) => ({
+    ...requestFor(question, sample),
+    method: method.name,
+    arguments: isCurrent(method) ? question.args : {},
+  });
   if (methods.length < 2) return null;
   return (
     <Section title="Methods side by side" aside={<Chooser />}>
       {chosen.length === 0 ? (
         <p className={styles.hint}>Do other methods agree? Choose some to see.</p>
       ) : (
-        <Tiles label="Methods side by side" sample={sample}>
-          {chosen.map((method) => {
-            const current = method.name === question.method.name;
-            const args = current ? question.args : {};
-            return (
+        <>
+          <Tiles label="Methods side by side" sample={sample}>
+            {chosen.map((method) => (
               <Tile
                 key={method.name}
                 sample={sample}
-                request={{ ...requestFor(question, sample), method: method.name, arguments: args }}
+                request={requestBy(method)}
                 method={method}
                 title={method.title}
-                current={current}
+                current={isCurrent(method)}
                 lead={lead}
-                onChoose={() => current || change({ method: method.name, args: null })}
+                onChoose={() => isCurrent(method) || change({ method: method.name, args: null })}
               />
-            );
-          })}
-        </Tiles>
+            ))}
+          </Tiles>
+          <Agreement
+            sample={sample}
+            names={chosen.map(({ title }) => title)}
+            requests={chosen.map(requestBy)}
+          />
+        </>
       )}
     </Section>
   );

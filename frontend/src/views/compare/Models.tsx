@@ -8,6 +8,7 @@ import { useWorkspace } from '../../state/workspace';
 import { Mark } from '../common/Mark';
 import { Name } from '../common/Name';
 import { Section } from '../common/Section';
+import { Agreement } from './Agreement';
 import styles from './Compare.module.css';
 import { Tile } from './Tile';
 import { Tiles } from './Tiles';
@@ -35,21 +36,28 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
   return (
     <Section title="Models side by side" aside={toggle}>
       {across ? (
-        <Tiles label="Models side by side" sample={sample}>
-          {models.map(({ name }, model) => (
-            <Tile
-              key={model}
-              sample={sample}
-              request={{ ...request, model, target }}
-              method={question.method}
-              title={name}
-              note={<Said prediction={sample.predictions.find((each) => each.model === model)} />}
-              current={model === question.model}
-              lead={lead}
-              onChoose={() => model === question.model || change({ model, sample: sample.index, target })}
-            />
-          ))}
-        </Tiles>
+        <>
+          <Tiles label="Models side by side" sample={sample}>
+            {models.map(({ name }, model) => (
+              <Tile
+                key={model}
+                sample={sample}
+                request={{ ...request, model, target }}
+                method={question.method}
+                title={name}
+                note={<Said prediction={sample.predictions.find((each) => each.model === model)} />}
+                current={model === question.model}
+                lead={lead}
+                onChoose={() => model === question.model || change({ model, sample: sample.index, target })}
+              />
+            ))}
+          </Tiles>
+          <Agreement
+            sample={sample}
+            names={models.map(({ name }) => name)}
+            requests={models.map((_, model) => ({ ...request, model, target }))}
+          />
+        </>
       ) : (
         <p className={styles.hint}>Do the models look at the same things? Compare them to see.</p>
       )}
