@@ -94,7 +94,9 @@ def method_steps() -> tuple[Steps, Steps]:
             replaced('    "DeepLift": ({}, lambda', REPLICA),
             before("OF_INPUTS: dict", SLOW),
         ),
-        "server/app/explain/methods.py": after('    "FeatureAblation",\n', f'    "{NAME}",\n'),
+        "server/app/explain/catalogue.py": before(
+            '    "LRP": Entry(', f'    "{NAME}": Entry("by removing", MEASURED),\n'
+        ),
     }
     return itself, others
 
@@ -118,7 +120,7 @@ def test_the_recipe_for_a_method_is_enough_and_what_is_forgotten_is_noticed(tmp_
         "test_the_table_of_methods_has_every_method_in_its_column",  # README.md
         "test_every_public_class_has_a_recipe_and_every_recipe_a_class",  # registry.py
         "test_every_class_is_compared_with_a_slow_replica",  # test_replicas.py
-        "test_every_method_of_inputs_is_offered_or_kept_back",  # methods.py
+        "test_every_method_of_inputs_is_offered_or_kept_back",  # catalogue.py
     }
     follow(root, others)
     asked = [f"tests/core/test_{name}.py" for name in ("replicas", "axioms", "every_method")]

@@ -27,7 +27,7 @@ def test_the_openapi_document_of_the_front_end_is_fresh() -> None:
 
 def test_every_answer_and_error_has_a_described_shape() -> None:
     document = json.loads(openapi_document())
-    assert len(document["paths"]) == 8
+    assert len(document["paths"]) == 11
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert operation["summary"], path

@@ -27,7 +27,7 @@ def test_the_workspace_names_everything(make: Make) -> None:
     assert answer["task"] == "classification"
     assert answer["named"] == 3
     net = {"name": "Net", "device": "cpu", "parameters": 127, "outputs": 3, "task": "classification"}
-    assert answer["models"] == [net]
+    assert answer["models"] == [net | {"default_layer": None}]
     assert [f["kind"] for f in answer["features"]] == ["image"]
     assert [m["name"] for m in answer["methods"]] == list(OFFERED)
 

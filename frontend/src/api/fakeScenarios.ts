@@ -165,12 +165,15 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
       name: each,
       device: 'cpu',
       parameters: 12_122,
+      default_layer: null,
       outputs: classes.length,
       task,
     })),
     features,
     methods: METHODS,
+    targets: [],
     default_method: 'IntegratedGradients',
+    default_reason: '',
     default_order: task === 'regression' ? 'index' : 'mistakes',
     explains_label: true,
     scan_step: 2000,
@@ -182,6 +185,17 @@ const METHODS: MethodInfo[] = [
   {
     name: 'IntegratedGradients',
     title: 'Integrated Gradients',
+    group: 'adds up',
+    place: 'inputs',
+    promise: 'Attributions add up to the change of the output from the baseline.',
+    paper: {
+      title: 'Axiomatic Attribution for Deep Networks',
+      authors: 'Sundararajan, Taly and Yan',
+      year: 2017,
+      url: 'https://arxiv.org/abs/1703.01365',
+    },
+    uses_target: true,
+    uses_layer: false,
     caveat: '',
     summary: 'Gradients summed along the way from a baseline to the input.',
     complete: true,
@@ -196,6 +210,7 @@ const METHODS: MethodInfo[] = [
         minimum: 2,
         maximum: 2000,
         options: [],
+        only_with: null,
       },
       {
         name: 'internal_batch_size',
@@ -206,6 +221,7 @@ const METHODS: MethodInfo[] = [
         minimum: 1,
         maximum: null,
         options: [],
+        only_with: null,
       },
       {
         name: 'method',
@@ -216,6 +232,7 @@ const METHODS: MethodInfo[] = [
         minimum: null,
         maximum: null,
         options: ['gausslegendre', 'riemann_middle'],
+        only_with: null,
       },
       {
         name: 'multiply_by_inputs',
@@ -226,12 +243,19 @@ const METHODS: MethodInfo[] = [
         minimum: null,
         maximum: null,
         options: [],
+        only_with: null,
       },
     ],
   },
   {
     name: 'Saliency',
     title: 'Saliency',
+    group: 'quick look',
+    place: 'inputs',
+    promise: 'One pass forward and one back.',
+    paper: null,
+    uses_target: true,
+    uses_layer: false,
     caveat: '',
     summary: 'How strongly the output reacts to a small change of each input.',
     complete: false,
@@ -315,6 +339,9 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
     model: request.model ?? 0,
     method: request.method,
     target,
+    against: null,
+    explained: target.name,
+    layer: null,
     output: 5.31,
     seconds: 0.042,
     signed: request.method !== 'Saliency',
@@ -361,7 +388,7 @@ function mapsOf(request: AttributionRequest, job: string, place: number, options
 
 /** A bump of each sign, where the picture has its shape. */
 function valuesOf(request: AttributionRequest, { pixels, nonfinite }: Options): Float32Array {
-  const random = randomOf(request.sample * 13 + (request.target ?? 0));
+  const random = randomOf(request.sample * 13 + Number(request.target ?? 0));
   const bumps = Array.from({ length: 5 }, (_, i) => ({ x: random(), y: random(), sign: i % 2 ? -1 : 1 }));
   return Float32Array.from({ length: pixels * pixels }, (_, i) => {
     if (nonfinite && i % 37 === 5) return Number.NaN;

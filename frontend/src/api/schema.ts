@@ -56,6 +56,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/models/{model}/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The modules of a model, with what came out of them for the first sample. */
+        get: operations["layers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{model}/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which methods work on a model, and what they cost. */
+        get: operations["methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/price": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What an explanation would cost, without making it. */
+        post: operations["price"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/samples": {
         parameters: {
             query?: never;
@@ -160,11 +211,18 @@ export interface components {
         /**
          * Attribution
          * @description An explanation; `output` is the model's raw output for the target, `warnings` say why not to trust it.
+         *
+         *     `explained` says in words what `output` is: "jaguar", "jaguar − cougar", "channel 12 of layer4".
          */
         Attribution: {
+            against: components["schemas"]["ClassRef"] | null;
             completeness: components["schemas"]["Completeness"] | null;
+            /** Explained */
+            explained: string;
             /** Inputs */
             inputs: (components["schemas"]["ImageAttribution"] | components["schemas"]["TextAttribution"] | components["schemas"]["GeneralAttribution"] | components["schemas"]["EmptyAttribution"])[];
+            /** @description of a method that attributes to a layer */
+            layer: components["schemas"]["LayerAttribution"] | null;
             /** Method */
             method: string;
             /** Model */
@@ -180,7 +238,7 @@ export interface components {
              * @description whether this method, with these arguments, can give negative values
              */
             signed: boolean;
-            target: components["schemas"]["ClassRef"];
+            target: components["schemas"]["TargetRef"];
             /** Warnings */
             warnings: string[];
         };
@@ -191,7 +249,7 @@ export interface components {
          *     `reduction` says how channels became one number: their signed `sum`, their `magnitude` (root of the sum of
          *     squares), or the one channel of that number. Non-finite values are NaN in the bytes and not in `minimum`, `maximum`.
          *     `unit` says what a value is the attribution of: its pixel, or the whole patch that the pixel belongs to, or the
-         *     windows that cover it, on average.
+         *     windows that cover it, on average; or a layer's positions, stretched over the input between their centres.
          */
         AttributionMap: {
             /** Height */
@@ -210,7 +268,7 @@ export interface components {
              * Unit
              * @enum {string}
              */
-            unit: "pixel" | "patch" | "window";
+            unit: "pixel" | "patch" | "window" | "layer";
             /** Url */
             url: string;
             /** Width */
@@ -218,11 +276,24 @@ export interface components {
         };
         /**
          * AttributionRequest
-         * @description One question in full. `target` None: the label or the predicted class (see `Workspace.explains_label`).
+         * @description One question in full: what is explained, by which method, and where it is attributed to.
+         *
+         *     `target` is a class, or a function of the outputs by its name (see `Workspace.targets`); None: the label or the
+         *     predicted class (see `Workspace.explains_label`). `against` another class, the difference of their raw outputs is
+         *     explained. A `neuron` of `layer` is explained in place of an output: a channel by its number, summed over its
+         *     positions, or one value by its place in the layer's shape.
+         *
+         *     `layer` is a dotted name as in `GET /api/models/{model}/layers`; of a layer that runs several times in one pass,
+         *     "encoder.0:1" is its second call and "encoder.0:sum" all of them. Methods with `MethodInfo.uses_layer` need it.
          *
          *     `baseline` is a place in the features' baselines, or "mean": the mean of the attributions over all of them.
          */
         AttributionRequest: {
+            /**
+             * Against
+             * @default null
+             */
+            against?: number | null;
             /**
              * Arguments
              * @default {}
@@ -235,6 +306,11 @@ export interface components {
              * @default 0
              */
             baseline?: number | "mean";
+            /**
+             * Layer
+             * @default null
+             */
+            layer?: string | null;
             /** Method */
             method: string;
             /**
@@ -242,13 +318,29 @@ export interface components {
              * @default 0
              */
             model?: number;
+            /**
+             * Neuron
+             * @default null
+             */
+            neuron?: number | number[] | null;
             /** Sample */
             sample: number;
             /**
              * Target
              * @default null
              */
-            target?: number | null;
+            target?: number | string | null;
+        };
+        /**
+         * Channel
+         * @description A channel of a layer, or a unit of one without positions: its sum, and its map over the layer's own grid.
+         */
+        Channel: {
+            /** Index */
+            index: number;
+            map: components["schemas"]["AttributionMap"] | null;
+            /** Total */
+            total: number | null;
         };
         /**
          * ClassCount
@@ -505,32 +597,113 @@ export interface components {
             total: number | null;
         };
         /**
-         * MethodInfo
-         * @description An attribution method; `complete` says that its attributions should sum to the change of the output.
+         * LayerAttribution
+         * @description Attribution of a layer's values, of shape `shape` without the batch dimension.
          *
-         *     `caveat` is a sentence on why not to trust it in general, or empty.
+         *     Where the layer has positions that lie over an input, as a `grid` (height, width) of an image or a token each, their
+         *     sums over channels are drawn at that input's place in `Attribution.inputs`; other inputs are `EmptyAttribution`s.
+         *     `strongest` are those of its `channels` with the largest magnitudes, that first; none where there is only one.
+         */
+        LayerAttribution: {
+            /** Channels */
+            channels: number;
+            /** Grid */
+            grid: number[] | null;
+            /** Input */
+            input: number | null;
+            /** Name */
+            name: string;
+            /** Shape */
+            shape: number[];
+            /** Strongest */
+            strongest: components["schemas"]["Channel"][];
+        };
+        /**
+         * LayerInfo
+         * @description A module of a model, and what came out of it when the model was run on the first sample.
+         *
+         *     `shape` is that of its first tensor, without the batch dimension; `calls` how often it ran. `layout` says where its
+         *     values lie: over the picture as a `grid` (height, width), one at each token of a text, or nowhere.
+         */
+        LayerInfo: {
+            /** Calls */
+            calls: number;
+            /** Grid */
+            grid: number[] | null;
+            /** Layout */
+            layout: ("grid" | "tokens" | "units") | null;
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters: number;
+            /** Shape */
+            shape: number[] | null;
+            /** Type */
+            type: string;
+        };
+        /**
+         * MethodInfo
+         * @description An attribution method: `group` by what it does, `place` what it attributes to.
+         *
+         *     `complete` says that its attributions should sum to the change of the output; `promise` says in a sentence what it
+         *     guarantees, `caveat` why not to trust it in general, or nothing. Without `uses_target` it explains no output.
          */
         MethodInfo: {
             /** Caveat */
             caveat: string;
             /** Complete */
             complete: boolean;
+            /**
+             * Group
+             * @enum {string}
+             */
+            group: "quick look" | "adds up" | "by removing" | "fair shares" | "local model" | "relevance" | "attention";
             /** Name */
             name: string;
+            paper: components["schemas"]["Paper"] | null;
             /** Parameters */
             parameters: components["schemas"]["Parameter"][];
+            /**
+             * Place
+             * @enum {string}
+             */
+            place: "inputs" | "layer";
+            /** Promise */
+            promise: string;
             /** Summary */
             summary: string;
             /** Title */
             title: string;
             /** Uses Baseline */
             uses_baseline: boolean;
+            /** Uses Layer */
+            uses_layer: boolean;
+            /** Uses Target */
+            uses_target: boolean;
+        };
+        /**
+         * MethodOffer
+         * @description A method on one model: why it cannot work, or else what it costs with its usual arguments, at `layer` if any.
+         */
+        MethodOffer: {
+            /** Layer */
+            layer: string | null;
+            /** Method */
+            method: string;
+            price: components["schemas"]["Price"] | null;
+            /** Unavailable */
+            unavailable: string | null;
         };
         /**
          * ModelInfo
          * @description A model of the workspace; requests name it by its place in the list.
+         *
+         *     `default_layer` is where a method at a layer looks where nobody has chosen one: known once the model's layers have
+         *     been looked at, and always where `Workspace.default_method` asks for it.
          */
         ModelInfo: {
+            /** Default Layer */
+            default_layer: string | null;
             /** Device */
             device: string;
             /** Name */
@@ -549,8 +722,42 @@ export interface components {
             task: ("classification" | "binary" | "regression") | null;
         };
         /**
+         * ModelLayers
+         * @description The module tree in order, parents before their children; the best suggestion first.
+         */
+        ModelLayers: {
+            /** Layers */
+            layers: components["schemas"]["LayerInfo"][];
+            /** Suggested */
+            suggested: components["schemas"]["SuggestedLayer"][];
+        };
+        /**
+         * ModelMethods
+         * @description Every method of `Workspace.methods`, in that order, on one model and its first sample.
+         */
+        ModelMethods: {
+            /** Methods */
+            methods: components["schemas"]["MethodOffer"][];
+        };
+        /**
+         * Paper
+         * @description Where a method was published.
+         */
+        Paper: {
+            /** Authors */
+            authors: string;
+            /** Title */
+            title: string;
+            /** Url */
+            url: string | null;
+            /** Year */
+            year: number;
+        };
+        /**
          * Parameter
          * @description One argument of an attribution method, derived from its signature: enough to draw a form field.
+         *
+         *     `only_with` is another argument: while that is None, this one has no effect.
          */
         Parameter: {
             /** Default */
@@ -575,6 +782,11 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Only With
+             * @default null
+             */
+            only_with: string | null;
+            /**
              * Options
              * @default []
              */
@@ -594,6 +806,22 @@ export interface components {
             /** Model */
             model: number;
             predicted: components["schemas"]["ClassRef"] | null;
+        };
+        /**
+         * Price
+         * @description What a question costs: passes of one example through the model, and seconds from a measured pass of each kind.
+         *
+         *     `at_least`: it depends on what the model answers, as a tolerance does.
+         */
+        Price: {
+            /** At Least */
+            at_least: boolean;
+            /** Backward */
+            backward: number;
+            /** Forward */
+            forward: number;
+            /** Seconds */
+            seconds: number | null;
         };
         /**
          * Progress
@@ -660,6 +888,11 @@ export interface components {
          */
         Selection: {
             /**
+             * Against
+             * @default null
+             */
+            against: number | null;
+            /**
              * Arguments
              * @default {}
              */
@@ -672,6 +905,11 @@ export interface components {
              */
             baseline: number | "mean";
             /**
+             * Layer
+             * @default null
+             */
+            layer: string | null;
+            /**
              * Method
              * @default null
              */
@@ -681,6 +919,11 @@ export interface components {
              * @default 0
              */
             model: number;
+            /**
+             * Neuron
+             * @default null
+             */
+            neuron: number | number[] | null;
             /**
              * Sample
              * @default null
@@ -695,7 +938,17 @@ export interface components {
              * Target
              * @default null
              */
-            target: number | null;
+            target: number | string | null;
+        };
+        /**
+         * SuggestedLayer
+         * @description A layer that people look at first, and why.
+         */
+        SuggestedLayer: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * Summary
@@ -716,6 +969,16 @@ export interface components {
             scores: components["schemas"]["Histogram"] | null;
             /** Unlabelled */
             unlabelled: number;
+        };
+        /**
+         * TargetRef
+         * @description What is explained: a class by index and name; a function of the outputs, or a neuron, by its name alone.
+         */
+        TargetRef: {
+            /** Index */
+            index: number | null;
+            /** Name */
+            name: string;
         };
         /**
          * TextAttribution
@@ -856,13 +1119,21 @@ export interface components {
              * @description a name for every output, also where the user gave fewer
              */
             classes: string[];
-            /** Default Method */
+            /**
+             * Default Method
+             * @description works on every model
+             */
             default_method: string;
             /**
              * Default Order
              * @enum {string}
              */
             default_order: "index" | "mistakes" | "confident" | "uncertain";
+            /**
+             * Default Reason
+             * @description why, in a sentence; empty where the user chose it
+             */
+            default_reason: string;
             /**
              * Explains Label
              * @description explain the true class where it is known, else the predicted one
@@ -897,6 +1168,11 @@ export interface components {
              */
             scan_step: number;
             /**
+             * Targets
+             * @description functions of the outputs that can be explained, by their names
+             */
+            targets: string[];
+            /**
              * Task
              * @enum {string}
              */
@@ -917,6 +1193,7 @@ export type ApiError = components['schemas']['ApiError'];
 export type Attribution = components['schemas']['Attribution'];
 export type AttributionMap = components['schemas']['AttributionMap'];
 export type AttributionRequest = components['schemas']['AttributionRequest'];
+export type Channel = components['schemas']['Channel'];
 export type ClassCount = components['schemas']['ClassCount'];
 export type ClassRef = components['schemas']['ClassRef'];
 export type ClassScore = components['schemas']['ClassScore'];
@@ -933,15 +1210,24 @@ export type Histogram = components['schemas']['Histogram'];
 export type ImageAttribution = components['schemas']['ImageAttribution'];
 export type ImageInput = components['schemas']['ImageInput'];
 export type Job = components['schemas']['Job'];
+export type LayerAttribution = components['schemas']['LayerAttribution'];
+export type LayerInfo = components['schemas']['LayerInfo'];
 export type MethodInfo = components['schemas']['MethodInfo'];
+export type MethodOffer = components['schemas']['MethodOffer'];
 export type ModelInfo = components['schemas']['ModelInfo'];
+export type ModelLayers = components['schemas']['ModelLayers'];
+export type ModelMethods = components['schemas']['ModelMethods'];
+export type Paper = components['schemas']['Paper'];
 export type Parameter = components['schemas']['Parameter'];
 export type Prediction = components['schemas']['Prediction'];
+export type Price = components['schemas']['Price'];
 export type Progress = components['schemas']['Progress'];
 export type Sample = components['schemas']['Sample'];
 export type SamplePage = components['schemas']['SamplePage'];
 export type Selection = components['schemas']['Selection'];
+export type SuggestedLayer = components['schemas']['SuggestedLayer'];
 export type Summary = components['schemas']['Summary'];
+export type TargetRef = components['schemas']['TargetRef'];
 export type TextAttribution = components['schemas']['TextAttribution'];
 export type TextInput = components['schemas']['TextInput'];
 export type ToKernel = components['schemas']['ToKernel'];
@@ -1133,6 +1419,149 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    layers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelLayers"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelMethods"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiError"];
+                };
+            };
+        };
+    };
+    price: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttributionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Price"];
+                };
             };
             /** @description Unprocessable Entity */
             422: {
@@ -1428,7 +1857,7 @@ type ReadonlyArray<T> = [
 export const pathsApiSamplesGetParametersQueryOutcomeValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/samples"]["get"]["parameters"]["query"]["outcome"]> = ["all", "correct", "incorrect"];
 export const pathsApiSamplesGetParametersQueryOrderValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/samples"]["get"]["parameters"]["query"]["order"]> = ["index", "mistakes", "confident", "uncertain"];
 export const pathsApiSummaryGetParametersQueryOutcomeValues: ReadonlyArray<FlattenedDeepRequired<paths>["/api/summary"]["get"]["parameters"]["query"]["outcome"]> = ["all", "correct", "incorrect"];
-export const attributionMapUnitValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["AttributionMap"]["unit"]> = ["pixel", "patch", "window"];
+export const attributionMapUnitValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["AttributionMap"]["unit"]> = ["pixel", "patch", "window", "layer"];
 export const emptyAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["EmptyAttribution"]["kind"]> = ["empty"];
 export const emptyInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["EmptyInput"]["kind"]> = ["empty"];
 export const featureInfoKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["FeatureInfo"]["kind"]> = ["image", "text", "general", "empty"];
@@ -1437,6 +1866,9 @@ export const generalInputKindValues: ReadonlyArray<FlattenedDeepRequired<compone
 export const imageAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ImageAttribution"]["kind"]> = ["image"];
 export const imageInputKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ImageInput"]["kind"]> = ["image"];
 export const jobStateValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Job"]["state"]> = ["queued", "running", "done", "failed", "cancelled"];
+export const layerInfoLayoutAnyOf0Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["LayerInfo"]["layout"]> = ["grid", "tokens", "units"];
+export const methodInfoGroupValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MethodInfo"]["group"]> = ["quick look", "adds up", "by removing", "fair shares", "local model", "relevance", "attention"];
+export const methodInfoPlaceValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["MethodInfo"]["place"]> = ["inputs", "layer"];
 export const modelInfoTaskAnyOf0Values: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["ModelInfo"]["task"]> = ["classification", "binary", "regression"];
 export const parameterKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["Parameter"]["kind"]> = ["integer", "number", "boolean", "choice"];
 export const textAttributionKindValues: ReadonlyArray<FlattenedDeepRequired<components>["schemas"]["TextAttribution"]["kind"]> = ["text"];

@@ -3,7 +3,15 @@ import type { MethodInfo, Parameter } from '../api/schema';
 import { changedArguments, readField } from './parameters';
 
 function parameter(changes: Partial<Parameter>): Parameter {
-  const base = { name: 'n', title: 'N', help: '', minimum: null, maximum: null, options: [] };
+  const base = {
+    name: 'n',
+    title: 'N',
+    help: '',
+    minimum: null,
+    maximum: null,
+    options: [],
+    only_with: null,
+  };
   return { ...base, kind: 'integer', default: 50, ...changes };
 }
 

@@ -41,7 +41,9 @@ describe('readQuestion', () => {
 describe('requestFor', () => {
   it('asks for the chosen class only of the selected sample', () => {
     const question = read({ sample: 4, target: 2, args: { n_steps: 20 }, baseline: 'mean' });
-    const common = { model: 0, method: 'IntegratedGradients', arguments: { n_steps: 20 }, baseline: 'mean' };
+    const place = { layer: null, neuron: null, against: null };
+    const asked = { model: 0, method: 'IntegratedGradients', arguments: { n_steps: 20 }, baseline: 'mean' };
+    const common = { ...asked, ...place };
     expect(requestFor(question, sample(4))).toEqual({ sample: 4, target: 2, ...common });
     expect(requestFor(question, sample(5))).toEqual({ sample: 5, target: null, ...common });
   });

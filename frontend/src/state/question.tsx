@@ -18,6 +18,8 @@ export interface Question {
   method: MethodInfo;
   args: Arguments;
   baseline: Baseline;
+  /** Where a method at a layer looks. */
+  layer: string | null;
   outcome: Outcome;
   predicted: number[];
   actual: number[];
@@ -48,6 +50,7 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
     model: workspace.models[raw.model] ? raw.model : 0,
     method,
     args: changedArguments(method, raw.args),
+    layer: workspace.models[raw.model]?.default_layer ?? null,
     baseline: raw.baseline === 'mean' || raw.baseline < baselines ? raw.baseline : 0,
     predicted: raw.predicted.filter(possible),
     actual: raw.actual.filter(possible),
@@ -59,14 +62,17 @@ export function readQuestion(raw: Raw, workspace: Workspace): Question {
   };
 }
 
+type Asking = Required<AttributionRequest> & { target: number | null };
 type Asked = Pick<Sample, 'index' | 'label' | 'predictions'>;
 
 /** The request for a sample: a class chosen for it only where it is the selected one. */
-export function requestFor(question: Question, sample: Asked): Required<AttributionRequest> {
+export function requestFor(question: Question, sample: Asked): Asking {
   const { model, method, args, baseline } = question;
+  const layer = method.uses_layer ? question.layer : null;
+  const place = { layer, neuron: null, against: null };
   const chosen = question.sample === sample.index ? question.target : null;
   const target = chosen ?? explainedClass(question, sample);
-  return { sample: sample.index, model, target, method: method.name, arguments: args, baseline };
+  return { sample: sample.index, model, target, method: method.name, arguments: args, baseline, ...place };
 }
 
 /** The class to explain by what is chosen for all; null where the server chooses: nothing is, or no such class is known. */

@@ -15,32 +15,17 @@ from torch import nn
 
 import attribution_core
 from app.errors import InsightsError
+from app.explain.catalogue import CATALOGUE, Entry
+from app.explain.papers import papers
 from app.model.case import Target
 from app.model.copies import Tensors
 from app.schema import Argument, MethodInfo, Parameter
 from attribution_core.reading.help import ARGUMENTS
 from attribution_core.rules.composites import COMPOSITES
 
-OFFERED = (
-    "IntegratedGradients",
-    "DeepLift",
-    "Saliency",
-    "InputXGradient",
-    "GuidedBackprop",
-    "Deconvolution",
-    "Occlusion",
-    "FeatureAblation",
-    "LRP",
-    "GradientShap",
-    "KernelShap",
-    "ShapleyValueSampling",
-    "Lime",
-)
+OFFERED = tuple(CATALOGUE)
 EFFICIENT = {"KernelShap", "ShapleyValueSampling"}
 """Methods that add up by construction, without a convergence delta in their signature."""
-
-CLASS_BLIND = "Its maps hardly depend on the class that is explained (Adebayo et al. 2018; Nie et al. 2018)."
-CAVEATS = {"GuidedBackprop": CLASS_BLIND, "Deconvolution": CLASS_BLIND}
 
 # Arguments that the app gives itself, and those for which it asks in simpler words.
 GIVEN = {
@@ -91,6 +76,11 @@ class Method:
     def engine(self) -> Any:
         """The engine's class."""
         return getattr(attribution_core, self.name)
+
+    @property
+    def entry(self) -> Entry:
+        """What is said of it."""
+        return CATALOGUE[self.name]
 
     @property
     def uses_baseline(self) -> bool:
@@ -159,10 +149,16 @@ class Method:
         return MethodInfo(
             name=self.name,
             title=_words(self.name),
+            group=self.entry.group,
+            place="inputs",
             summary=_of_output((inspect.getdoc(self.engine) or "").split("\n\n")[0].replace("\n", " ")),
-            caveat=CAVEATS.get(self.name, ""),
+            promise=self.entry.promise,
+            caveat=self.entry.caveat,
+            paper=papers().get(self.engine.citation),
             complete=self.complete({}),
             uses_baseline=self.uses_baseline,
+            uses_target=True,
+            uses_layer=False,
             parameters=[_parameter(*item) for item in self.form.model_json_schema()["properties"].items()]
             if self.form.model_fields
             else [],

@@ -17,17 +17,24 @@ class Selection(Wire):
     samples: list[int] = []
     sample: int | None = None
     model: int = 0
-    target: int | None = None
+    target: int | str | None = None
+    against: int | None = None
+    layer: str | None = None
+    neuron: int | list[int] | None = None
     method: str | None = None
     arguments: dict[str, Argument] = {}
     baseline: Baseline = 0
 
     def request(self, sample: int, method: str) -> AttributionRequest:
         """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone."""
+        own = sample == self.sample
         return AttributionRequest(
             sample=index(sample),
             model=self.model,
-            target=self.target if sample == self.sample else None,
+            target=self.target if own else None,
+            against=self.against if own else None,
+            layer=self.layer,
+            neuron=self.neuron,
             method=self.method or method,
             arguments=self.arguments,
             baseline=self.baseline,

@@ -24,6 +24,10 @@ from app.schema import (
     JobPath,
     MapPath,
     MediaPath,
+    ModelLayers,
+    ModelMethods,
+    ModelPath,
+    Price,
     Sample,
     SampleFilter,
     SamplePage,
@@ -46,6 +50,15 @@ class Service(Protocol):
 
     def workspace(self) -> Workspace:
         """What there is to explain, and how."""
+
+    def layers(self, model: int) -> ModelLayers:
+        """The modules of a model."""
+
+    def methods(self, model: int) -> ModelMethods:
+        """Which methods work on a model, and what they cost."""
+
+    def price(self, request: AttributionRequest) -> Price:
+        """What a question costs."""
 
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples."""
@@ -107,6 +120,16 @@ def _api(app: OpenAPI, service: Service) -> None:
         """What there is to explain, and with which methods."""
         return _json(service.workspace())
 
+    @app.get("/api/models/<int:model>/layers", responses={"200": ModelLayers}, operation_id="layers")
+    def layers(path: ModelPath) -> Response:
+        """The modules of a model, with what came out of them for the first sample."""
+        return _json(service.layers(path.model))
+
+    @app.get("/api/models/<int:model>/methods", responses={"200": ModelMethods}, operation_id="methods")
+    def methods(path: ModelPath) -> Response:
+        """Which methods work on a model, and what they cost."""
+        return _json(service.methods(path.model))
+
     @app.get("/api/samples", responses={"200": SamplePage}, operation_id="samples")
     def samples(query: SampleQuery) -> Response:
         """A page of the samples that match a filter."""
@@ -130,6 +153,11 @@ def _api(app: OpenAPI, service: Service) -> None:
     def media(path: MediaPath) -> Response:
         """An input of a sample as an image file."""
         return _bytes(*service.media(path.sample, path.feature))
+
+    @app.post("/api/price", responses={"200": Price}, operation_id="price")
+    def price(body: AttributionRequest) -> Response:
+        """What an explanation would cost, without making it."""
+        return _json(service.price(body))
 
     @app.post("/api/attributions", responses={"200": Job}, operation_id="explain")
     def explain(query: Asking, body: AttributionRequest) -> Response:

@@ -35,6 +35,7 @@ from app.schema import (
     Sample,
     SampleInput,
     Summary,
+    TargetRef,
     TextAttribution,
     TextInput,
 )
@@ -63,6 +64,7 @@ def model_info(subject: Subject) -> ModelInfo:
         name=subject.name,
         device=str(subject.device),
         parameters=subject.parameters,
+        default_layer=None,
         outputs=subject.width,
         task=subject.task,
     )
@@ -174,7 +176,10 @@ def answer(id: str, request: AttributionRequest, explanation: Explanation, featu
         sample=request.sample,
         model=request.model,
         method=request.method,
-        target=explanation.target,
+        target=TargetRef(index=explanation.target.index, name=explanation.target.name),
+        against=None,
+        explained=explanation.target.name,
+        layer=None,
         output=explanation.output,
         seconds=explanation.seconds,
         signed=explanation.signed,

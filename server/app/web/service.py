@@ -29,7 +29,10 @@ from app.schema import (
     AttributionRequest,
     FeatureInfo,
     Job,
+    ModelLayers,
+    ModelMethods,
     Order,
+    Price,
     Sample,
     SampleFilter,
     SamplePage,
@@ -99,10 +102,24 @@ class InsightsService:
             models=[present.model_info(subject) for subject in subjects],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
             methods=[method.info for method in self._methods.values()],
+            targets=[],
             default_method=setup.default_method,
+            default_reason="",
             default_order=setup.default_order,
             explains_label=setup.explains_label,
         )
+
+    def layers(self, model: int) -> ModelLayers:
+        """The modules of a model, with what came out of them for the first sample."""
+        raise _not_found(f"the layers of model {model} are not known")
+
+    def methods(self, model: int) -> ModelMethods:
+        """Which methods work on a model, and what they cost."""
+        raise _not_found(f"the methods for model {model} are not known")
+
+    def price(self, request: AttributionRequest) -> Price:
+        """What a question costs, without answering it."""
+        raise _not_found(f"the price of {request.method} is not known")
 
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples, after a moment's patience for a scan under way."""
@@ -185,6 +202,8 @@ class InsightsService:
 
     def _target(self, request: AttributionRequest) -> tuple[int, str]:
         """The class asked for, or else the label where labels are explained, or else the predicted class, and why."""
+        if isinstance(request.target, str):
+            raise InsightsError(f"there is no target {request.target!r}", hint="targets: none are given", status=422)
         if request.target is not None:
             return request.target, ""
         row = next(r for r in self._index.predictions([request.sample])[request.sample] if r.model == request.model)

@@ -7,7 +7,7 @@ import { Name } from './Name';
 interface ClassRowsProps {
   prediction: Prediction;
   label: ClassRef | null;
-  explained: number | undefined;
+  explained: number | null | undefined;
   limit: number;
   onExplain: (target: number) => void;
   /** Whether Tab stops at each class. */
@@ -44,7 +44,11 @@ export function ClassRows({ prediction, label, explained, limit, onExplain, stop
 }
 
 /** The first `limit` classes, the last of them giving way to those that must be seen. */
-function shownClasses(classes: ClassScore[], limit: number, wanted: (number | undefined)[]): ClassScore[] {
+function shownClasses(
+  classes: ClassScore[],
+  limit: number,
+  wanted: (number | null | undefined)[],
+): ClassScore[] {
   const first = classes.slice(0, limit);
   const missing = classes.slice(limit).filter((each) => wanted.includes(each.index));
   return [...first.slice(0, Math.max(1, limit - missing.length)), ...missing];

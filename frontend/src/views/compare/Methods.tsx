@@ -23,11 +23,8 @@ export function Methods({ sample, lead }: CompareProps) {
   const [{ compare }] = useAddress(comparisonParsers);
   const chosen = methods.filter(({ name }) => compare.includes(name));
   const isCurrent = ({ name }: MethodInfo) => name === question.method.name;
-  const requestBy = (method: MethodInfo) => ({
-    ...requestFor(question, sample),
-    method: method.name,
-    arguments: isCurrent(method) ? question.args : {},
-  });
+  const requestBy = (method: MethodInfo) =>
+    requestFor({ ...question, method, args: isCurrent(method) ? question.args : {} }, sample);
   if (methods.length < 2) return null;
   return (
     <Section title="Methods side by side" aside={<Chooser />}>

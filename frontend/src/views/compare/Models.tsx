@@ -23,6 +23,10 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
   const meant = (explains_label ? sample.label : null) ?? own;
   const request = requestFor(question, sample);
   const target = request.target ?? meant?.index ?? null;
+  const asked = (model: number) => {
+    const layer = request.layer && (models[model]?.default_layer ?? null);
+    return { ...request, model, target, layer };
+  };
   const toggle = (
     <Button
       size="compact-xs"
@@ -42,7 +46,7 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
               <Tile
                 key={model}
                 sample={sample}
-                request={{ ...request, model, target }}
+                request={asked(model)}
                 method={question.method}
                 title={name}
                 note={<Said prediction={sample.predictions.find((each) => each.model === model)} />}
@@ -55,7 +59,7 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
           <Agreement
             sample={sample}
             names={models.map(({ name }) => name)}
-            requests={models.map((_, model) => ({ ...request, model, target }))}
+            requests={models.map((_, model) => asked(model))}
           />
         </>
       ) : (

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import { useMemo } from 'react';
-import type { ClassRef, GeneralAttribution, GeneralInput } from '../../api/schema';
+import type { GeneralAttribution, GeneralInput, TargetRef } from '../../api/schema';
 import { count } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useDisplay, useSign } from '../../state/display';
@@ -20,7 +20,7 @@ interface BarViewProps {
   input: GeneralInput;
   attribution: GeneralAttribution | undefined;
   size: Size;
-  target?: ClassRef | undefined;
+  target?: TargetRef | undefined;
   places?: number[] | undefined;
 }
 

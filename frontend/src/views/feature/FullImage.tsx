@@ -1,6 +1,6 @@
 import { Modal } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import type { AttributionMap, ClassRef, ImageInput } from '../../api/schema';
+import type { AttributionMap, ImageInput, TargetRef } from '../../api/schema';
 import { type Cell, type Cells, middleOf } from '../../render/cells';
 import { usePicture } from '../../state/explanation';
 import { ViewChoice } from '../common/ViewChoice';
@@ -14,7 +14,7 @@ import { ZoomButtons } from './ZoomButtons';
 interface FullImageProps {
   look: ImageLook;
   map: AttributionMap;
-  target: ClassRef | undefined;
+  target: TargetRef | undefined;
 }
 
 /** An image as large as the screen: the original beside its map, under one cursor. */

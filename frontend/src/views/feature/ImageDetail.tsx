@@ -1,6 +1,6 @@
 import { VisuallyHidden } from '@mantine/core';
 import { lazy, Suspense } from 'react';
-import type { ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
+import type { ImageAttribution, ImageInput, TargetRef } from '../../api/schema';
 import { count } from '../../base/format';
 import { ErrorBoundary } from '../common/ErrorBoundary';
 import styles from './ImageView.module.css';
@@ -15,7 +15,7 @@ const FullImage = lazy(() => import('./FullImage'));
 interface ImageDetailProps {
   input: ImageInput;
   attribution: ImageAttribution | undefined;
-  target: ClassRef | undefined;
+  target: TargetRef | undefined;
   /** Which input of its sample it is. */
   place: number;
 }

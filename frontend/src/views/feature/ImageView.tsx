@@ -1,4 +1,4 @@
-import type { ClassRef, ImageAttribution, ImageInput } from '../../api/schema';
+import type { ImageAttribution, ImageInput, TargetRef } from '../../api/schema';
 import { useDisplay } from '../../state/display';
 import { ImageDetail } from './ImageDetail';
 import styles from './ImageView.module.css';
@@ -9,7 +9,7 @@ interface ImageViewProps {
   input: ImageInput;
   attribution: ImageAttribution | undefined;
   size: Size;
-  target?: ClassRef | undefined;
+  target?: TargetRef | undefined;
   place?: number;
 }
 

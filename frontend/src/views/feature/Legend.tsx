@@ -1,5 +1,5 @@
 import { useComputedColorScheme } from '@mantine/core';
-import type { AttributionMap, ClassRef } from '../../api/schema';
+import type { AttributionMap, TargetRef } from '../../api/schema';
 import { fixed, ordinal, percent, signed } from '../../base/format';
 import type { Cells } from '../../render/cells';
 import { clippedShare } from '../../render/clip';
@@ -15,7 +15,7 @@ import type { Extent } from './weights';
 interface LegendProps {
   map: AttributionMap;
   layer: Layer;
-  target: ClassRef | undefined;
+  target: TargetRef | undefined;
 }
 
 /** What the colours mean, in numbers, and what was clipped by which rule. */
@@ -68,6 +68,7 @@ const UNIT_RULES: Record<AttributionMap['unit'], string> = {
   pixel: '',
   patch: 'Every pixel shows the value of its whole patch. ',
   window: 'Every pixel shows the mean of the windows that cover it. ',
+  layer: 'The layer’s positions are stretched over the picture. ',
 };
 
 function unitRule({ unit }: AttributionMap, { side }: Cells): string {

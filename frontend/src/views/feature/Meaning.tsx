@@ -1,4 +1,4 @@
-import type { ClassRef } from '../../api/schema';
+import type { TargetRef } from '../../api/schema';
 import { capital } from '../../base/format';
 import { COLOR_MAPS, type ColorMap } from '../../render/colors';
 import type { Sign } from '../../render/paint';
@@ -8,7 +8,7 @@ import styles from './Legend.module.css';
 import type { Extent } from './weights';
 
 interface MeaningProps {
-  target: ClassRef | undefined;
+  target: TargetRef | undefined;
   /** The sign drawn, and what values there are. */
   sign: Sign;
   extent: Extent;

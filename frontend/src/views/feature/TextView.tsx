@@ -1,6 +1,6 @@
 import { Button, useComputedColorScheme } from '@mantine/core';
 import { useCallback, useMemo, useState } from 'react';
-import type { ClassRef, TextAttribution, TextInput } from '../../api/schema';
+import type { TargetRef, TextAttribution, TextInput } from '../../api/schema';
 import { capital, percent, plural, signed } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useDisplay, useSign } from '../../state/display';
@@ -21,7 +21,7 @@ interface TextViewProps {
   input: TextInput;
   attribution: TextAttribution | undefined;
   size: Size;
-  target?: ClassRef | undefined;
+  target?: TargetRef | undefined;
 }
 
 /** Words, or their pieces, on a background by weight, without padding; in the panel the strongest ones as bars, linked with them. */
@@ -50,7 +50,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
 interface TextPanelProps {
   input: TextInput;
   reading: TextReading;
-  target: ClassRef | undefined;
+  target: TargetRef | undefined;
   bound: number;
   look: TokenLook;
   range: readonly [number, number];

@@ -52,4 +52,5 @@ export const UNITS: Record<Unit, { wanted: string; read: string }> = {
   pixel: { wanted: 'a value', read: '' },
   patch: { wanted: 'the value of a patch', read: ', value of its patch' },
   window: { wanted: 'a value', read: ', mean of its windows' },
+  layer: { wanted: 'a value', read: ', between the layer’s positions' },
 };

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { ClassRef, MethodInfo, Prediction, Sample } from '../../api/schema';
+import type { MethodInfo, Prediction, Sample, TargetRef } from '../../api/schema';
 import { number, score as scoreText } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
 import { isExplicable, useQuestion, useTask } from '../../state/question';
@@ -79,6 +79,6 @@ function isSame(output: number | null, score: number | null): boolean {
 }
 
 /** The score of the class explained, where it is among those listed. */
-function scoreOf(prediction: Prediction | undefined, target: ClassRef): number | null | undefined {
+function scoreOf(prediction: Prediction | undefined, target: TargetRef): number | null | undefined {
   return prediction?.classes.find(({ index }) => index === target.index)?.score;
 }

@@ -13,7 +13,7 @@ const FEW = 12; // classes, of which all are shown
 const OFFERED = 50; // options drawn at once while searching
 
 /** The models' classes with scores; a click, or a search among all of them, explains another one. */
-export function Classes({ sample, explained }: { sample: Sample; explained: number | undefined }) {
+export function Classes({ sample, explained }: { sample: Sample; explained: number | null | undefined }) {
   const { question, change } = useQuestion();
   const task = useTask();
   const { models, classes } = useWorkspace();
@@ -46,7 +46,7 @@ export function Classes({ sample, explained }: { sample: Sample; explained: numb
 }
 
 interface AnyClassProps {
-  explained: number | undefined;
+  explained: number | null | undefined;
   shown: number;
   onExplain: (target: number) => void;
 }
@@ -63,7 +63,7 @@ function AnyClass({ explained, shown, onExplain }: AnyClassProps) {
       data={data}
       limit={OFFERED}
       maxDropdownHeight={240}
-      value={explained === undefined ? null : String(explained)}
+      value={explained == null ? null : String(explained)}
       onChange={(value) => value !== null && onExplain(Number(value))}
       nothingFoundMessage="No class of that name"
     />
