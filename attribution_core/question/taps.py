@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import Hooking
+from attribution_core.rules.autograd import replaced
 
 Values = tuple[Tensor, ...]
 Output = TypeVar("Output")
@@ -108,5 +109,7 @@ def _choices(times: int) -> str:
 
 
 def _differentiable(value: Tensor) -> Tensor:
-    needs_leaf = torch.is_grad_enabled() and value.is_floating_point() and not value.requires_grad
-    return value.detach().requires_grad_() if needs_leaf else value
+    if not torch.is_grad_enabled() or not value.is_floating_point() or value.requires_grad:
+        return value
+    # No leaf: rules take those for weights.
+    return replaced(lambda leaf: (leaf.view_as(leaf), lambda gradient: gradient), value.detach().requires_grad_())

@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from attribution_core.errors import AttributionError
 from attribution_core.rules.autograd import checkpointing, followed_inside, kept, saving_hooks, tensors_in, transforms
+from attribution_core.rules.flow import is_older
 from attribution_core.rules.parts import Parts, python_body
 from attribution_core.rules.spellings import Arguments, Function, Options, Spelling, spellings
 
@@ -89,13 +90,14 @@ class Rule(Generic[State]):
 class Interception(TorchFunctionMode, Generic[State]):
     """While it is open, a rule answers every call of an operation in this thread; `state` is of one explanation.
 
-    To enter it again while it is open changes nothing.
+    To enter it again while it is open changes nothing. What was computed before the moment `since` counts as constant.
     """
 
-    def __init__(self, rule: Rule[State], state: State) -> None:
+    def __init__(self, rule: Rule[State], state: State, since: int = 0) -> None:
         super().__init__()
         self.rule = rule
         self.state = state
+        self.since = since
         self._entered = 0
         self.is_over = False
         """Whether Ctrl-C has ended it."""
@@ -139,18 +141,18 @@ class Interception(TorchFunctionMode, Generic[State]):
     def _answered(self, func: Function, args: Arguments, kwargs: Options) -> Any:
         rule = self.rule
         if func in rule.linear or (func in rule.weighted and len(args) > 1 and is_parameter(args[1])):
-            return func(*_constants(args), **kwargs)
+            return func(*_constants(args, self.since), **kwargs)
         spelling = rule.spelled.get(func)
         if spelling is None:
             return func(*args, **kwargs) if rule.unknown is None else self._unlisted(func, args, kwargs)
         call = read(spelling, func, args, kwargs, self)
         result = rule.answers[spelling.name](self.state, call)
         if result is NotImplemented:
-            return func(*_constants(args), **_named_constants(kwargs))
+            return func(*_constants(args, self.since), **_named_constants(kwargs, self.since))
         return call.args[0].copy_(result) if call.in_place and result is not call.args[0] else result
 
     def _unlisted(self, func: Function, args: Arguments, kwargs: Options) -> Any:
-        rule, args, kwargs = self.rule, _constants(args), _named_constants(kwargs)
+        rule, args, kwargs = self.rule, _constants(args, self.since), _named_constants(kwargs, self.since)
         if not (rule.every_call or _followed((args, kwargs))):
             return func(*args, **kwargs)
         parts = rule.parts.get(func) or python_body(func)
@@ -244,23 +246,26 @@ def is_parameter(value: object) -> bool:
     return kind is not Tensor and issubclass(kind, Tensor) and isinstance(value, nn.Parameter)
 
 
-def constant(value: object) -> object:
-    """A parameter without gradients, as what is followed is only what depends on the input; all else as it is."""
+def constant(value: object, since: int = 0) -> object:
+    """A weight without gradients, as what is followed is only what depends on the input; all else as it is.
+
+    The model gets no leaves: one that requires gradients is a weight, whether or not it is a parameter.
+    """
     if isinstance(value, Tensor):
-        return value.detach() if is_parameter(value) else value
-    return [constant(part) for part in value] if isinstance(value, list) else value
+        return value.detach() if value.requires_grad and is_older(value, since) else value
+    return [constant(part, since) for part in value] if isinstance(value, list) else value
 
 
-def _constants(args: Arguments) -> Arguments:
-    return tuple([arg if type(arg) in CONSTANT else constant(arg) for arg in args])
+def _constants(args: Arguments, since: int) -> Arguments:
+    return tuple([arg if type(arg) in CONSTANT else constant(arg, since) for arg in args])
 
 
-CONSTANT = frozenset({Tensor, int, float, bool, NoneType, str, torch.dtype})
+CONSTANT = frozenset({int, float, bool, NoneType, str, torch.dtype})
 """Types of values that are returned as they are."""
 
 
-def _named_constants(kwargs: Options) -> Options:
-    return {name: constant(value) for name, value in kwargs.items()} if kwargs else kwargs
+def _named_constants(kwargs: Options, since: int) -> Options:
+    return {name: constant(value, since) for name, value in kwargs.items()} if kwargs else kwargs
 
 
 def _refuse_transformed(arguments: object) -> None:

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from attribution_core.errors import AttributionError
@@ -22,9 +21,6 @@ Weights = tuple[Tensor, Tensor | None] | None
 
 PLACES = dict.fromkeys(ops.WEIGHTED, (0, 1, 2)) | {"matmul": (0, 1, None), "mm": (0, 1, None), "addmm": (1, 2, 0)}
 """Where value, weight and bias stand among the arguments."""
-
-FORWARD_CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
-"""Whose weights have the output's channels first."""
 
 MULTIPLIED = ops.PRODUCTS | ops.SHIFTED | ops.WEIGHTED
 
@@ -45,7 +41,7 @@ class Operation(NamedTuple):
             leaves, form = tree_flatten((call.args, call.kwargs))
         else:
             leaves, form = list(call.args), None
-        leaves = [constant(leaf) for leaf in leaves]
+        leaves = [constant(leaf, call.interception.since) for leaf in leaves]
         return cls(call, leaves, form, [i for i, x in enumerate(leaves) if isinstance(x, Tensor) and x.requires_grad])
 
     @property
@@ -76,8 +72,12 @@ class Operation(NamedTuple):
 
     def without(self, places: list[int]) -> Operation:
         """The same with the values at these places as constants."""
-        leaves = [leaf.detach() if place in places else leaf for place, leaf in enumerate(self.leaves)]
+        leaves = [self._fixed(leaf) if place in places else leaf for place, leaf in enumerate(self.leaves)]
         return self._replace(leaves=leaves, places=[place for place in self.places if place not in places])
+
+    def _fixed(self, leaf: Tensor) -> Tensor:
+        """A constant that the operation itself does not overwrite."""
+        return leaf.detach().clone() if self.call.in_place else leaf.detach()
 
 
 class LinearMap:
@@ -95,11 +95,11 @@ class LinearMap:
         self.shares = shares
         self._found: tuple[Tensors, Tensor] | None = None
 
-    def receive(self, values: Tensors) -> None:
+    def receive(self, values: Tensors, in_place: bool = False) -> None:
         """Note the values, safe from operations in place where torch allows them to follow."""
-        # Autograd keeps no value of a sum, so that a model may overwrite those in place; `precise` notices all others.
-        sums = self.weights is None and max(self.shares) == 1
-        self.values = tuple(value.detach().clone() if sums else value.detach() for value in values)
+        # Autograd keeps no value of a sum, so that a model may overwrite those; `_check` notices all others.
+        copies = in_place or (self.weights is None and max(self.shares) == 1)
+        self.values = tuple(value.detach().clone() if copies else value.detach() for value in values)
         self._versions = list(map(version, self.values))
 
     def result(self, keep: bool) -> Tensor:
@@ -111,6 +111,7 @@ class LinearMap:
 
     def as_computed(self) -> tuple[Tensors, Tensor]:
         """The operation's own values and result in at least float32, connected by autograd."""
+        self._check()
         return self._found or self.computed(self.precise, self.weighted(same, same))
 
     def computed(self, values: Tensors, weights: Weights) -> tuple[Tensors, Tensor]:
@@ -122,12 +123,20 @@ class LinearMap:
     @cached_property
     def precise(self) -> Tensors:
         """The values in at least float32."""
+        self._check()
+        return tuple(map(_precise, self.values))
+
+    def _check(self) -> None:
         if self._versions != list(map(version, self.values)):
             raise AttributionError(
                 f"What {self.name} received was overwritten in place afterwards.",
-                "Let the model compute that operation out of place.",
+                "Let the model compute the operation that overwrites it out of place.",
             )
-        return tuple(map(_precise, self.values))
+
+    def reweigh(self, change: Callable[[tuple[Tensor, Tensor | None]], Weights]) -> None:
+        """Give it other weights from now on; its result in the model stays."""
+        if self.weights is not None:
+            self.weights, self._found = change(self.weights), None
 
     def weighted(self, change: Callable[[Tensor], Tensor], bias: Callable[[Tensor], Tensor] | None = None) -> Weights:
         """Changed weights and bias; no bias if nothing is said of it."""
@@ -188,45 +197,3 @@ def unweighted(operation: Operation) -> LinearMap:
 def _like(leaf: object, value: Tensor) -> object:
     """Constants in the precision of the values."""
     return leaf.to(value.dtype) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
-
-
-class Norm(NamedTuple):
-    """A call of F.batch_norm, by its arguments."""
-
-    input: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    training: bool = False
-    momentum: float = 0.1
-    eps: float = 1e-5
-
-    @classmethod
-    def of(cls, operation: Operation) -> Norm:
-        """The call with its defaults filled in."""
-        call = operation.arguments(operation.leaves)
-        return cls(*call.args, **call.kwargs)
-
-    def linear(self) -> LinearMap:
-        """With running statistics, a linear operation of one value."""
-        weights = None if self.weight is None else (self.weight, self.bias)
-        return LinearMap("batch_norm", lambda values, own: self.result(values[0], *(own or (None, None))), weights, [1])
-
-    def result(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-        """What the norm makes of a value in any precision."""
-        parts = (self.running_mean, self.running_var, weight, bias)
-        own = [None if part is None else part.to(x.dtype) for part in parts]
-        mean, var, weight, bias = own
-        return F.batch_norm(x, mean, var, weight, bias, False, self.momentum, self.eps)
-
-    def merged(self, before: LinearMap, values: Tensor) -> LinearMap | None:
-        """The convolution or linear layer before it with the norm's scale and shift in its weights [pahde2023]."""
-        flat = before.name == "linear" and values.dim() == 2
-        if before.weights is None or not (flat or before.name in FORWARD_CONVOLUTIONS):
-            return None
-        weight, bias = before.weights
-        scale = (self.running_var + self.eps).rsqrt() * (1 if self.weight is None else self.weight)
-        shift = ((0 if bias is None else bias) - self.running_mean) * scale + (0 if self.bias is None else self.bias)
-        wider = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
-        return LinearMap(before.name, before.function, (wider.to(weight.dtype), shift.to(weight.dtype)), [1])

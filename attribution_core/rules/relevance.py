@@ -13,33 +13,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
-from attribution_core.rules.autograd import Pull, replaced, version
+from attribution_core.rules.autograd import Pull, replaced
 from attribution_core.rules.composites import Composite
+from attribution_core.rules.flow import origins
 from attribution_core.rules.graph import MOVES, SELECTIONS, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule
-from attribution_core.rules.linear_maps import LinearMap, Norm, Operation, unweighted, weighted
+from attribution_core.rules.linear_maps import LinearMap, Operation, unweighted, weighted
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
+from attribution_core.rules.norms import MERGING, Candidate, Layer, Merging, Norm, candidate, merge
 from attribution_core.rules.parts import PARTS, batch_norm, dropout
 from attribution_core.rules.scope import Scope
 from attribution_core.rules.spellings import READ, spellings
 from attribution_core.types import Tensors
-
-
-class Latest(NamedTuple):
-    """The last operation with weights: its result, what that was computed from, and how."""
-
-    result: Tensor
-    version: int
-    linear: LinearMap
-    value: Tensor
 
 
 @dataclass
@@ -50,26 +43,34 @@ class Propagation:
     composite: Composite | None = None
     verbose: bool = False
     unknown: dict[str, None] = field(default_factory=dict)
-    latest: Latest | None = None
     weighted: int = 0
-    gates: dict[int, Tensor] = field(default_factory=dict)
+    gates: set[Node | None] = field(default_factory=set)
+    layers: dict[Node, Layer] = field(default_factory=dict)
+    norms: list[Candidate] = field(default_factory=list)
+
+    def own_rule(self) -> PropagationRule | None:
+        """The rule of the running module."""
+        return self.scope.attribute("rule", PropagationRule)  # type: ignore[type-abstract]
 
     def rule(self, linear: LinearMap, first: bool) -> PropagationRule:
         """The module's own rule, the composite's, or epsilon."""
-        rule = self.scope.attribute("rule", PropagationRule)  # type: ignore[type-abstract]
+        rule = self.own_rule()
         if rule is None and self.composite is not None:
             weighted = linear.weights is not None and linear.name != "batch_norm"
             rule = self.composite.rule(linear.name, first) if weighted else self.composite.others
         fits = rule is not None and (rule.without_weights or linear.weights is not None)
         chosen = rule if rule is not None and fits else EpsilonRule()
-        if self.verbose:
-            print(f"Applied {chosen} on {linear.name} in {self.scope}")  # noqa: T201 - what verbose=True asks for
+        self._say(f"Applied {chosen} on {linear.name} in {self.scope}" if self.verbose else "")
         return chosen
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            print(line)  # noqa: T201 - what verbose=True asks for
 
     def forget(self) -> None:
         """Let go of values of the pass: their nodes hold this state, and nobody collects a circle through autograd."""
-        self.latest = None
         self.gates.clear()
+        self.layers.clear()
 
     def refuse(self, name: str) -> None:
         """Remember an operation without a rule, and where it is."""
@@ -85,6 +86,9 @@ class Propagation:
                 f"LRP has no rule for {', '.join(self.unknown)}.",
                 "Explain a layer after it, let the model compute it otherwise, or use DeepLift or IntegratedGradients.",
             )
+        for norm in merge(self.norms, scores):
+            self._say(f"Merged batch_norm in {norm.place} into {norm.layer.linear.name}")
+        self.norms.clear()
         return replaced(lambda value: (value.clone(), lambda one: one * value), scores)
 
 
@@ -113,8 +117,7 @@ def _gate(propagation: Propagation, operation: Operation) -> object:
     """Remembered, since it counts as constant beside a signal."""
     result = _passed(propagation, operation)
     if isinstance(result, Tensor):
-        # By identity, as autograd hands the same tensor on; held, so that no later tensor takes its id.
-        propagation.gates[id(result)] = result
+        propagation.gates.add(result.grad_fn)
     return result
 
 
@@ -147,29 +150,44 @@ def _quotient(propagation: Propagation, operation: Operation) -> object:
     return _linear(propagation, numerator) if numerator.places else _refused(propagation, numerator)
 
 
+def _dropout(propagation: Propagation, operation: Operation) -> object:
+    """In evaluation, it passes its value on."""
+    arguments, options = operation.call.args, operation.call.kwargs
+    training = options.get("training", options.get("train", (*arguments[2:], True)[0]))
+    return _linear(propagation, operation) if training else NotImplemented
+
+
 def _linear(propagation: Propagation, operation: Operation) -> object:
     """Sums and products divide relevance by a rule."""
-    operation = _without_gates(propagation, operation)
+    gates = _gates(propagation, operation)
+    if operation.name in ops.PRODUCTS and 0 < len(gates) < len(operation.places):
+        operation, gates = operation.without(gates), []  # the signal takes all the relevance [arras2017]
     linear = weighted(operation) or unweighted(operation)
-    values, first = operation.values, propagation.weighted == 0
+    first = propagation.weighted == 0
     propagation.weighted += linear.weights is not None
-    result = _spread(linear, values, propagation.rule(linear, first))
-    if linear.weights is not None:
-        propagation.latest = Latest(result, version(result), linear, values[0])
+    result = _spread(linear, operation, propagation.rule(linear, first))
+    if len(gates) == len(operation.places) and operation.name in BY_ELEMENT:
+        propagation.gates.add(result.grad_fn)
+    if propagation.composite is not None and linear.name in MERGING and linear.weights is not None:
+        propagation.layers[result.grad_fn] = Layer(linear, propagation.own_rule())  # type: ignore[index]
     return result
 
 
-def _without_gates(propagation: Propagation, operation: Operation) -> Operation:
-    """The signal takes all the relevance of gate · signal [arras2017]."""
-    gates = [place for place in operation.places if id(operation.leaves[place]) in propagation.gates]
-    gated = operation.name in ops.PRODUCTS and 0 < len(gates) < len(operation.places)
-    return operation.without(gates) if gated else operation
+BY_ELEMENT = frozenset({"add", "div", "divide", "mul", "multiply", "neg", "negative", "rsub", "sub", "subtract"})
+"""Sums and products of each value by itself: what they make of gates alone is a gate."""
 
 
-def _spread(linear: LinearMap, values: Tensors, rule: PropagationRule, result: Tensor | None = None) -> Tensor:
+def _gates(propagation: Propagation, operation: Operation) -> list[int]:
+    """The places of values that are gates, wherever those were moved."""
+    if not propagation.gates:
+        return []
+    return [place for place in operation.places if origins(operation.leaves[place]) <= propagation.gates]
+
+
+def _spread(linear: LinearMap, operation: Operation, rule: PropagationRule) -> Tensor:
     def propagated(*values: Tensor) -> tuple[Tensor, Pull]:
-        linear.receive(values)
-        computed = linear.result(rule.as_computed) if result is None else result
+        linear.receive(values, operation.call.in_place)
+        computed = linear.result(rule.as_computed)
 
         def pull(relevance: Tensor) -> Tensors:
             parts = rule.relevance(linear, relevance)
@@ -177,7 +195,7 @@ def _spread(linear: LinearMap, values: Tensors, rule: PropagationRule, result: T
 
         return computed, pull
 
-    return replaced(propagated, *values)
+    return replaced(propagated, *operation.values)
 
 
 def _batch_norm(propagation: Propagation, operation: Operation) -> object:
@@ -185,26 +203,21 @@ def _batch_norm(propagation: Propagation, operation: Operation) -> object:
     norm = Norm.of(operation)
     if norm.training:
         return operation.call.in_parts(batch_norm)
-    before = _before(propagation, norm) if propagation.composite is not None else None
-    merged = before and norm.merged(before.linear, norm.input)
-    if before and merged:
-        result = norm.result(norm.input, norm.weight, norm.bias).detach()
-        return _spread(merged, (before.value,), propagation.rule(merged, propagation.weighted == 1), result)
     linear = norm.linear()
-    return _spread(linear, (norm.input,), propagation.rule(linear, False))
-
-
-def _before(propagation: Propagation, norm: Norm) -> Latest | None:
-    """The operation that computed what a norm receives."""
-    latest = propagation.latest
-    unchanged = latest is not None and latest.result is norm.input and latest.version == version(norm.input)
-    return latest if unchanged else None
+    rule = propagation.rule(linear, False)
+    if propagation.composite is not None:
+        rule = Merging(rule)
+        found = candidate(norm, propagation.layers, propagation.own_rule(), rule, str(propagation.scope))
+        propagation.norms += [found] if found else []
+    return _spread(linear, operation, rule)
 
 
 def _refused(propagation: Propagation, operation: Operation) -> object:
     propagation.refuse(operation.name)
     return operation.result()
 
+
+DROPOUTS = frozenset({name for name in ops.SUMS if "dropout" in name})
 
 FLOWS = (
     Flow(ops.NORMALISERS, _constant),
@@ -213,7 +226,8 @@ FLOWS = (
     Flow(frozenset({"softmax"}), _softmax),
     Flow(frozenset({"batch_norm"}), _batch_norm),
     Flow(ops.QUOTIENTS, _quotient),
-    Flow(ops.WEIGHTED | ops.PRODUCTS | ops.SHIFTED | ops.SUMS - ops.QUOTIENTS, _linear),
+    Flow(DROPOUTS, _dropout),
+    Flow(ops.WEIGHTED | ops.PRODUCTS | ops.SHIFTED | ops.SUMS - ops.QUOTIENTS - DROPOUTS, _linear),
 )
 """Everything that relevance passes otherwise than a gradient of 1."""
 
@@ -234,9 +248,11 @@ RELEVANCE: Rule[Propagation] = Rule(
 
 
 @contextmanager
-def relevance(model: object, composite: Composite | None, verbose: bool) -> Iterator[Interception[Propagation]]:
-    """While the model runs: the graph that it leaves behind carries relevance."""
-    with Scope(model) as scope, Interception(RELEVANCE, Propagation(scope, composite, verbose)) as interception:
+def relevance(
+    model: object, composite: Composite | None, verbose: bool, since: int
+) -> Iterator[Interception[Propagation]]:
+    """While the model runs: the graph that it leaves behind carries relevance; what is older counts as constant."""
+    with Scope(model) as scope, Interception(RELEVANCE, Propagation(scope, composite, verbose), since) as interception:
         try:
             yield interception
         finally:
