@@ -172,7 +172,7 @@ class Moved(TorchFunctionMode):
 
     def _vectors(self, call: Call, numbers: Tensor) -> Tensor:
         """The table's own vectors of what is no id, and those that were passed for the ids, each in its place."""
-        with torch._C.DisableTorchFunction():
+        with torch._C.DisableTorchFunction(), torch.no_grad():
             constants = call.vectors(call.ids).flatten(0, -2)
             index = torch.arange(len(constants), device=numbers.device).reshape(numbers.shape)
         pool, size = [constants], len(constants)
