@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ DISJUNCTIONS = frozenset({"logical_or", "bitwise_or", "or"})
 CASTS = frozenset({"to", "type", "type_as", "float", "double", "half", "bfloat16"})
 CHOICES = frozenset({"where", "masked_fill", "setitem"})
 
+Kind = TypeVar("Kind")
+
 _NOTE = "_noted_by_attribution_core"
 
 
@@ -28,9 +30,10 @@ def note(condition: Tensor, meaning: object) -> Tensor:
     return condition
 
 
-def noted(condition: object) -> Any:
-    """What was written there, None of anything else."""
-    return getattr(condition, _NOTE, None) if isinstance(condition, Tensor) else None
+def noted(condition: object, kind: type[Kind]) -> Kind | None:
+    """What of this kind was written there, None of anything else."""
+    meaning = getattr(condition, _NOTE, None) if isinstance(condition, Tensor) else None
+    return meaning if isinstance(meaning, kind) else None
 
 
 class Choice(NamedTuple):
@@ -41,16 +44,16 @@ class Choice(NamedTuple):
     other: object
 
 
-def choice(call: Call) -> Choice | None:
+def choice(call: Call, kind: type[object]) -> Choice | None:
     """What a call of where, masked_fill or x[condition] = one chooses by a condition that is noted."""
     if len(call.args) != 3:
         return None
     first, second, third = call.args
     if call.name == "where":
-        made = Choice(first, second, third) if noted(first) is not None else Choice(second, first, third)
+        made = Choice(first, second, third) if noted(first, kind) is not None else Choice(second, first, third)
     else:
         made = Choice(second, third, first)
-    if noted(made.condition) is None or (call.name == "setitem" and not _alike(made)):
+    if noted(made.condition, kind) is None or (call.name == "setitem" and not _alike(made)):
         return None
     return made
 

@@ -15,7 +15,7 @@ from attribution_core.rules import operations as ops
 from attribution_core.rules.autograd import Replaced
 from attribution_core.rules.intercept import is_parameter
 
-CHECKPOINT = f"{CheckpointFunction.__name__}Backward"
+CHECKPOINT = CheckpointFunction.__name__
 """The foreign node that a reentrant checkpoint leaves behind."""
 
 

@@ -223,19 +223,20 @@ def _followed(value: object) -> bool:
 
 
 def refuse_compiled(model: object, modules: Iterable[nn.Module]) -> None:
-    """Scripted and compiled ones among a model's modules hide their operations: refuse them by name."""
+    """Scripted, compiled and quantized ones among a model's modules hide their operations: refuse them by name."""
     if not any(map(_hides_operations, set(map(type, modules)))):
         return
     for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
         if _hides_operations(type(module)):
             raise AttributionError(
                 f"Module {name or 'model'!r} ({type(module).__name__}) hides its operations from this method.",
-                "Pass the model as it was before scripting or compiling.",
+                "Pass the model as it was before scripting, compiling or quantizing.",
             )
 
 
 def _hides_operations(kind: type[nn.Module]) -> bool:
-    return issubclass(kind, torch.jit.ScriptModule) or kind.__name__ == "OptimizedModule"
+    of_whole_numbers = kind.__module__.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized"))
+    return of_whole_numbers or issubclass(kind, torch.jit.ScriptModule) or kind.__name__ == "OptimizedModule"
 
 
 def is_parameter(value: object) -> bool:
@@ -271,8 +272,8 @@ def _named_constants(kwargs: Options, since: int) -> Options:
 def _refuse_transformed(arguments: object) -> None:
     if any(followed_inside(value) for value in tensors_in(arguments)):
         raise AttributionError(
-            "torch.func (vmap, grad, …) inside the model hides its operations from this method.",
-            "Let the model compute the batch as a whole, or use IntegratedGradients.",
+            "torch.func (vmap, grad, …) or torch.compile inside the model hides its operations from this method.",
+            "Pass the model before compiling, let it compute the batch as a whole, or use IntegratedGradients.",
         )
 
 

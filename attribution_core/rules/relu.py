@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,20 +14,18 @@ from torch.autograd.graph import Node
 
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn
-from attribution_core.rules.graph import CHECKPOINT, nodes_behind
+from attribution_core.rules.conditions import ASSIGNED
+from attribution_core.rules.graph import CHECKPOINT, foreign_nodes, nodes_behind, operation
 from attribution_core.rules.intercept import Call, Interception, Rule
-from attribution_core.rules.spellings import Function, Spelling
+from attribution_core.rules.rectifiers import ATEN, NOTES, RECTIFIES, WRITTEN, rectified
 from attribution_core.types import Tensors
-
-aten = torch.ops.aten
 
 
 @dataclass
 class Signals:
-    """How rectifiers pass the gradient on in one explanation: as usual while `paused`; `met` counts them."""
+    """How rectifiers pass the gradient on in one explanation: as usual while `paused`."""
 
     paused: bool = False
-    met: int = 0
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -42,71 +41,83 @@ class Signals:
         return None if self.paused or gradients[0] is None else (gradients[0].clamp(min=0),)
 
 
-def _hooked(call: Call, attach: Callable[[Node], object], signals: Signals) -> object:
+def _hooked(call: Call, attach: Callable[[Node], object]) -> object:
     """The operation itself, and what its backward pass shall do if it is a rectifier."""
-    x = call.args[0]
-    if not (isinstance(x, Tensor) and x.is_floating_point() and RECTIFIES[call.name](call)):
+    rectifier = rectified(call)
+    if rectifier is None:
         return NotImplemented
+    x = rectifier.args[0]
     # Of a view changed in place, torch writes a new history: copied into the view, the result keeps the node we hook.
-    in_place = call.in_place and call.name == "relu" and not x._is_view()
-    result: Tensor = torch.relu_(x) if in_place else call.of(x.clone() if call.in_place else x)
+    in_place = rectifier.in_place and rectifier.name == "relu" and not x._is_view()
+    result: Tensor = torch.relu_(x) if in_place else rectifier.of(x.clone() if rectifier.in_place else x)
     if result.grad_fn is not None:
         attach(result.grad_fn)
-        signals.met += 1
+        _kept_with(result.grad_fn)[SEEN] = True
     return result
 
 
-def _bounds(call: Call) -> tuple[object, object]:
-    """Lower and upper bound of a call of clamp."""
-    low, high = (*call.args[1:], None, None)[:2]
-    return call.kwargs.get("min", low), call.kwargs.get("max", high)
-
-
-RECTIFIES: dict[str, Callable[[Call], bool]] = {
-    "relu": lambda call: True,  # noqa: ARG005
-    "clamp_min": lambda call: _bounds(call)[0] == 0,
-    "clamp": lambda call: _bounds(call) == (0, None),
-    "clip": lambda call: _bounds(call) == (0, None),
-}
-"""Operations that are rectifiers for some arguments."""
-
-ATEN: dict[Function, Spelling] = {
-    function: Spelling("relu", torch.relu if function in (aten.relu_, aten.relu_.default) else None, None, ("self",))
-    for function in (aten.relu, aten.relu.default, aten.relu_, aten.relu_.default)
-}
-"""How exported models call it."""
-
-
 def _guided(signals: Signals, call: Call) -> object:
-    return _hooked(call, lambda node: node.register_prehook(signals.rectified), signals)
+    return _hooked(call, lambda node: node.register_prehook(signals.rectified))
 
 
 def _deconvolved(signals: Signals, call: Call) -> object:
-    return _hooked(call, lambda node: node.register_hook(lambda _, above: signals.rectified(above)), signals)
+    return _hooked(call, lambda node: node.register_hook(lambda _, above: signals.rectified(above)))
 
 
-def _checked(method: str, signals: Signals, scores: Tensor) -> Tensor:
-    """Say so where the scores depend on rectifiers that the rule has not seen."""
-    names = [type(node).__name__ for node in nodes_behind(scores)]
-    relus = names.count("ReluBackward0")
-    if CHECKPOINT in names:
-        raise AttributionError(f"{method} cannot see into {CHECKPOINT}.", "Use checkpoint(…, use_reentrant=False).")
-    if relus > signals.met:
-        warn(f"{method} saw {signals.met} of {relus} ReLUs behind the score, none of another thread.")
-    elif not signals.met and ("MaximumBackward0" in names or "WhereBackward0" in names):
-        warn(f"{method} met no ReLU: this is the usual gradient. Rectifiers written by maximum or where are not seen.")
+SEEN = "attribution_core"
+SMOOTH = {
+    "celu": "celu", "elu": "elu", "gelu": "gelu", "hardswish": "hardswish", "leakyrelu": "leaky_relu", "mish": "mish",
+    "prelukernel": "prelu", "rreluwithnoise": "rrelu", "silu": "silu", "softplus": "softplus",
+}  # fmt: skip
+"""Nodes of activations that are near to a rectifier, and names of those."""
+
+
+HIDING = {
+    CHECKPOINT: "Use checkpoint(…, use_reentrant=False).",
+    "CompiledFunction": "Pass the model as it was before compiling.",
+}
+"""Nodes that hide what they compute, and what to do."""
+
+
+def _checked(method: str, _: Signals, scores: Tensor) -> Tensor:
+    """Say so where the scores depend on what the rule has not seen, or has nothing to say of."""
+    nodes = nodes_behind(scores)
+    foreign = foreign_nodes(nodes)
+    for name in HIDING.keys() & set(foreign):
+        raise AttributionError(f"{method} cannot see into {name}.", HIDING[name])
+    relus = [node for node in nodes if operation(type(node)) == "relu"]
+    seen = sum(map(_is_seen, relus))
+    others = [*dict.fromkeys(SMOOTH[name] for name in map(operation, map(type, nodes)) if name in SMOOTH), *foreign]
+    if seen < len(relus):
+        warn(
+            f"{method} saw {seen} of {len(relus)} ReLUs behind the score: none of another thread or scripted function."
+        )
+    if others:
+        warn(f"{method} passes {', '.join(others)} on by the usual gradient: it speaks of rectifiers only.")
+    elif not relus and not any(map(_is_seen, nodes)):
+        warn(f"{method} met no ReLU, nor any other rectifier: this is the usual gradient.")
     return scores
 
 
-GUIDED = Rule(
-    dict.fromkeys(RECTIFIES, _guided), also=ATEN, keeps_checkpoints=False, finished=partial(_checked, "GuidedBackprop")
-)
-DECONVOLVED = Rule(
-    dict.fromkeys(RECTIFIES, _deconvolved),
-    also=ATEN,
-    keeps_checkpoints=False,
-    finished=partial(_checked, "Deconvolution"),
-)
+def _is_seen(node: Node) -> bool:
+    return SEEN in _kept_with(node)
+
+
+def _kept_with(node: Node) -> dict[str, object]:
+    return cast("dict[str, object]", node.metadata)
+
+
+def _rule(method: str, answer: Callable[[Signals, Call], object]) -> Rule[Signals]:
+    return Rule(
+        dict.fromkeys([*RECTIFIES, *WRITTEN], answer) | NOTES,
+        also=ATEN | ASSIGNED,
+        keeps_checkpoints=False,
+        finished=partial(_checked, method),
+    )
+
+
+GUIDED = _rule("GuidedBackprop", _guided)
+DECONVOLVED = _rule("Deconvolution", _deconvolved)
 
 
 def guided() -> Interception[Signals]:

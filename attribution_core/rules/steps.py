@@ -34,12 +34,12 @@ def as_step(call: Call) -> Call:
 
 def as_choice(call: Call) -> Call:
     """where and its like, as a function of a step and both values."""
-    made = choice(call)
+    made = choice(call, Tensor)
     if made is None:
         return call
     result: Tensor = call.result()
     values = [torch.as_tensor(value, dtype=result.dtype, device=result.device) for value in (made.one, made.other)]
-    return call._replace(name=CHOICE, function=lambda *_: result, args=(noted(made.condition), *values))
+    return call._replace(name=CHOICE, function=lambda *_: result, args=(noted(made.condition, Tensor), *values))
 
 
 def compared(call: Call) -> Places:
@@ -83,7 +83,7 @@ def chosen(call: Call, places: Places, references: Tensors, eps: float) -> Tenso
 
 def negated(call: Call) -> Parts | None:
     """Of a condition that is noted, the opposite with its own step."""
-    step = noted(call.args[0])
+    step = noted(call.args[0], Tensor)
     if step is None:
         return None
     result: Tensor = call.result()
@@ -92,7 +92,7 @@ def negated(call: Call) -> Parts | None:
 
 def combined(call: Call) -> Parts | None:
     """Of two conditions joined by "and" or "or", at least one of which is noted, the step of both."""
-    steps = [noted(arg) for arg in call.args]
+    steps = [noted(arg, Tensor) for arg in call.args]
     known = next((step for step in steps if step is not None), None)
     if len(steps) != 2 or known is None:
         return None
@@ -105,13 +105,13 @@ def combined(call: Call) -> Parts | None:
 
 def cast(call: Call) -> Parts | None:
     """Of a condition that is noted, the step as numbers."""
-    step = noted(call.args[0])
+    step = noted(call.args[0], Tensor)
     return None if step is None else lambda _, *args, **kwargs: call.function(step, *args, **kwargs)
 
 
 def by_condition(call: Call) -> Parts | None:
     """A product of a value and a condition that is noted, as that of the value and the step."""
-    steps = [noted(arg) for arg in call.args]
+    steps = [noted(arg, Tensor) for arg in call.args]
     if (
         len(steps) != 2
         or (steps[0] is None) == (steps[1] is None)

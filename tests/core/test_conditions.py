@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attribution_core import DeepLift
+from attribution_core import AttributionWarning, Deconvolution, DeepLift, GuidedBackprop, Saliency
 
 from .nets import affine
 
@@ -21,7 +21,8 @@ def assigned(z: Tensor) -> Tensor:
 
 def in_place(z: Tensor) -> Tensor:
     z = z + 0
-    return z.mul_(z > 0).masked_fill_(z.le(0), 0)
+    z.mul_(z > 0)
+    return z
 
 
 RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -51,6 +52,37 @@ def test_a_rectifier_by_comparison_is_one_to_deeplift(name: str) -> None:
     x, b = torch.randn(3, 4).double(), torch.randn(3, 4).double()
     found = DeepLift(Net(RECTIFIERS[name])).attribute(x, b, target=1)
     torch.testing.assert_close(found, DeepLift(Net(torch.relu)).attribute(x, b, target=1))
+
+
+@pytest.mark.parametrize("method", [GuidedBackprop, Deconvolution])
+@pytest.mark.parametrize("name", RECTIFIERS)
+def test_a_rectifier_by_comparison_is_one_to_guided_backpropagation(name: str, method: type[GuidedBackprop]) -> None:
+    x = torch.randn(3, 4).double()
+    found = method(Net(RECTIFIERS[name])).attribute(x, target=1)
+    torch.testing.assert_close(found, method(Net(torch.relu)).attribute(x, target=1))
+
+
+def of_another(z: Tensor) -> Tensor:
+    mask = z > 0
+    z = z + 0
+    z.neg_()
+    return z * mask
+
+
+OTHERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "another bound": lambda z: z * (z > 0.1), "another value": lambda z: z * (z.flip(1) > 0),
+    "another sign": lambda z: z * (z < 0), "another rest": lambda z: torch.where(z > 0, z, 1.0),
+    "a constant": lambda z: z * torch.ones_like(z).bool(), "a value changed since": of_another,
+    "of two": lambda z: torch.maximum(z, z.flip(1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_rectifier_is_none_to_guided_backpropagation(name: str) -> None:
+    net, x = Net(OTHERS[name]), torch.randn(3, 4).double()
+    with pytest.warns(AttributionWarning, match="met no ReLU"):
+        found = GuidedBackprop(net).attribute(x, target=1)
+    torch.testing.assert_close(found, Saliency(net).attribute(x, target=1, abs=False))
 
 
 GATES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -165,10 +165,11 @@ def test_recurrent_layers_written_out_are_the_same(name: str) -> None:
     torch.testing.assert_close(found.sum((1, 2)), expected.detach())
 
 
-def test_packed_sequences_are_refused_by_name() -> None:
+@pytest.mark.parametrize("name", RECURRENT)
+def test_packed_sequences_are_refused_by_name(name: str) -> None:
     def net(x: Tensor) -> Tensor:
         packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([4, 3]), batch_first=True)
-        return RECURRENT["gru"].double()(packed)[1].sum((0, 2))
+        return RECURRENT[name].double()(packed)[0].data.sum()[None].expand(2)
 
-    with pytest.raises(AttributionError, match="_pack_padded_sequence"):
+    with pytest.raises(AttributionError, match="DeepLIFT has no rule for _pack_padded_sequence, (lstm|gru|rnn)"):
         DeepLift(net).attribute(torch.randn(2, 4, 6).double())

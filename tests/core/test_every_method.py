@@ -190,4 +190,5 @@ def test_an_unused_input_gets_zeros_and_gradients_warn_of_it_by_name(name: str) 
     assert unused.abs().max() < 1e-6 < used.abs().max()
     differentiates = name == "NoiseTunnel" or issubclass(getattr(attribution_core, name), GradientAttribution)
     said = "The score does not depend on inputs[1]: attributions are zero."
-    assert [str(warning.message) for warning in warned] == [said] * differentiates
+    told = [str(warning.message) for warning in warned if "met no ReLU" not in str(warning.message)]
+    assert told == [said] * differentiates

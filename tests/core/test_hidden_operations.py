@@ -15,6 +15,8 @@ from torch.utils.checkpoint import checkpoint
 import attribution_core
 from attribution_core import AttributionError, AttributionWarning
 
+from .nets import Rectifier
+
 RULES = ["DeepLift", "LRP", "GuidedBackprop", "Deconvolution"]
 COMPOSITES = ["epsilon", "alpha2-beta1-flat"]
 
@@ -153,14 +155,17 @@ def test_scripted_functions_are_refused_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
 @pytest.mark.parametrize(
-    ("run", "relu"),
-    [(elsewhere, F.relu), (directly, lambda x: torch.maximum(x, torch.zeros_like(x)))],
-    ids=["thread", "maximum"],
+    ("run", "relu", "said"),
+    [
+        (elsewhere, F.relu, "saw 0 of 2 ReLUs behind the score"),
+        (directly, F.gelu, r"passes gelu on by the usual gradient"),
+        (directly, lambda x: (x + x.abs()) / 2, "met no ReLU, nor any other rectifier"),
+    ],
 )
-def test_rectifiers_that_are_not_seen_are_told(
-    name: str, run: Callable[..., Tensor], relu: Callable[[Tensor], Tensor]
+def test_what_is_no_rectifier_to_them_is_told(
+    name: str, run: Callable[..., Tensor], relu: Callable[[Tensor], Tensor], said: str
 ) -> None:
-    with pytest.warns(AttributionWarning, match=rf"{name} (saw 0 of 2|met no) ReLU"):
+    with pytest.warns(AttributionWarning, match=f"{name} {said}"):
         explained(name, Net(run, relu))
 
 
@@ -171,7 +176,11 @@ def of_a_view(x: Tensor) -> Tensor:
 
 SAME: dict[str, Callable[[Tensor], Tensor]] = {
     "clamp": lambda x: x.clamp(min=0), "clamp_min": lambda x: torch.clamp_min(x, 0), "clip_": lambda x: x.clip_(0),
-    "aten": torch.ops.aten.relu, "aten in place": torch.ops.aten.relu_, "a view in place": of_a_view,
+    "relu6": F.relu6, "hardtanh": lambda x: F.hardtanh(x, 0, 9), "threshold": nn.Threshold(0, 0),
+    "threshold in place": nn.Threshold(0, 0, True), "two bounds": lambda x: x.clamp(0, 9),
+    "maximum": lambda x: torch.maximum(torch.zeros_like(x), x), "max": lambda x: torch.max(x, torch.zeros(1)),
+    "fmax": lambda x: x.fmax(torch.tensor(0.0)), "aten": torch.ops.aten.relu,
+    "aten in place": torch.ops.aten.relu_, "a view in place": of_a_view,
 }  # fmt: skip
 
 
@@ -181,9 +190,9 @@ def test_rectifiers_by_other_names(name: str, relu: str) -> None:
     torch.testing.assert_close(explained(name, Net(directly, SAME[relu])), explained(name, Net(directly)))
 
 
-@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
-def test_exported_models(name: str) -> None:
-    exported = torch.export.export(Net(directly).eval(), (torch.randn(2, 4),)).module()
+@pytest.mark.parametrize(("name", "relu"), [("GuidedBackprop", F.relu6), ("Deconvolution", F.relu)])
+def test_exported_models(name: str, relu: Callable[[Tensor], Tensor]) -> None:
+    exported = torch.export.export(Net(directly, relu).eval(), (torch.randn(2, 4),)).module()
     torch.testing.assert_close(explained(name, exported), explained(name, Net(directly)))
 
 
@@ -191,6 +200,40 @@ def test_exported_models(name: str) -> None:
 def test_transforms_of_torch_func_are_refused(name: str) -> None:
     with pytest.raises(AttributionError, match=r"torch\.func \(vmap"):
         explained(name, Net(lambda function, x: torch.vmap(function)(x)))
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+@pytest.mark.parametrize("name", RULES)
+def test_quantized_modules_are_refused_by_name(name: str) -> None:
+    net = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), {nn.Linear})
+    with pytest.raises(AttributionError, match=r"Module '0' \(Linear\) hides its operations .* quantizing"):
+        getattr(attribution_core, name)(net).attribute(torch.randn(2, 4), target=1)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_compiled_functions_are_refused_and_still_compile(name: str) -> None:
+    net, x = Net(directly), torch.randn(2, 4)
+    inside = torch.compile(net.outer, backend="eager")
+    with pytest.raises(AttributionError, match=r"torch\.compile inside the model hides its operations"):
+        getattr(attribution_core, name)(lambda x: net.c(inside(x))).attribute(x, target=1)
+    torch.testing.assert_close(inside(x), net.outer(x))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_torch_cannot_compile_is_refused(name: str) -> None:
+    import torch._dynamo.exc as failures  # noqa: PLC0415 - takes a second
+
+    def model(x: Tensor) -> Tensor:
+        raise failures.InternalTorchDynamoError("a mode is in the way")
+
+    with pytest.raises(AttributionError, match=r"torch\.compile inside the model hides its operations"):
+        getattr(attribution_core, name)(model).attribute(torch.randn(2, 4))
+
+
+@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
+def test_autograd_functions_are_told(name: str) -> None:
+    with pytest.warns(AttributionWarning, match=f"{name} passes Rectifier on by the usual gradient"):
+        getattr(attribution_core, name)(lambda x: Rectifier.apply(x).sum(1)).attribute(torch.randn(2, 4))
 
 
 def test_transforms_of_constants_are_not_refused() -> None:
