@@ -171,5 +171,5 @@ def test_packed_sequences_are_refused_by_name(name: str) -> None:
         packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([4, 3]), batch_first=True)
         return RECURRENT[name].double()(packed)[0].data.sum()[None].expand(2)
 
-    with pytest.raises(AttributionError, match="DeepLIFT has no rule for _pack_padded_sequence, (lstm|gru|rnn)"):
+    with pytest.raises(AttributionError, match=r"DeepLIFT has no rule for _pack_padded_sequence, (lstm|gru|rnn)"):
         DeepLift(net).attribute(torch.randn(2, 4, 6).double())
