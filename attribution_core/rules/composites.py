@@ -24,6 +24,8 @@ SMALL, EXACT = EpsilonRule(1e-6), EpsilonRule()
 class Composite:
     """Rules for convolutions, for linear layers, and for the first of either; all else by `others`.
 
+    The rule for the first is one for the model's input: shifts and scales before that layer pass relevance on as it is.
+
     With `constant_attention` the weights of attention get no relevance, so that it is conserved [ali2022].
     Batch norms after a convolution or linear layer are merged into it, so that the rule sees both as one [pahde2023].
     """
@@ -34,10 +36,8 @@ class Composite:
     others: PropagationRule = SMALL
     constant_attention: bool = False
 
-    def rule(self, name: str, first: bool) -> PropagationRule:
-        """The rule for an operation."""
-        if first and self.first is not None:
-            return self.first
+    def rule(self, name: str) -> PropagationRule:
+        """The rule for an operation that is not the first."""
         return self.convolution if name.startswith("conv") else self.dense
 
 
@@ -61,7 +61,8 @@ def epsilon_gamma_box(
 ) -> Composite:
     """Box for the first layer, gamma for convolutions, epsilon for linear layers [montavon2019].
 
-    `low` and `high` bound the model's input; None takes each example's least and largest value.
+    `low` and `high` bound the model's input: where the model shifts, scales or pads it, so are they. None takes the
+    least and largest value that the first layer receives of each example.
     """
     return Composite(SignedGammaRule(gamma), SMALL, BoxRule(low, high))
 

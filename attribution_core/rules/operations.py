@@ -76,9 +76,6 @@ LEADING = dict.fromkeys(WEIGHTED, ("input", "weight", "bias")) | {
 }
 """Arguments that may depend on the input and that callers may give by position or by name; else only the first."""
 
-NORMALISERS = _names("rsqrt norm vector_norm std var")
-"""What values are divided by to normalise them."""
-
 QUERIES = _names("__len__ dim size numel is_floating_point is_contiguous stride element_size")
 QUERIED = _names("shape dtype device requires_grad ndim is_cuda grad_fn is_leaf layout")
 """Methods and properties that only ask."""

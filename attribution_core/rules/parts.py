@@ -196,23 +196,27 @@ def variance(
     """The mean square of what is left without the mean."""
     if isinstance(dim, bool):
         return variance(input, None, dim)
-    dims = _dimensions(input, dim)
-    squares = (input - input.mean(dims, keepdim=True)).square()
+    dims, x = _dimensions(input, dim), input.to(accumulator(input.dtype))
+    squares = (x - x.mean(dims, keepdim=True)).square()
     lost = (1 if correction is None else correction) if unbiased else 0
-    return squares.sum(dims, keepdim=keepdim) / max(0, math.prod(input.shape[d] for d in dims) - lost)
+    total = squares.sum(dims, keepdim=keepdim)
+    return (total / max(0, math.prod(input.shape[d] for d in dims) - lost)).to(input.dtype)
 
 
 def deviation(
     input: Tensor, dim: Dims | bool = None, unbiased: bool = True, keepdim: bool = False, correction: float | None = 1
 ) -> Tensor:
     """The root of the variance."""
-    return variance(input, dim, unbiased, keepdim, correction).sqrt()
+    x = input.to(accumulator(input.dtype))
+    return variance(x, dim, unbiased, keepdim, correction).sqrt().to(input.dtype)
 
 
 def vector_norm(
     x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """(Σ |x|^p)^(1/p)."""
+    """(Σ |x|^p)^(1/p), with p = ∞ the largest |x|."""
+    if ord == math.inf:
+        return x.abs().amax(_dimensions(x, dim), keepdim)
     powers = x.abs() if ord == 1 else x.square() if ord == 2 else x.abs().pow(ord)
     total = powers.sum(_dimensions(x, dim), keepdim=keepdim, dtype=dtype)
     return total if ord == 1 else total.sqrt() if ord == 2 else total.pow(1 / ord)

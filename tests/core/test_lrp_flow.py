@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from attribution_core import LRP, AttributionError, LayerLRP
 from attribution_core.rules import EpsilonRule, FlatRule
+from attribution_core.rules.composites import epsilon_gamma_box
 
 from .nets import affine
 
@@ -188,3 +189,76 @@ def test_highways_and_overwritten_gates() -> None:
         return (gate(x).sigmoid() * one(x) * two(x)).sum(1)  # type: ignore[no-any-return]
 
     torch.testing.assert_close(LRP(overwritten).attribute(x), LRP(apart).attribute(x))  # type: ignore[arg-type]
+
+
+STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
+    "std": lambda h: torch.cat([h.mean(1), h.std(1)], 1),
+    "var": lambda h: torch.cat([h.mean(1), h.var(1, unbiased=False)], 1),
+    "norm": lambda h: torch.cat([h.mean(1), h.norm(dim=1)], 1),
+    "largest": lambda h: torch.cat([h.mean(1), torch.linalg.vector_norm(h, torch.inf, 1)], 1),
+}
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_deviations_are_values_where_they_divide_nothing(name: str) -> None:
+    """Statistics pooling, as of nets that recognise speakers."""
+    torch.manual_seed(3)
+    one, last, x = weights(5, 4).double(), weights(2, 10).double(), torch.randn(3, 6, 4).double()
+    _, delta = LRP(lambda x: last(STATISTICS[name](one(x)))).attribute(x, 1, None, True)  # type: ignore[arg-type]
+    assert delta.abs().max() < 1e-6
+
+
+DIVIDING: dict[str, Callable[[Tensor], Tensor]] = {
+    "quotient": lambda h: h / (h.std(1, keepdim=True) + 1e-3),
+    "reciprocal": lambda h: h * (1 / (h.std(1, keepdim=True) + 1e-3)),
+    "power": lambda h: h * (h.std(1, keepdim=True) + 1e-3) ** -1,
+}
+
+
+@pytest.mark.parametrize("name", DIVIDING)
+def test_deviations_are_constants_for_what_they_divide(name: str) -> None:
+    x = torch.randn(2, 4).double()
+    found = LRP(lambda x: DIVIDING[name](x).sum(1)).attribute(x)  # type: ignore[arg-type]
+    torch.testing.assert_close(found, DIVIDING[name](x))
+
+
+MEAN, SCALE = (
+    torch.tensor([0.5, 0.4, 0.3]).double().view(3, 1, 1),
+    torch.tensor([0.2, 0.25, 0.3]).double().view(3, 1, 1),
+)
+NORMALISED: dict[str, Callable[[Tensor], Tensor]] = {
+    "sub, div": lambda x: (x - MEAN) / SCALE,
+    "negative": lambda x: (MEAN - x) / SCALE,
+    "batch norm": lambda x: nn.functional.batch_norm(x, MEAN.flatten(), SCALE.flatten() ** 2, eps=0.0),
+    "padded": lambda x: nn.functional.pad((x - MEAN) / SCALE, (1, 1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 6, 6)), (None, None)])
+@pytest.mark.parametrize("name", NORMALISED)
+def test_the_box_of_a_model_that_normalises_its_input(name: str, bounds: tuple[float | Tensor | None, ...]) -> None:
+    """Its bounds are those of the model's input, and what it normalises loses no relevance to the mean."""
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2)).double()
+    x = torch.rand(2, 3, 6, 6).double()
+    inside = NORMALISED[name](x)
+    net(inside)
+    ends = [None if end is None else NORMALISED[name](end * torch.ones(1, 3, 6, 6).double()) for end in bounds]
+    known = [end for end in ends if end is not None]
+    low, high = (torch.minimum(*known), torch.maximum(*known)) if known else (None, None)
+    expected = LRP(net).attribute(inside, 1, composite=epsilon_gamma_box(low, high))
+    expected = expected[..., 1:-1, 1:-1] if name == "padded" else expected
+    found = LRP(lambda x: net(NORMALISED[name](x))).attribute(  # type: ignore[arg-type]
+        x, 1, composite=epsilon_gamma_box(*bounds)
+    )
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("prepare", [lambda x: x.tanh(), lambda x: x.flip(1)])
+def test_a_box_whose_bounds_the_model_does_not_carry_along_is_refused(prepare: Callable[[Tensor], Tensor]) -> None:
+    conv, x = nn.Conv2d(3, 4, 3).double(), torch.rand(2, 3, 6, 6).double()
+    bounds = epsilon_gamma_box(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
+    with pytest.raises(AttributionError, match=r"BoxRule\(low, high\) bounds the model's input, but conv2d in"):
+        LRP(lambda x: conv(prepare(x)).flatten(1)).attribute(x, 1, composite=bounds)  # type: ignore[arg-type]
+    free = LRP(lambda x: conv(prepare(x)).flatten(1)).attribute(x, 1, composite="epsilon-gamma-box")  # type: ignore
+    assert free.isfinite().all()
