@@ -15,10 +15,12 @@ from attribution_core.classes.signatures import (
     input_attribute_with_delta,
     layer_attribute_with_delta,
 )
+from attribution_core.evaluation.observe import warn
 from attribution_core.methods.delta import total
 from attribution_core.methods.lrp import lrp
 from attribution_core.question.question import Question
 from attribution_core.rules.composites import Composite, as_composite
+from attribution_core.rules.losses import Losses
 from attribution_core.types import Inputs, TargetLike, Tensors
 
 
@@ -43,11 +45,13 @@ def absorbed(relevance: Tensors, scores: Tensor) -> Tensor:
     return scores - total(relevance).to(scores)
 
 
-def propagated(rules: Composite | None, verbose: bool, deltas: Callable[[Tensors, Tensor], Deltas] | None) -> Method:
+def propagated(
+    rules: Composite | None, verbose: bool, losses: Losses, deltas: Callable[[Tensors, Tensor], Deltas] | None
+) -> Method:
     """The method that propagates relevance; `deltas` are made of relevance and scores."""
 
     def explain(question: Question, xs: Tensors, _: Tensors) -> Explained:
-        relevance = lrp(question, xs, rules, verbose)
+        relevance = lrp(question, xs, rules, verbose, losses)
         return Explained(relevance.slopes, deltas and deltas(relevance.slopes, relevance.scores))
 
     return explain
@@ -75,7 +79,11 @@ class LRP(Relevance):
         """Relevance shaped like the inputs, and with `return_convergence_delta` what is missing to the score, (B,)."""
         rules = as_composite(composite)
         request = self._read(inputs, target, targets, additional_forward_args)
-        return self._answer(request, propagated(rules, verbose, absorbed if return_convergence_delta else None))
+        losses = Losses()
+        method = propagated(rules, verbose, losses, absorbed if return_convergence_delta else None)
+        relevance = self._answer(request, method)
+        _warn_of_losses(losses)
+        return relevance
 
 
 @final
@@ -111,4 +119,22 @@ class LayerLRP(Relevance, LayerAttribution):
             each: Deltas = self._one_or_all([absorbed(values, scores) for values in site.divided(relevance)])
             return each
 
-        return self._answer_at(site, request, propagated(rules, verbose, missing if return_convergence_delta else None))
+        losses = Losses()
+        method = propagated(rules, verbose, losses, missing if return_convergence_delta else None)
+        relevance = self._answer_at(site, request, method)
+        _warn_of_losses(losses)
+        return relevance
+
+
+def _warn_of_losses(losses: Losses) -> None:
+    share = losses.share()
+    if share > CONSIDERABLE:
+        warn(
+            f"LRP: relevance of {share:.3g} times the score was lost, or made up, where a layer has no positive or no "
+            "negative contributions that AlphaBetaRule could divide it among. What the map shows does not add up to "
+            "the score; composite='epsilon-gamma-box' conserves it."
+        )
+
+
+CONSIDERABLE = 0.2
+"""The share of the score from which on lost relevance is worth a warning."""

@@ -94,6 +94,8 @@ class LinearMap:
         self.weights = weights
         self.shares = shares
         self._found: tuple[Tensors, Tensor] | None = None
+        self.lost: Tensor | None = None
+        """Of each row, the relevance that a rule found no contributions for, less what it made up."""
 
     def receive(self, values: Tensors, in_place: bool = False) -> None:
         """Note the values, safe from operations in place where torch allows them to follow."""

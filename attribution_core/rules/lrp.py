@@ -52,6 +52,12 @@ def divided(linear: LinearMap, parts: Sequence[tuple[Tensors, Tensor]], relevanc
     return total or ()
 
 
+def undivided(parts: Sequence[tuple[Tensors, Tensor]], relevance: Tensor) -> Tensor:
+    """The relevance of each row that the parts, adding up to exactly nothing, cannot divide."""
+    whole = sum((z.detach() for _, z in parts[1:]), parts[0][1].detach())
+    return torch.where(whole == 0, relevance.to(whole.dtype), 0).flatten(1).sum(1)
+
+
 @dataclass(frozen=True)
 class EpsilonRule(PropagationRule):
     """In proportion to the contributions to z = Σ x·w + b; epsilon absorbs that of weak results [bach2015, eq. 58]."""
@@ -126,14 +132,17 @@ class AlphaBetaRule(PropagationRule):
         """α times by positive, less β times by negative contributions."""
         up, down = tuple(map(_positive, linear.precise)), tuple(map(_negative, linear.precise))
 
-        def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor]) -> Tensors:
+        def signed(one: Callable[[Tensor], Tensor], other: Callable[[Tensor], Tensor]) -> tuple[Tensors, Tensor]:
             parts = [linear.computed(up, linear.weighted(one, one)), linear.computed(down, linear.weighted(other))]
-            return divided(linear, parts, relevance, EPSILON)
+            return divided(linear, parts, relevance, EPSILON), undivided(parts, relevance)
 
-        supporting = tuple(self.alpha * r for r in signed(_positive, _negative))
+        positive, linear.lost = signed(_positive, _negative)
+        supporting, linear.lost = tuple(self.alpha * r for r in positive), self.alpha * linear.lost
         if not self.beta:
             return supporting
-        return tuple(r - self.beta * s for r, s in zip(supporting, signed(_negative, _positive), strict=True))
+        negative, kept = signed(_negative, _positive)
+        linear.lost = linear.lost - self.beta * kept
+        return tuple(r - self.beta * s for r, s in zip(supporting, negative, strict=True))
 
 
 @dataclass(frozen=True)

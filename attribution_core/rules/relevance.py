@@ -28,6 +28,7 @@ from attribution_core.rules.flow import origins
 from attribution_core.rules.graph import MOVES, SELECTIONS, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.linear_maps import LinearMap, Operation, unweighted, weighted
+from attribution_core.rules.losses import Losses
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
 from attribution_core.rules.norms import MERGING, Candidate, Layer, Merging, Norm, candidate, merge
 from attribution_core.rules.parts import PARTS, Parts, batch_norm, deviation, dropout, norm, variance, vector_norm
@@ -49,6 +50,7 @@ class Propagation:
     layers: dict[Node, Layer] = field(default_factory=dict)
     norms: list[Candidate] = field(default_factory=list)
     before_first: BeforeFirst | None = None
+    losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
         if self.composite is not None and self.composite.first is not None:
@@ -107,6 +109,7 @@ class Propagation:
         for merged in merge(self.norms, scores):
             self._say(f"Merged batch_norm in {merged.place} into {merged.layer.linear.name}")
         self.norms.clear()
+        self.losses.begin(scores)
         return replaced(lambda value: (value.clone(), lambda one: one * value), scores)
 
 
@@ -210,7 +213,7 @@ def _linear(propagation: Propagation, operation: Operation) -> object:
     if propagation.before_first is not None and operation.name in SCALING and len(operation.places) == 1:
         return propagation.before_first.scaled(operation)
     linear = weighted(operation) or unweighted(operation)
-    result = _spread(linear, operation, propagation.rule(linear, operation.values[0]))
+    result = _spread(linear, operation, propagation.rule(linear, operation.values[0]), propagation.losses)
     if operation.name in BY_ELEMENT:
         propagation.inherits(operation, result)
     if propagation.composite is not None and linear.name in MERGING and linear.weights is not None:
@@ -229,13 +232,14 @@ def _gates(propagation: Propagation, operation: Operation) -> list[int]:
     return [place for place in operation.places if origins(operation.leaves[place]) <= propagation.gates]
 
 
-def _spread(linear: LinearMap, operation: Operation, rule: PropagationRule) -> Tensor:
+def _spread(linear: LinearMap, operation: Operation, rule: PropagationRule, losses: Losses) -> Tensor:
     def propagated(*values: Tensor) -> tuple[Tensor, Pull]:
         linear.receive(values, operation.call.in_place)
         computed = linear.result(rule.as_computed)
 
         def pull(relevance: Tensor) -> Tensors:
             parts = rule.relevance(linear, relevance)
+            losses.note(linear.lost)
             return tuple(part.to(value.dtype) for part, value in zip(parts, values, strict=True))
 
         return computed, pull
@@ -256,7 +260,7 @@ def _batch_norm(propagation: Propagation, operation: Operation) -> object:
         rule = Merging(rule)
         found = candidate(running, propagation.layers, propagation.own_rule(), rule, str(propagation.scope))
         propagation.norms += [found] if found else []
-    return _spread(linear, operation, rule)
+    return _spread(linear, operation, rule, propagation.losses)
 
 
 def _refused(propagation: Propagation, operation: Operation) -> object:
@@ -300,11 +304,13 @@ RELEVANCE: Rule[Propagation] = Rule(
 
 @contextmanager
 def relevance(
-    model: object, composite: Composite | None, verbose: bool, since: int
+    model: object, composite: Composite | None, verbose: bool, since: int, losses: Losses
 ) -> Iterator[Interception[Propagation]]:
     """While the model runs: the graph that it leaves behind carries relevance; what is older counts as constant."""
-    with Scope(model) as scope, Interception(RELEVANCE, Propagation(scope, composite, verbose), since) as interception:
-        try:
-            yield interception
-        finally:
-            interception.state.forget()
+    with Scope(model) as scope:
+        state = Propagation(scope, composite, verbose, losses=losses)
+        with Interception(RELEVANCE, state, since) as interception:
+            try:
+                yield interception
+            finally:
+                state.forget()

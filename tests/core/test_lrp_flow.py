@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from attribution_core import LRP, AttributionError, LayerLRP
+from attribution_core import LRP, AttributionError, LayerLRP, observe
 from attribution_core.rules import EpsilonRule, FlatRule
 from attribution_core.rules.composites import epsilon_gamma_box
 
@@ -262,3 +262,18 @@ def test_a_box_whose_bounds_the_model_does_not_carry_along_is_refused(prepare: C
         LRP(lambda x: conv(prepare(x)).flatten(1)).attribute(x, 1, composite=bounds)  # type: ignore[arg-type]
     free = LRP(lambda x: conv(prepare(x)).flatten(1)).attribute(x, 1, composite="epsilon-gamma-box")  # type: ignore
     assert free.isfinite().all()
+
+
+def test_relevance_that_alpha_beta_finds_no_contributions_for_is_told_of_once() -> None:
+    """Weights that are all positive leave the negative part of α2β1 empty: each layer doubles the score."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 2, bias=False), nn.ReLU(), nn.Conv2d(2, 2, 2, bias=False), nn.Flatten())
+    for layer in (net[0], net[2]):
+        nn.init.constant_(layer.weight, 0.5)  # type: ignore[arg-type]
+    x, said = torch.rand(3, 1, 4, 4), []
+    with observe(warned=said.append):
+        found = LRP(net).attribute(x, targets=[0, 1], composite="alpha2-beta1")
+        LRP(net).attribute(x, 0, composite="epsilon-plus")
+        LayerLRP(net, net[2]).attribute(x, 0, composite="alpha2-beta1")
+    torch.testing.assert_close(found[0].sum((1, 2, 3)), 4 * net(x)[:, 0].detach())
+    (only,) = said
+    assert only.startswith("LRP: relevance of 3 times the score was lost, or made up")
