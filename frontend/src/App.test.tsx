@@ -130,6 +130,7 @@ describe('understand', () => {
     const region = within(await panel());
     expect(await region.findByText('Sample 4000 cannot be shown')).toBeVisible();
     expect(region.getByText(/There is no sample 4000/)).toBeVisible();
+    expect(region.queryByRole('button', { name: 'Try again' })).toBeNull();
     await user.click(region.getByRole('button', { name: 'Show the first match' }));
     expect(await region.findByText(/of the output for class/)).toBeVisible();
   });

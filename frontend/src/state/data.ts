@@ -146,6 +146,13 @@ function newest(data: InfiniteData<SamplePage> | undefined): Progress | undefine
   return seen.reduce<Progress | undefined>((a, b) => (a && a.scanned > b.scanned ? a : b), undefined);
 }
 
+/** Whether the data is known to end before a sample. */
+export function endsBefore(index: number, { data }: SampleList): boolean {
+  const progress = newest(data);
+  const end = progress?.exhausted ? progress.scanned : progress?.size;
+  return typeof end === 'number' && index >= end;
+}
+
 /** Asks again when the target moves on, without giving up what is on screen. */
 function useAgain(target: number, refetch: () => unknown): void {
   const before = useRef(target);

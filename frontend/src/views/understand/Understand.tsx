@@ -1,4 +1,4 @@
-import type { SampleList } from '../../state/data';
+import { endsBefore, type SampleList } from '../../state/data';
 import type { Selected } from '../../state/selection';
 import { Notice } from '../common/Notice';
 import { UnknownNote } from '../common/UnknownNote';
@@ -28,7 +28,11 @@ export function Understand({ selected, list, onStep, onClose }: UnderstandProps)
       <PanelHead index={index} sample={sample} onStep={onStep} onClose={onClose} />
       {onClose && <UnknownNote />}
       {sample && !listed && settled && <Outside sample={sample} />}
-      {sample ? <Detail sample={sample} /> : <Missing index={index} single={single} />}
+      {sample ? (
+        <Detail sample={sample} />
+      ) : (
+        <Missing index={index} single={single} none={endsBefore(index, list)} />
+      )}
     </>
   );
 }
