@@ -31,6 +31,16 @@ describe('find', () => {
     await waitFor(() => expect([inAddress('predicted'), inAddress('actual')]).toEqual([null, null]));
   });
 
+  it('filters by a range of the best score, by the slider below its histogram', async () => {
+    mount('images');
+    const lowest = await screen.findByRole('slider', { name: 'Lowest score' });
+    lowest.focus();
+    await user.keyboard('{ArrowRight}');
+    await waitFor(() => expect(inAddress('above')).toBe('0.05'));
+    await user.click(screen.getByRole('button', { name: 'Remove filter: Score from 0.05' }));
+    await waitFor(() => expect(inAddress('above')).toBeNull());
+  });
+
   it('says how many were scanned when nothing matches, and offers a way out', async () => {
     mount('images', '?outcome=correct&predicted=0&actual=1');
     await screen.findByText('Nothing matches');

@@ -48,6 +48,9 @@ def test_everything_in_the_order_given(index: PredictionIndex) -> None:
         ({"predicted": [1]}, [1, 2, 4]),
         ({"predicted": [0, 1], "actual": [1]}, [2, 3]),
         ({"predicted": [7]}, []),
+        ({"score_from": 0.6, "score_below": 0.9}, [0, 1, 2]),  # float32 has 0.6 above and 0.9 below
+        ({"score_from": 0.9375}, [3]),
+        ({"score_below": 0.5}, []),
         ({"model": 3}, []),
     ],
 )
@@ -170,3 +173,15 @@ def test_a_closed_index_says_so(index: PredictionIndex) -> None:
     index.close()
     with pytest.raises(InsightsError, match="the visualizer is closed"):
         index.counts(SampleFilter(), 6)
+
+
+def regression(number: int, output: float | None, truth: float | None) -> Row:
+    return Row(number, 0, None, None, None, [0], [output], None, truth)
+
+
+def test_a_regression_is_off_by_its_residuals() -> None:
+    index = PredictionIndex()
+    index.add([regression(0, 2.0, 1.5), regression(1, -1.0, 3.0), regression(2, 8.0, None), regression(3, None, 1.0)])
+    assert samples(index, order="mistakes") == [1, 0, 2, 3]
+    assert index.counts(SampleFilter(), 4).error == pytest.approx((0.5 + 4) / 2)
+    assert [rows[0].residual for rows in index.predictions([0, 1, 2, 3]).values()] == [0.5, -4, None, None]

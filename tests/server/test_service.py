@@ -84,6 +84,26 @@ def test_a_workspace_that_came_before_the_first_prediction_is_known_to_be_old(
     assert late["revision"] == progress["workspace"] > early["revision"]
 
 
+def test_a_regression_says_how_far_it_is_off(make: Make) -> None:
+    class Mean(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.mean((1, 2, 3))
+
+    images = torch.tensor([0.5, 1.0, 3.0]).expand(3, 2, 2, 3).permute(3, 0, 1, 2)
+    labels = torch.tensor([0.75, -1.0, float("nan")])
+    visualizer = make(
+        models=[Mean()], classes=[], score_func=None, features=EmptyFeature(), dataset=[Batch(images, labels)]
+    )
+    page = listed(visualizer, order="mistakes", scan_to=3)
+    assert page["progress"]["labelled"] == 2
+    assert [(s["index"], s["truth"], s["predictions"][0]["residual"]) for s in page["samples"]] == [
+        (1, -1.0, 2.0),
+        (0, 0.75, -0.25),
+        (2, None, None),
+    ]
+    assert get(visualizer, "/api/summary")["mean_absolute_error"] == 1.125
+
+
 def test_every_method_describes_a_form(make: Make) -> None:
     methods = {m["name"]: m for m in get(make(), "/api/workspace")["methods"]}
     steps = next(p for p in methods["IntegratedGradients"]["parameters"] if p["name"] == "n_steps")

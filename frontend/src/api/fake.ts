@@ -119,6 +119,7 @@ class World {
       unlabelled: outcome(null).length,
       ...counted(all, this.scenario.workspace.classes, model),
       scores: histogram(all, model),
+      mean_absolute_error: meanError(all, model),
       progress: this.progress(all),
     };
   }
@@ -179,7 +180,10 @@ function filtered(samples: Sample[], query: URLSearchParams): Sample[] {
   const predicted = query.getAll('predicted').map(Number);
   const actual = query.getAll('actual').map(Number);
   const outcome = query.get('outcome') ?? 'all';
+  const [from, below] = [query.get('score_from'), query.get('score_below')];
   return samples.filter((sample) => {
+    const best = predictionOf(sample, model)?.classes[0]?.score ?? Number.NaN;
+    if ((from && !(best >= Number(from))) || (below && !(best < Number(below)))) return false;
     const taken = predictionOf(sample, model)?.predicted?.index ?? -1;
     if (predicted.length && !predicted.includes(taken)) return false;
     if (actual.length && !actual.includes(sample.label?.index ?? -1)) return false;
@@ -189,7 +193,8 @@ function filtered(samples: Sample[], query: URLSearchParams): Sample[] {
 
 function ordered(samples: Sample[], order: string, model: number): Sample[] {
   const best = (sample: Sample) => predictionOf(sample, model)?.classes[0]?.score ?? 0;
-  const wrong = (sample: Sample) => (correctness(sample, model) === false ? 1 : 0);
+  const wrong = (sample: Sample) =>
+    correctness(sample, model) === false ? 1 : Math.abs(predictionOf(sample, model)?.residual ?? 0);
   if (order === 'mistakes') return [...samples].sort((a, b) => wrong(b) - wrong(a) || best(b) - best(a));
   if (order === 'confident') return [...samples].sort((a, b) => best(b) - best(a));
   if (order === 'uncertain') return [...samples].sort((a, b) => best(a) - best(b));
@@ -218,6 +223,13 @@ function counted(
     count,
   }));
   return { classes: counts, confusion };
+}
+
+function meanError(samples: Sample[], model: number): number | null {
+  const residuals = samples.flatMap((sample) => predictionOf(sample, model)?.residual ?? []);
+  return residuals.length > 0
+    ? residuals.reduce((sum, each) => sum + Math.abs(each), 0) / residuals.length
+    : null;
 }
 
 function histogram(samples: Sample[], model: number): Histogram | null {

@@ -129,7 +129,7 @@ const VARIANTS: Record<string, Partial<Options>> = {
   unlabelled: { labelled: false },
   empty: { total: 0, size: 0 },
   nonfinite: { nonfinite: true, pixels: 16 },
-  regression: { features: [TABLE], classes: ['price'], task: 'regression', labelled: false },
+  regression: { features: [TABLE], classes: ['price'], task: 'regression' },
   gone: { unreachable: true },
 };
 
@@ -266,7 +266,8 @@ const METHODS: MethodInfo[] = [
 
 function sampleOf(index: number, options: Options): Sample {
   const random = randomOf(index);
-  const { classes, labelled, models, features, failing } = options;
+  const { classes, labelled, models, features, failing, task } = options;
+  const regression = task === 'regression';
   const truth = Math.floor(random() * classes.length);
   const error =
     failing && index % 7 === 2
@@ -274,12 +275,15 @@ function sampleOf(index: number, options: Options): Sample {
       : null;
   return {
     index,
-    label: labelled ? { index: truth, name: classes[truth] ?? '' } : null,
+    truth: regression && labelled ? VALUE : null,
+    label: labelled && !regression ? { index: truth, name: classes[truth] ?? '' } : null,
     predictions: error ? [] : models.map((_, model) => predictionOf(model, truth, random, options)),
     inputs: features.map((feature, i) => inputOf(feature, index, i, options)),
     error,
   };
 }
+
+const VALUE = 0.85; // what is true of every sample of the regression
 
 function predictionOf(model: number, truth: number, random: () => number, options: Options) {
   const { classes, labelled, task } = options;
@@ -294,8 +298,12 @@ function predictionOf(model: number, truth: number, random: () => number, option
     name: classes[index] ?? '',
     score: i === 0 ? confidence : (1 - confidence) / 2 ** i,
   }));
-  const predicted = task === 'regression' ? null : { index: best, name: classes[best] ?? '' };
-  return { model, predicted, classes: scored, correct: labelled ? best === truth : null };
+  if (task === 'regression') {
+    const residual = labelled ? confidence - VALUE : null;
+    return { model, predicted: null, classes: scored, correct: null, residual };
+  }
+  const predicted = { index: best, name: classes[best] ?? '' };
+  return { model, predicted, classes: scored, correct: labelled ? best === truth : null, residual: null };
 }
 
 function inputOf(

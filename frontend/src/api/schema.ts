@@ -806,6 +806,11 @@ export interface components {
             /** Model */
             model: number;
             predicted: components["schemas"]["ClassRef"] | null;
+            /**
+             * Residual
+             * @description of a regression: its output minus what is true
+             */
+            residual: number | null;
         };
         /**
          * Price
@@ -868,6 +873,11 @@ export interface components {
             label: components["schemas"]["ClassRef"] | null;
             /** Predictions */
             predictions: components["schemas"]["Prediction"][];
+            /**
+             * Truth
+             * @description of a regression: what is true
+             */
+            truth: number | null;
         };
         /**
          * SamplePage
@@ -965,6 +975,11 @@ export interface components {
             incorrect: number;
             /** Matched */
             matched: number;
+            /**
+             * Mean Absolute Error
+             * @description of a regression, over the samples of which the truth is known
+             */
+            mean_absolute_error: number | null;
             progress: components["schemas"]["Progress"];
             scores: components["schemas"]["Histogram"] | null;
             /** Unlabelled */
@@ -1597,6 +1612,10 @@ export interface operations {
                 predicted?: number[];
                 actual?: number[];
                 outcome?: "all" | "correct" | "incorrect";
+                /** @description the best score is at least this */
+                score_from?: number | null;
+                /** @description the best score is less than this */
+                score_below?: number | null;
                 /** @description read at least this far into the data in the background */
                 scan_to?: number;
                 order?: "index" | "mistakes" | "confident" | "uncertain";
@@ -1755,6 +1774,10 @@ export interface operations {
                 predicted?: number[];
                 actual?: number[];
                 outcome?: "all" | "correct" | "incorrect";
+                /** @description the best score is at least this */
+                score_from?: number | null;
+                /** @description the best score is less than this */
+                score_below?: number | null;
                 /** @description read at least this far into the data in the background */
                 scan_to?: number;
             };

@@ -61,8 +61,13 @@ export function useFreshWorkspace(progress: Progress | undefined): void {
   }, [queries, newest, revision]);
 }
 
-function filterOf({ model, predicted, actual, outcome }: Question) {
-  return { model, predicted, actual, outcome };
+function filterOf({ model, predicted, actual, outcome, above, below }: Question) {
+  const scores = { score_from: finite(above), score_below: finite(below) };
+  return { model, predicted, actual, outcome, ...scores };
+}
+
+function finite(value: number | null): number | undefined {
+  return value !== null && Number.isFinite(value) ? value : undefined;
 }
 
 /** Counts for the whole of what was scanned; asked again while the server scans. */

@@ -43,6 +43,8 @@ export const questionParsers = {
   outcome: parseAsStringLiteral(OUTCOMES).withDefault('all'),
   predicted: parseAsArrayOf(parseAsInteger).withDefault([]),
   actual: parseAsArrayOf(parseAsInteger).withDefault([]),
+  above: parseAsFloat, // the best score is at least that, and less than what `below` says
+  below: parseAsFloat,
   order: parseAsStringLiteral(ORDERS),
   scan: parseAsInteger,
   sample: parseAsInteger,

@@ -12,6 +12,8 @@ const raw = {
   outcome: 'all',
   predicted: [],
   actual: [],
+  above: null,
+  below: null,
   order: null,
   scan: null,
   sample: null,
@@ -81,5 +83,6 @@ describe('isFiltered', () => {
     expect(isFiltered(read())).toBe(false);
     expect(isFiltered(read({ outcome: 'correct' }))).toBe(true);
     expect(isFiltered(read({ actual: [1] }))).toBe(true);
+    expect(isFiltered(read({ below: 0 }))).toBe(true);
   });
 });

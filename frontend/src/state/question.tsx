@@ -23,6 +23,8 @@ export interface Question {
   outcome: Outcome;
   predicted: number[];
   actual: number[];
+  above: number | null;
+  below: number | null;
   order: Order;
   scan: number | null;
   sample: number | null;
@@ -85,11 +87,17 @@ function explainedClass({ explain, model }: Question, { label, predictions }: As
 }
 
 /** Whether a sample passes the filters, by the prediction of the model in question. */
-export function passes({ model, outcome, predicted, actual }: Question, sample: Sample): boolean {
+export function passes(
+  { model, outcome, predicted, actual, above, below }: Question,
+  sample: Sample,
+): boolean {
   const prediction = sample.predictions.find((each) => each.model === model);
   const among = (wanted: number[], index: number | undefined) =>
     wanted.length === 0 || (index !== undefined && wanted.includes(index));
+  const score = prediction?.classes[0]?.score ?? Number.NaN;
   return (
+    (above === null || score >= above) &&
+    (below === null || score < below) &&
     (outcome === 'all' || prediction?.correct === (outcome === 'correct')) &&
     among(predicted, prediction?.predicted?.index) &&
     among(actual, sample.label?.index)
@@ -103,11 +111,21 @@ export function isExplicable(sample: Sample, model: number): boolean {
 }
 
 /** Which filters are set. */
-export function isFiltered({ outcome, predicted, actual }: Question): boolean {
-  return outcome !== 'all' || predicted.length > 0 || actual.length > 0;
+export function isFiltered({ outcome, predicted, actual, above, below }: Question): boolean {
+  const scores = above !== null || below !== null;
+  return outcome !== 'all' || predicted.length > 0 || actual.length > 0 || scores;
 }
 
-const FILTERS = ['outcome', 'predicted', 'actual'] as const;
+/** What every sample passes. */
+export const UNFILTERED = {
+  outcome: 'all',
+  predicted: [],
+  actual: [],
+  above: null,
+  below: null,
+} satisfies Change;
+
+const FILTERS = Object.keys(UNFILTERED);
 
 const Context = createContext<{ question: Question; change: Changer } | null>(null);
 

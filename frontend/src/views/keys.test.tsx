@@ -108,6 +108,8 @@ describe('a regression', () => {
     await user.click(await screen.findByRole('option', { name: 'Largest output' }));
     await waitFor(() => expect(inAddress('order')).toBe('confident'));
     expect((await panel()).queryByText('No label')).toBeNull();
+    expect((await panel()).getByText(/^true 0.85, off by [+−]0\.\d+$/)).toBeVisible();
+    expect(screen.getByText(/^Off by 0\.\d+ on average/)).toBeVisible();
     expect(screen.queryByRole('combobox', { name: 'Class explained' })).toBeNull();
   });
 });

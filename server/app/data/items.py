@@ -15,7 +15,7 @@ from app.data.example import Example
 from app.errors import InsightsError, arrived
 from app.words import quoted
 
-LARGEST = 2**31  # no model has so many outputs
+LARGEST = 2**31  # no model has so many outputs; a regression of larger values is learned on another scale
 
 
 def split(item: object, inputs: int) -> list[Example | Exception]:
@@ -42,10 +42,10 @@ def split(item: object, inputs: int) -> list[Example | Exception]:
     extras = () if extra is None else tuple(extra) if isinstance(extra, tuple | list) else (extra,)
 
     def example(i: int) -> Example | Exception:
-        label = _label(labels[i])
-        if isinstance(label, Exception):
-            return label
-        return Example(tuple(x[i].detach().clone() for x in tensors), label, _cut(extras, i, size))
+        truth = _truth(labels[i])
+        if isinstance(truth, Exception):
+            return truth
+        return Example(tuple(x[i].detach().clone() for x in tensors), truth, _cut(extras, i, size))
 
     return [example(i) for i in range(size)]
 
@@ -62,10 +62,10 @@ def unbatched(item: object, inputs: int) -> Example:
     if isinstance(item, Batch):
         return _only(split(item, inputs))
     values, given = _inputs_and_label(item, inputs)
-    label = _label(_single(given))
-    if isinstance(label, Exception):
-        raise label
-    return Example(tuple(x.detach().clone() for x in _tensors(values, inputs)), label)  # it may fill one buffer again
+    truth = _truth(_single(given))
+    if isinstance(truth, Exception):
+        raise truth
+    return Example(tuple(x.detach().clone() for x in _tensors(values, inputs)), truth)  # it may fill one buffer again
 
 
 def _only(examples: list[Example | Exception]) -> Example:
@@ -159,13 +159,13 @@ def _numbered(labels: Tensor) -> list[object] | None:
     return labels.reshape(-1).tolist() if fits else None
 
 
-def _label(given: object) -> int | InsightsError | None:
-    """A class index; None where it is not known: None, NaN, a negative number, one between two classes."""
+def _truth(given: object) -> float | InsightsError | None:
+    """A class index or a regression's value; None where it is not known: None, NaN."""
     number = given.item() if isinstance(given, Tensor | np.generic | np.ndarray) and _size(given) == 1 else given
     if number is None or (isinstance(number, float) and isnan(number)):
         return None
     if isinstance(number, int | float) and abs(number) < LARGEST:
-        return int(number) if number >= 0 and number == int(number) else None
+        return float(number)
     shown = quoted(given)
     names = " for each name, as classes.index(name)" if isinstance(given, str) else ""
     return InsightsError(

@@ -28,7 +28,7 @@ class Spilled:
     offset: int
     length: int
     inputs: int
-    label: int | None
+    truth: float | None
     extra: tuple[object, ...]
 
     def read(self) -> Example:
@@ -37,7 +37,7 @@ class Spilled:
         tensors: list[Tensor] = torch.load(data, weights_only=True)
         further = iter(tensors[self.inputs :])
         extra = tuple(next(further) if x is TENSOR else x for x in self.extra)
-        return Example(tuple(tensors[: self.inputs]), self.label, extra)
+        return Example(tuple(tensors[: self.inputs]), self.truth, extra)
 
 
 TENSOR = object()
@@ -60,7 +60,7 @@ class Spill:
         with self._lock:
             offset = self._append(data)
         extra = tuple(TENSOR if isinstance(x, Tensor) else x for x in example.extra)
-        return Spilled(self, offset, len(data), len(example.inputs), example.label, extra)
+        return Spilled(self, offset, len(data), len(example.inputs), example.truth, extra)
 
     def _append(self, data: bytes) -> int:
         folder = tempfile.gettempdir()

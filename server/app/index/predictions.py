@@ -34,6 +34,7 @@ _COLUMNS = {
     "classes": "bigint[]",
     "scores": "float[]",
     "error": "varchar",
+    "truth": "double",
 }
 _TABLE = f"create table prediction ({', '.join(map(' '.join, _COLUMNS.items()))}, primary key (model, sample))"
 _INSERT = f"insert into prediction select {', '.join(f'unnest(?::{kind}[])' for kind in _COLUMNS.values())}"
@@ -41,9 +42,10 @@ _INSERT = f"insert into prediction select {', '.join(f'unnest(?::{kind}[])' for 
 _ALL = "model = ? and sample < ?"
 _RANK = "case when correct is false then 0 when correct is null then 1 else 2 end"
 _SCORE = "coalesce(score, -3e38)"
+_ERROR = "coalesce(abs(score - truth), -1)"  # of a regression
 _ORDERS: dict[Order, list[str]] = {
     "index": ["sample"],
-    "mistakes": [_RANK, f"-{_SCORE}", "sample"],
+    "mistakes": [_RANK, f"-{_ERROR}", f"-{_SCORE}", "sample"],
     "confident": [f"-{_SCORE}", "sample"],
     "uncertain": [_SCORE, "sample"],
 }
@@ -51,7 +53,10 @@ _ORDERS: dict[Order, list[str]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A model's prediction on a sample: the best classes with their scores, or the error that prevented it (JSON)."""
+    """A model's prediction on a sample: the best classes with their scores, or the error that prevented it (JSON).
+
+    `truth` is what a regression should have given.
+    """
 
     sample: int
     model: int
@@ -61,6 +66,12 @@ class Row:
     classes: list[int]
     scores: list[float | None]
     error: str | None = None
+    truth: float | None = None
+
+    @property
+    def residual(self) -> float | None:
+        """How far a regression's output lies above what is true."""
+        return None if self.score is None or self.truth is None else self.score - self.truth
 
     @property
     def score(self) -> float | None:
@@ -91,6 +102,7 @@ class Counts:
     scores: list[tuple[int, bool | None, int]]
     low: float
     high: float
+    error: float | None
 
 
 class PredictionIndex:
@@ -129,7 +141,7 @@ class PredictionIndex:
 
     def predictions(self, samples: list[int]) -> dict[int, list[Row]]:
         """Every model's prediction for each of these samples."""
-        columns = "sample, model, label, predicted, correct, classes, scores, error"
+        columns = "sample, model, label, predicted, correct, classes, scores, error, truth"
         rows = self._rows(
             f"select {columns} from prediction where sample in (select unnest(?::integer[])) order by model", [samples]
         )
@@ -139,7 +151,7 @@ class PredictionIndex:
         return result
 
     def counts(self, query: SampleFilter, scanned: int) -> Counts:
-        """How many match, and over all samples of the model: outcomes, classes, confusion, histogram of scores."""
+        """How many match, and over all samples of the model: outcomes, classes, confusion, scores, mean error."""
         where, values = _where(query, scanned)
         matched = self._rows(f"select count(*) from prediction where {where}", values)[0][0]
         cells = self._rows(
@@ -160,6 +172,9 @@ class PredictionIndex:
             scores=bins,
             low=low,
             high=high,
+            error=self._rows(f"select avg(abs(score - truth)) from prediction where {_ALL}", [query.model, scanned])[0][
+                0
+            ],
         )
 
     def _histogram(self, model: int, scanned: int) -> tuple[float, float, list[tuple[int, bool | None, int]]]:
@@ -212,6 +227,10 @@ def _where(query: SampleFilter, scanned: int) -> tuple[str, list[Value]]:
             values.append(chosen)
     if query.outcome != "all":
         clauses.append("correct" if query.outcome == "correct" else "not correct")
+    for bound, holds in ((query.score_from, "score >= ?"), (query.score_below, "score < ?")):
+        if bound is not None:
+            clauses.append(holds)
+            values.append(bound)
     return " and ".join(clauses), values
 
 

@@ -150,11 +150,18 @@ class Scanner:
             self._index.add(rows)
             with self._changed:
                 self._scanned = started + len(portion)
-                self._labelled += sum(isinstance(e, Example) and e.label is not None for e in portion)
+                self._labelled += sum(self._has_truth(e) for e in portion)
                 self._failed += len({row.sample for row in rows if row.error})
                 self._unreadable += sum(isinstance(e, Exception) for e in portion)
                 self._learn([(subject.task, subject.width) for subject, _ in self._subjects])
                 self._changed.notify_all()
+
+    def _has_truth(self, example: Example | Exception) -> bool:
+        """Whether it says what is true: a class, or any number where all models are regressions."""
+        if isinstance(example, Exception):
+            return False
+        regression = all(subject.task == "regression" for subject, _ in self._subjects)
+        return (example.truth if regression else example.label) is not None
 
     def _learn(self, known: object) -> None:
         """Count the changes of what the predictions tell of the models."""
@@ -198,8 +205,7 @@ def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:
     try:
         scores = subject.predict([prepared for _, _, prepared in group])
         return [
-            _row(sample, number, example.label, row, subject)
-            for (sample, example, _), row in zip(group, scores, strict=True)
+            _row(sample, number, example, row, subject) for (sample, example, _), row in zip(group, scores, strict=True)
         ]
     except BaseException as error:
         if len(group) == 1:
@@ -207,12 +213,12 @@ def _forward(subject: Subject, number: int, group: list[Ready]) -> list[Row]:
     return [row for item in group for row in _forward(subject, number, [item])]
 
 
-def _row(sample: int, model: int, label: int | None, scores: Tensor, subject: Subject) -> Row:
+def _row(sample: int, model: int, example: Example, scores: Tensor, subject: Subject) -> Row:
     if subject.task == "regression":
         value = finite(float(scores[0]))
-        return Row(
-            sample, model, None, None, None, [0], [value], None if value is not None else _nothing(scores, subject)
-        )
+        failed = None if value is not None else _nothing(scores, subject)
+        return Row(sample, model, None, None, None, [0], [value], failed, example.truth)
+    label = example.label
     order = torch.where(scores.isnan(), -torch.inf, scores).argsort(descending=True, stable=True)
     best: list[int] = order[:BEST].tolist()
     if label is not None and label < len(scores) and label not in best:

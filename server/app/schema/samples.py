@@ -12,6 +12,7 @@ Outcome = Literal["all", "correct", "incorrect"]
 CURSOR = 256
 CHOSEN = 1000  # classes that a filter may name
 Classes = Annotated[list[Whole], Field(max_length=CHOSEN)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class SamplePath(Wire):
@@ -33,6 +34,8 @@ class SampleFilter(Wire):
     predicted: Classes = []
     actual: Classes = []
     outcome: Outcome = "all"
+    score_from: Finite | None = Field(None, description="the best score is at least this")
+    score_below: Finite | None = Field(None, description="the best score is less than this")
     scan_to: Whole = Field(0, description="read at least this far into the data in the background")
 
 
@@ -77,6 +80,7 @@ class Prediction(Wire):
     predicted: ClassRef | None
     classes: list[ClassScore]
     correct: bool | None
+    residual: float | None = Field(description="of a regression: its output minus what is true")
 
 
 class ImageInput(Wire):
@@ -122,6 +126,7 @@ class Sample(Wire):
 
     index: int
     label: ClassRef | None
+    truth: float | None = Field(description="of a regression: what is true")
     predictions: list[Prediction]
     inputs: list[SampleInput]
     error: ApiError | None
@@ -171,4 +176,7 @@ class Summary(Wire):
     classes: list[ClassCount]
     confusion: list[ConfusionCell]
     scores: Histogram | None
+    mean_absolute_error: float | None = Field(
+        description="of a regression, over the samples of which the truth is known"
+    )
     progress: Progress

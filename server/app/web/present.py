@@ -80,6 +80,7 @@ def sample(number: int, inputs: list[SampleInput] | Exception, rows: list[Row], 
     return Sample(
         index=number,
         label=None if label is None else class_ref(outputs, label),
+        truth=next((row.truth for row in rows if row.truth is not None), None),
         predictions=[_prediction(row, outputs) for row in rows],
         inputs=inputs,
         error=error,
@@ -100,6 +101,7 @@ def _prediction(row: Row, outputs: Outputs) -> Prediction:
             for i, score in zip(row.classes, row.scores, strict=True)
         ],
         correct=row.correct,
+        residual=row.residual,
     )
 
 
@@ -136,6 +138,7 @@ def summary(counts: Counts, outputs: Outputs, progress: Progress) -> Summary:
         ],
         confusion=[ConfusionCell(actual=a, predicted=p, count=n) for a, p, n in counts.confusion],
         scores=_histogram(counts),
+        mean_absolute_error=counts.error,
         progress=progress,
     )
 

@@ -1,6 +1,6 @@
 import { lazy, Suspense } from 'react';
 import { Failure } from '../../api/failure';
-import { plural } from '../../base/format';
+import { count, number, plural } from '../../base/format';
 import { sentence } from '../../base/sentence';
 import type { useSummary } from '../../state/data';
 import { useTask } from '../../state/question';
@@ -43,6 +43,12 @@ export function Find({ query }: { query: ReturnType<typeof useSummary> }) {
               <Scores histogram={summary.scores} />
             </Suspense>
           </ErrorBoundary>
+          {summary.mean_absolute_error !== null && (
+            <p className={styles.note}>
+              Off by {number(summary.mean_absolute_error)} on average (mean absolute error of{' '}
+              {count(labelled)} with a true value)
+            </p>
+          )}
         </Section>
       )}
     </>

@@ -1,6 +1,7 @@
 import { UnstyledButton } from '@mantine/core';
 import { memo, useCallback, useMemo } from 'react';
 import type { Sample } from '../../api/schema';
+import { number } from '../../base/format';
 import { SignedContext } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { isExplicable, requestFor, useQuestion } from '../../state/question';
@@ -12,6 +13,7 @@ import frame from '../common/Frame.module.css';
 import { JobNote } from '../common/JobNote';
 import { Mark } from '../common/Mark';
 import { Name } from '../common/Name';
+import { Residual } from '../common/Residual';
 import { FeatureView } from '../feature/FeatureView';
 import styles from './Card.module.css';
 
@@ -57,7 +59,9 @@ export const Card = memo(function Card({ sample, selected, stop, onSelect }: Car
             #{sample.index}
           </UnstyledButton>
           {sample.label && <Name className={styles.label} text={`true ${sample.label.name}`} />}
+          {sample.truth !== null && <span className={styles.label}>true {number(sample.truth)}</span>}
           <Mark correct={prediction?.correct ?? null} />
+          <Residual prediction={prediction} />
         </header>
         {sample.error && <ErrorNote error={sample.error} />}
         <div className={styles.pending}>

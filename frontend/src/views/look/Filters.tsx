@@ -1,6 +1,7 @@
 import { Button, UnstyledButton } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
-import { isFiltered, type Question, useQuestion } from '../../state/question';
+import { number } from '../../base/format';
+import { isFiltered, type Question, UNFILTERED, useQuestion, useTask } from '../../state/question';
 import { className, useWorkspace } from '../../state/workspace';
 import { Name } from '../common/Name';
 import styles from './Look.module.css';
@@ -9,7 +10,8 @@ import styles from './Look.module.css';
 export function Filters({ question }: { question: Question }) {
   const { change } = useQuestion();
   const { classes } = useWorkspace();
-  const { outcome, predicted, actual } = question;
+  const what = useTask() === 'regression' ? 'Output' : 'Score';
+  const { outcome, predicted, actual, above, below } = question;
   if (!isFiltered(question)) return null;
   const without = (list: number[], index: number) => list.filter((each) => each !== index);
   return (
@@ -29,9 +31,18 @@ export function Filters({ question }: { question: Question }) {
           onRemove={() => change({ actual: without(actual, index) })}
         />
       ))}
+      {(above !== null || below !== null) && (
+        <Pill text={`${what} ${range(above, below)}`} onRemove={() => change({ above: null, below: null })} />
+      )}
       <ClearFilters />
     </div>
   );
+}
+
+/** "0.4 to 0.45", "from 0.95", "below 0.05". */
+function range(above: number | null, below: number | null): string {
+  if (above === null) return `below ${number(below)}`;
+  return below === null ? `from ${number(above)}` : `${number(above)} to ${number(below)}`;
 }
 
 function Pill({ text, onRemove }: { text: string; onRemove: () => void }) {
@@ -49,7 +60,7 @@ export function ClearFilters({ filled = false }: { filled?: boolean }) {
     <Button
       size={filled ? 'xs' : 'compact-xs'}
       variant={filled ? 'default' : 'subtle'}
-      onClick={() => change({ outcome: 'all', predicted: [], actual: [] })}
+      onClick={() => change(UNFILTERED)}
     >
       {filled ? 'Clear filters' : 'Clear all'}
     </Button>

@@ -19,6 +19,7 @@ const TITLES: Record<Order, string> = {
 /** What the same orders are called where the score is the output itself. */
 const OUTPUT_TITLES: Record<Order, string> = {
   ...TITLES,
+  mistakes: 'Largest error',
   confident: 'Largest output',
   uncertain: 'Smallest output',
 };
@@ -33,9 +34,8 @@ interface ScanLineProps {
 export function ScanLine({ progress, matched, onFind }: ScanLineProps) {
   const { question, change } = useQuestion();
   const task = useTask();
-  const regression = task === 'regression';
-  const titles = regression ? OUTPUT_TITLES : TITLES;
-  const judged = !regression && (progress?.labelled !== 0 || question.order === 'mistakes');
+  const titles = task === 'regression' ? OUTPUT_TITLES : TITLES;
+  const judged = progress?.labelled !== 0 || question.order === 'mistakes';
   const orders = ORDERS.filter((order) => order !== 'mistakes' || judged);
   return (
     <div>

@@ -3,6 +3,7 @@ import { IconArrowLeft, IconChevronLeft, IconChevronRight } from '@tabler/icons-
 import type { Sample } from '../../api/schema';
 import { useQuestion, useTask } from '../../state/question';
 import { Mark } from '../common/Mark';
+import { Residual } from '../common/Residual';
 import styles from './Understand.module.css';
 
 interface PanelHeadProps {
@@ -34,6 +35,7 @@ export function PanelHead({ index, sample, onStep, onClose }: PanelHeadProps) {
       {prediction && task !== 'regression' && (prediction.predicted || !sample?.label) && (
         <Mark correct={prediction.correct} word />
       )}
+      <Residual prediction={prediction} truth={sample?.truth} />
       <span className={styles.gap} />
       <Tooltip label="Previous sample (k or ←)">
         <ActionIcon
