@@ -167,9 +167,11 @@ def test_recurrent_layers_written_out_are_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_packed_sequences_are_refused_by_name(name: str) -> None:
+    module = RECURRENT[name].double()
+
     def net(x: Tensor) -> Tensor:
         packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([4, 3]), batch_first=True)
-        return RECURRENT[name].double()(packed)[0].data.sum()[None].expand(2)
+        return module(packed)[0].data.sum()[None].expand(2)  # type: ignore[no-any-return]
 
     with pytest.raises(AttributionError, match=r"DeepLIFT has no rule for _pack_padded_sequence, (lstm|gru|rnn)"):
         DeepLift(net).attribute(torch.randn(2, 4, 6).double())
