@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_one_chunk
 from attribution_core.evaluation.isolation import same_randomness
-from attribution_core.methods.delta import change, measured_elsewhere
+from attribution_core.methods.delta import change, measured_elsewhere, missed, multiplied, total
 from attribution_core.methods.intercepted import intercepted, of_inputs_alone
 from attribution_core.question.question import Question
 from attribution_core.rules import Rescale
@@ -42,7 +43,20 @@ def compared(question: Question, inputs: Tensors, baselines: Tensors, eps: float
         before = intercepted(question, lambda: reference).read(baselines)
     after = intercepted(question, lambda: slopes).gradients(inputs)
     rule.finish()
-    return Compared(after.slopes, after.scores, before.scores, after.values, before.values)
+    result = Compared(after.slopes, after.scores, before.scores, after.values, before.values)
+    if rule.foreign and not _adds_up(result):
+        raise rule.refusal(rule.foreign)
+    return result
+
+
+def _adds_up(result: Compared) -> bool:
+    """Whether the contributions sum to the score's change but for rounding, as they do where all is linear."""
+    parts = multiplied(result.multipliers, result.values, result.baseline_values)
+    if {part.shape[1] for part in parts} != {len(result.scores)}:
+        return False
+    size = total(tuple([part.abs() for part in parts]))
+    errors = missed(parts, result.scores - result.baseline_scores).abs()
+    return bool((errors <= torch.finfo(result.scores.dtype).eps ** 0.5 * size).all())
 
 
 def rise(question: Question, inputs: Tensors, baselines: Tensors, compared: Compared) -> Tensor:

@@ -15,8 +15,11 @@ from attribution_core.rules import operations as ops
 from attribution_core.rules.autograd import Replaced
 from attribution_core.rules.intercept import is_parameter
 
-CHECKPOINT = CheckpointFunction.__name__
-"""The foreign node that a reentrant checkpoint leaves behind."""
+HIDING = {
+    CheckpointFunction.__name__: "Use checkpoint(…, use_reentrant=False).",
+    "CompiledFunction": "Pass the model as it was before compiling.",
+}
+"""Autograd functions of torch that hide what is computed in them, and what to do."""
 
 
 def _kinds(operations: Iterable[str], of_torch: str = "") -> frozenset[str]:
@@ -58,10 +61,11 @@ LINEAR = (
     | CONSTANT.keys()
     | _kinds(
         ops.SUMS,
-        """Col2Im ConstantPadNd FusedDropout Im2Col ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D
-        ReplicationPad2D ReplicationPad3D UpsampleBicubic2D UpsampleBicubic2DAa UpsampleBilinear2D UpsampleBilinear2DAa
-        UpsampleLanczos2DAa UpsampleLinear1D UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D
-        UpsampleNearestExact1D UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D""",
+        """Col2Im Complex Conj ConjPhysical ConstantPadNd FftC2C FftC2R FftR2C FusedDropout Im2Col NegView
+        ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D
+        UpsampleBicubic2D UpsampleBicubic2DAa UpsampleBilinear2D UpsampleBilinear2DAa UpsampleLanczos2DAa
+        UpsampleLinear1D UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D
+        UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D ViewAsComplex ViewAsReal""",
     )
 )
 """Nodes of what is linear in one argument, the others being constant."""
@@ -86,18 +90,18 @@ def _behind(node: Node) -> list[Node]:
 def foreign_nodes(nodes: Iterable[Node]) -> list[str]:
     """Autograd functions among them that are not ours: nobody sees what they compute."""
     kinds = dict.fromkeys(map(type, nodes))
-    return [_name(kind) for kind in kinds if _is_foreign(kind)]
-
-
-def _is_foreign(kind: type[Node]) -> bool:
-    return issubclass(kind, BackwardCFunction) and kind is not OURS
+    return [_name(kind) for kind in kinds if _is_function(kind) and kind is not OURS]
 
 
 def unseen_nodes(nodes: Iterable[Node], left_to_torch: frozenset[str]) -> list[str]:
-    """What a rule has not answered although it leaves to torch something else only, in words."""
+    """Operations of torch that a rule has not answered, and that it does not leave to torch, in words."""
     kinds = dict.fromkeys(map(type, nodes))
-    unseen = [_name(kind) for kind in kinds if kind is not OURS and operation(kind) not in left_to_torch]
+    unseen = [_name(kind) for kind in kinds if not _is_function(kind) and operation(kind) not in left_to_torch]
     return [f"{', '.join(unseen)} {OUT_OF_SIGHT}"] if unseen else []
+
+
+def _is_function(kind: type[Node]) -> bool:
+    return issubclass(kind, BackwardCFunction)
 
 
 def bent_nodes(nodes: Iterable[Node]) -> list[str]:

@@ -40,7 +40,7 @@ MOVED = _names(
 )
 """Values change their place, not their size: a gradient of 1."""
 
-PROPERTIES = _names("T mT H mH real")
+PROPERTIES = _names("T mT H mH real imag")
 """Properties of tensors that move values."""
 
 CONVOLUTIONS = frozenset(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
@@ -61,6 +61,15 @@ SUMS = QUOTIENTS | _names(
     trace upsample upsample_bilinear upsample_nearest"""
 )
 """Sums of the values with constant weights."""
+
+TRANSFORMS = _names(
+    """complex conj conj_physical cumulative_trapezoid imag istft real resolve_conj resolve_neg stft trapezoid trapz
+    view_as_complex view_as_real"""
+)
+FOURIER = _names(
+    """fft fft2 fftn fftshift hfft ifft ifft2 ifftn ifftshift ihfft irfft irfft2 irfftn rfft rfft2 rfftn"""
+)
+"""Other sums with constant weights, those of torch.fft by themselves."""
 
 LEADING = dict.fromkeys(WEIGHTED, ("input", "weight", "bias")) | {
     **dict.fromkeys(_names("mul multiply matmul inner kron div divide true_divide"), ("input", "other")),

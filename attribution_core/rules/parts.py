@@ -142,6 +142,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, *_: object, **
     return input * F.dropout(torch.ones_like(input), p) if training and p else input
 
 
+def magnitude(input: Tensor) -> Tensor:
+    """√(real² + imaginary²)."""
+    return (input.real.square() + input.imag.square()).sqrt()
+
+
 def quotient(one: Tensor, other: Tensor) -> Tensor:
     """x / y."""
     return one * other.reciprocal()

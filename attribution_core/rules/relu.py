@@ -15,7 +15,7 @@ from torch.autograd.graph import Node
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn
 from attribution_core.rules.conditions import ASSIGNED
-from attribution_core.rules.graph import CHECKPOINT, foreign_nodes, nodes_behind, operation
+from attribution_core.rules.graph import HIDING, foreign_nodes, nodes_behind, operation
 from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.rules.rectifiers import ATEN, NOTES, RECTIFIES, WRITTEN, rectified
 from attribution_core.types import Tensors
@@ -70,13 +70,6 @@ SMOOTH = {
     "prelukernel": "prelu", "rreluwithnoise": "rrelu", "silu": "silu", "softplus": "softplus",
 }  # fmt: skip
 """Nodes of activations that are near to a rectifier, and names of those."""
-
-
-HIDING = {
-    CHECKPOINT: "Use checkpoint(…, use_reentrant=False).",
-    "CompiledFunction": "Pass the model as it was before compiling.",
-}
-"""Nodes that hide what they compute, and what to do."""
 
 
 def _checked(method: str, _: Signals, scores: Tensor) -> Tensor:

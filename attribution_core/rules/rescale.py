@@ -7,7 +7,7 @@ operations in the same order, and each passes its gradient on by Δresult / Δin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -18,8 +18,8 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.rules import operations as ops
 from attribution_core.rules.conditions import ASSIGNED, CASTS, CHOICES
+from attribution_core.rules.graph import HIDING, bent_nodes, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.graph import LINEAR as LINEAR_NODES
-from attribution_core.rules.graph import bent_nodes, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule, is_parameter
 from attribution_core.rules.parts import EXACT_PARTS
 from attribution_core.rules.slopes import SLOPES, Slope
@@ -36,12 +36,16 @@ class Reference(NamedTuple):
 
 @dataclass
 class Rescale:
-    """The two passes of one explanation; `eps` is the smallest change of a value that a slope is computed from."""
+    """The two passes of one explanation; `eps` is the smallest change of a value that a slope is computed from.
+
+    `foreign` are autograd functions behind the scores, which count as linear until the contributions do not add up.
+    """
 
     eps: float
     references: list[Reference] = field(default_factory=list)
     compared: int = 0
     unknown: dict[str, None] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
     def reference(self) -> Interception[Rescale]:
         """The first pass: keep what the operations receive."""
@@ -77,14 +81,19 @@ class Rescale:
     def checked(self, scores: Tensor) -> Tensor:
         """The scores, if every operation behind them has a rule."""
         nodes = nodes_behind(scores)
-        self.unknown |= dict.fromkeys(foreign_nodes(nodes))
+        self.foreign = foreign_nodes(nodes)
+        self.unknown |= dict.fromkeys(HIDING.keys() & set(self.foreign))
         self.unknown = self.unknown or dict.fromkeys(unseen_nodes(nodes, LINEAR_NODES) or bent_nodes(nodes))
         if self.unknown:
-            raise AttributionError(
-                f"DeepLIFT has no rule for {', '.join(self.unknown)}.",
-                "Let the model compute it otherwise, explain a layer after it, or use IntegratedGradients.",
-            )
+            raise self.refusal(self.unknown)
         return scores
+
+    def refusal(self, names: Iterable[str]) -> AttributionError:
+        """What to raise because of operations without a rule."""
+        return AttributionError(
+            f"DeepLIFT has no rule for {', '.join(names)}.",
+            "Let the model compute it otherwise, explain a layer after it, or use IntegratedGradients.",
+        )
 
 
 def _shapes(values: Tensors) -> list[tuple[int, ...]]:
@@ -151,7 +160,9 @@ def _other_way(what: str) -> AttributionError:
     )
 
 
-LINEAR = READ | frozenset(spellings((ops.MOVED - CASTS - CHOICES) | (ops.SUMS - ops.QUOTIENTS) | {"dropout"}))
+SUMS = (ops.SUMS - ops.QUOTIENTS) | ops.TRANSFORMS | {"dropout"}
+FOURIER = frozenset(getattr(torch.fft, name) for name in ops.FOURIER)
+LINEAR = READ | FOURIER | frozenset(spellings((ops.MOVED - CASTS - CHOICES) | SUMS))
 ASIDE: frozenset[Function] = frozenset({Tensor.__rdiv__, Tensor.__rmatmul__, torch.batch_norm})
 
 WEIGHTED = frozenset(spellings(ops.WEIGHTED))

@@ -22,7 +22,7 @@ from attribution_core.rules import steps
 from attribution_core.rules.autograd import Pull, replaced
 from attribution_core.rules.conditions import CASTS, CHOICES, COMPARISONS, CONJUNCTIONS, DISJUNCTIONS, NEGATIONS
 from attribution_core.rules.intercept import Call
-from attribution_core.rules.parts import Parts, batch_norm, largest, quotient
+from attribution_core.rules.parts import Parts, batch_norm, largest, magnitude, quotient
 from attribution_core.rules.products import Places, factors, is_value, product
 from attribution_core.rules.softmax import normalised
 from attribution_core.types import Tensors
@@ -140,6 +140,12 @@ def _in(call: Call, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return own.of
 
 
+def _of_complex(call: Call) -> Parts | None:
+    """The absolute value of complex numbers."""
+    x = call.args[0]
+    return magnitude if call.name in {"abs", "absolute"} and isinstance(x, Tensor) and x.is_complex() else None
+
+
 def _pooled(call: Call, places: Places, references: Tensors, eps: float) -> object:  # noqa: ARG001
     dims, pool = ops.POOLED_DIMENSIONS[call.name], getattr(F, call.name)
     options = {k: v for k, v in call.kwargs.items() if k != "return_indices"}
@@ -232,7 +238,7 @@ def _in_training(call: Call) -> Parts | None:
 
 SLOPES = (
     Slope(frozenset({"relu"}), value, _rectified),
-    Slope(ops.ELEMENTWISE - {"relu"}, value, _elementwise),
+    Slope(ops.ELEMENTWISE - {"relu"}, value, _elementwise, parts=_of_complex),
     Slope(ops.NORMALISED | {"logsumexp"}, value, normalised),
     Slope(ops.POOLED, value, _pooled),
     Slope(ops.LARGEST, value, _largest, parts=_unless_of_one_dimension),

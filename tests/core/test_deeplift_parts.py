@@ -117,13 +117,70 @@ def test_layer_norm_where_captum_is_incomplete() -> None:
     ("function", "named"),
     [
         (lambda x: x.sort(1).values, "sort"), (lambda x: x.prod(1), "prod"), (lambda x: torch.cdist(x, x), "cdist"),
-        (lambda x: Rectifier.apply(x) * 2, "Rectifier"), (torch.ops.aten.relu, "relu"),
+        (lambda x: Rectifier.apply(x - 0.5) * 2, "Rectifier"), (torch.ops.aten.relu, "relu"),
         (lambda x: torch.pow(x.abs(), x), "pow"), (lambda x: torch.einsum("bij,bij,bij->bi", x, x, x), "einsum"),
     ],
 )  # fmt: skip
 def test_an_unlisted_operation_never_passes_for_linear(function: Callable[[Tensor], Tensor], named: str) -> None:
     with pytest.raises(AttributionError, match=f"DeepLIFT has no rule for {named}"):
         DeepLift(lambda x: function(x).flatten(1).sum(1)).attribute(torch.rand(2, 3, 3))
+
+
+class Doubled(torch.autograd.Function):
+    """Twice its input."""
+
+    @staticmethod
+    def forward(_: object, x: Tensor) -> Tensor:  # type: ignore[override]
+        return 2 * x
+
+    @staticmethod
+    def backward(_: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return 2 * gradient
+
+
+class Rounded(Doubled):
+    """Steps, with a gradient of 1: a straight-through estimator."""
+
+    @staticmethod
+    def forward(_: object, x: Tensor) -> Tensor:  # type: ignore[override]
+        return x.round()
+
+
+def test_an_autograd_function_that_is_linear_needs_no_rule() -> None:
+    first, x, b = nn.Linear(4, 3).double(), torch.randn(3, 4).double(), torch.randn(3, 4).double()
+    expected = DeepLift(lambda x: (2 * first(x)).tanh()).attribute(x, b, target=1)
+    found = DeepLift(lambda x: Doubled.apply(first(x)).tanh()).attribute(x, b, target=1)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(AttributionError, match="DeepLIFT has no rule for Rounded"):
+        DeepLift(lambda x: Rounded.apply(first(x))).attribute(x, b, target=1)
+
+
+FREQUENCIES = torch.linspace(1, 0, 4).double()
+TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "filter": lambda x: torch.fft.irfft(torch.fft.rfft(x) * FREQUENCIES, n=6), "part": lambda x: torch.fft.fft2(x).imag,
+    "amplitudes": lambda x: torch.fft.rfftn(x, dim=(1, 2)).abs(), "shift": lambda x: torch.fft.fftshift(x, 2).sin(),
+    "spectrogram": lambda x: torch.stft(x[:, 0], 4, window=torch.ones(4).double(), return_complex=True).abs(),
+    "rotation": lambda x: torch.view_as_real(torch.view_as_complex(x.view(-1, 4, 3, 2)) * torch.tensor(1 + 2j)),
+    "trapezoid": lambda x: torch.trapezoid(x.exp(), dx=0.1), "area": lambda x: torch.cumulative_trapezoid(x.square()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_are_linear(name: str) -> None:
+    def net(x: Tensor) -> Tensor:
+        return TRANSFORMS[name](x).flatten(1).tanh().sum(1)
+
+    x, b = torch.randn(3, 4, 6).double(), torch.randn(3, 4, 6).double()
+    assert DeepLift(net).attribute(x, b, return_convergence_delta=True)[1].abs().max() < 1e-12
+
+
+def test_a_product_of_complex_values_is_refused() -> None:
+    def power(x: Tensor) -> Tensor:
+        amplitudes = torch.fft.rfft(x)
+        return (amplitudes * amplitudes.conj()).real.sum(1)
+
+    with pytest.raises(AttributionError, match="DeepLIFT has no rule for mul"):
+        DeepLift(power).attribute(torch.randn(2, 4))
 
 
 def test_operations_on_constants_need_no_rule() -> None:
