@@ -112,7 +112,7 @@ const VARIANTS: Record<string, Partial<Options>> = {
     classes: Array.from({ length: 1000 }, (_, i) => `${SHAPES[i % 6]} of kind ${i}`),
     total: Number.POSITIVE_INFINITY,
     size: null,
-    perAnswer: 250,
+    perAnswer: 1000,
   },
   errors: {
     failing: true,
