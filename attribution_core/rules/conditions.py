@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from attribution_core.rules.autograd import version
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.spellings import Function, Spelling
 
@@ -26,14 +27,17 @@ _NOTE = "_noted_by_attribution_core"
 
 def note(condition: Tensor, meaning: object) -> Tensor:
     """Write beside a tensor, which is of this forward pass only, what it was computed from."""
-    setattr(condition, _NOTE, meaning)
+    if not condition.is_inference():
+        setattr(condition, _NOTE, (meaning, version(condition)))
     return condition
 
 
 def noted(condition: object, kind: type[Kind]) -> Kind | None:
-    """What of this kind was written there, None of anything else."""
-    meaning = getattr(condition, _NOTE, None) if isinstance(condition, Tensor) else None
-    return meaning if isinstance(meaning, kind) else None
+    """What of this kind was written there, None of anything else and of what was changed in place since."""
+    if not isinstance(condition, Tensor):
+        return None
+    meaning, at = getattr(condition, _NOTE, (None, 0))
+    return meaning if isinstance(meaning, kind) and version(condition) == at else None
 
 
 class Choice(NamedTuple):
@@ -44,18 +48,23 @@ class Choice(NamedTuple):
     other: object
 
 
-def choice(call: Call, kind: type[object]) -> Choice | None:
-    """What a call of where, masked_fill or x[condition] = one chooses by a condition that is noted."""
+def choice(call: Call) -> Choice | None:
+    """What a call of where, masked_fill or x[condition] = one chooses, None if it is called otherwise."""
     if len(call.args) != 3:
         return None
     first, second, third = call.args
     if call.name == "where":
-        made = Choice(first, second, third) if noted(first, kind) is not None else Choice(second, first, third)
+        made = Choice(first, second, third) if is_condition(first) else Choice(second, first, third)
     else:
         made = Choice(second, third, first)
-    if noted(made.condition, kind) is None or (call.name == "setitem" and not _alike(made)):
+    if not is_condition(made.condition) or (call.name == "setitem" and not _alike(made)):
         return None
     return made
+
+
+def is_condition(value: object) -> bool:
+    """Whether a value is a boolean tensor."""
+    return isinstance(value, Tensor) and value.dtype == torch.bool
 
 
 def _alike(made: Choice) -> bool:

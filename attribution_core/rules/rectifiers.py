@@ -120,7 +120,7 @@ def _of_product(call: Call) -> Tensor | None:
 
 def _of_choice(call: Call) -> Tensor | None:
     """where(z > 0, z, 0)."""
-    made = choice(call, Sign)
+    made = choice(call)
     sign = made and noted(made.condition, Sign)
     if made is None or sign is None:
         return None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules.autograd import Pull, replaced
-from attribution_core.rules.conditions import DISJUNCTIONS, choice, note, noted
+from attribution_core.rules.conditions import DISJUNCTIONS, choice, is_condition, note, noted
 from attribution_core.rules.intercept import Call, constant
 from attribution_core.rules.parts import Parts
 from attribution_core.rules.products import Places
@@ -32,14 +32,28 @@ def as_step(call: Call) -> Call:
     return call._replace(name=STEP, function=lambda *_: note(result, step), args=(difference, step))
 
 
+def _step(condition: object) -> Tensor | None:
+    """What is noted beside a condition, or the same view of what is noted beside the one that it is a view of."""
+    if not isinstance(condition, Tensor) or not is_condition(condition):
+        return None
+    whole = condition._base
+    step = noted(condition, Tensor) if whole is None else noted(whole, Tensor)
+    if step is None or whole is None:
+        return step
+    if step.stride() != whole.stride():
+        return None
+    return step.as_strided(condition.size(), condition.stride(), condition.storage_offset())
+
+
 def as_choice(call: Call) -> Call:
     """where and its like, as a function of a step and both values."""
-    made = choice(call, Tensor)
-    if made is None:
+    made = choice(call)
+    step = made and _step(made.condition)
+    if made is None or step is None:
         return call
     result: Tensor = call.result()
     values = [torch.as_tensor(value, dtype=result.dtype, device=result.device) for value in (made.one, made.other)]
-    return call._replace(name=CHOICE, function=lambda *_: result, args=(noted(made.condition, Tensor), *values))
+    return call._replace(name=CHOICE, function=lambda *_: result, args=(step, *values))
 
 
 def compared(call: Call) -> Places:
@@ -83,7 +97,7 @@ def chosen(call: Call, places: Places, references: Tensors, eps: float) -> Tenso
 
 def negated(call: Call) -> Parts | None:
     """Of a condition that is noted, the opposite with its own step."""
-    step = noted(call.args[0], Tensor)
+    step = _step(call.args[0])
     if step is None:
         return None
     result: Tensor = call.result()
@@ -92,7 +106,7 @@ def negated(call: Call) -> Parts | None:
 
 def combined(call: Call) -> Parts | None:
     """Of two conditions joined by "and" or "or", at least one of which is noted, the step of both."""
-    steps = [noted(arg, Tensor) for arg in call.args]
+    steps = [_step(arg) for arg in call.args]
     known = next((step for step in steps if step is not None), None)
     if len(steps) != 2 or known is None:
         return None
@@ -105,13 +119,13 @@ def combined(call: Call) -> Parts | None:
 
 def cast(call: Call) -> Parts | None:
     """Of a condition that is noted, the step as numbers."""
-    step = noted(call.args[0], Tensor)
+    step = _step(call.args[0])
     return None if step is None else lambda _, *args, **kwargs: call.function(step, *args, **kwargs)
 
 
 def by_condition(call: Call) -> Parts | None:
     """A product of a value and a condition that is noted, as that of the value and the step."""
-    steps = [noted(arg, Tensor) for arg in call.args]
+    steps = [_step(arg) for arg in call.args]
     if (
         len(steps) != 2
         or (steps[0] is None) == (steps[1] is None)

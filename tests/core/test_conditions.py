@@ -90,6 +90,8 @@ GATES: dict[str, Callable[[Tensor], Tensor]] = {
     "between": lambda z: torch.where((z > -0.5) & ~(z >= 0.5), z, 0),
     "outside": lambda z: (z.lt(-0.5) | (z > 0.5)) * z, "of two": lambda z: torch.where(z > z.flip(1), z, z.flip(1)),
     "and where it is constant": lambda z: torch.where((z > 0) & torch.tensor([True, True, False, True]), z, -z),
+    "of a part": lambda z: z * (z > 0)[:, 1:2], "turned": lambda z: (torch.where((z > 0).mT[..., None], z, -z)).sum(0),
+    "another layout": lambda z: (z.mT * (z.mT > 0)).mT,
     "the largest": lambda z: z * (z >= z.amax(1, keepdim=True)), "mean": lambda z: z * (z > 0).double().mean(),
     "infinite elsewhere": lambda z: z.masked_fill(torch.tensor([False, True, True, False]), -torch.inf).softmax(1),
 }  # fmt: skip
@@ -106,6 +108,31 @@ def test_deeplift_is_complete_through_comparisons(name: str) -> None:
     _, delta = DeepLift(net).attribute(x, b, return_convergence_delta=True)
     assert delta.abs().max() < 1e-12
     assert DeepLift(net).attribute(x, x).abs().max() == 0
+
+
+@pytest.mark.parametrize("method", [DeepLift, GuidedBackprop])
+def test_a_condition_that_is_changed_in_place_is_not_what_it_was(method: type[GuidedBackprop]) -> None:
+    scores = []
+
+    def net(z: Tensor) -> Tensor:
+        shown = z > 0
+        shown[:, 0] = True
+        scores.append((z * shown).sum(1))
+        return scores[-1]
+
+    x = torch.tensor([[-1.0, 2.0, -3.0]])
+    found = method(net).attribute(x)
+    assert found.tolist() == ([[-1, 2, 0]] if method is DeepLift else [[1, 1, 0]])
+    assert scores[-1].tolist() == [1]
+
+
+def test_conditions_without_gradients_are_left_alone() -> None:
+    def net(z: Tensor) -> Tensor:
+        with torch.inference_mode():
+            count = int((z > 0).sum())
+        return z.sum(1) * count
+
+    assert DeepLift(net).attribute(torch.ones(1, 2), 0.5).tolist() == [[1, 1]]
 
 
 def test_an_infinity_that_is_chosen_once_is_no_nan() -> None:
