@@ -7,7 +7,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import Passes, counting
 
 
-def cost(method: Attribution, inputs: object, **arguments: object) -> Passes:
+def cost(method: Attribution, inputs: object, /, **arguments: object) -> Passes:
     """The passes that `method.attribute(inputs, **arguments)` will make, counted by going through it without the model.
 
     The model is assumed to return one score for each row. Where a layer's values are needed the model is run for them.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
-from attribution_core import AttributionError, NoiseTunnel, Saliency, cost, observe
+from attribution_core import AttributionError, IntegratedGradients, NoiseTunnel, Saliency, cost, observe
 from attribution_core.evaluation.observe import Passes
 
 from .registry import FLAT, NEURONS, PRIMARY, build, options, takes
@@ -77,3 +77,8 @@ def test_cost_leaves_nothing_behind_and_refuses_what_attribute_refuses() -> None
     with pytest.raises(AttributionError, match="rows"):
         cost(method, ())
     assert method.attribute(torch.ones(1, 5), target=0).shape == (1, 5)
+
+
+def test_cost_of_a_method_with_an_argument_of_the_same_name() -> None:
+    counted = cost(IntegratedGradients(Net()), torch.randn(3, 5), target=0, n_steps=7, method="riemann_left")
+    assert counted.forward_rows == 21
