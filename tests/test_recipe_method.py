@@ -24,6 +24,7 @@ def inclusion(
     """score(baseline with a feature of the input) − score(baseline), for every feature [covert2020]."""
     return tuple(-fall for fall in ablation(question, baselines, inputs, features, rows))
 '''
+ENTRY = 'Entry("by removing", MEASURED),\n'
 IMPORT = "from attribution_core.methods.ablation import inclusion\n"
 CITATION = """
 
@@ -120,7 +121,7 @@ def test_the_recipe_for_a_method_is_enough_and_what_is_forgotten_is_noticed(tmp_
         "test_the_table_of_methods_has_every_method_in_its_column",  # README.md
         "test_every_public_class_has_a_recipe_and_every_recipe_a_class",  # registry.py
         "test_every_class_is_compared_with_a_slow_replica",  # test_replicas.py
-        "test_every_method_of_inputs_is_offered_or_kept_back",  # catalogue.py
+        "test_every_method_of_inputs_or_layers_is_offered_or_kept_back",  # catalogue.py
     }
     follow(root, others)
     asked = [f"tests/core/test_{name}.py" for name in ("replicas", "axioms", "every_method")]

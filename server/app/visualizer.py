@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import getattr_static
 from typing import TYPE_CHECKING, get_args
 
-import torch
 from flask_openapi3.openapi import OpenAPI
 from torch import Tensor, nn
 
@@ -18,8 +17,9 @@ from app.data.features import BaseFeature, checked
 from app.data.source import open_source
 from app.errors import InsightsError, arrived
 from app.explain.methods import OFFERED
+from app.explain.question import Function as TargetFunction
 from app.model.outputs import Outputs, ScoreFunction
-from app.schema import Argument, Baseline, Order, Selection
+from app.schema import WORD, Argument, Baseline, Order, Selection
 from app.stop import leave, until_stopped, wait_for_the_rest
 from app.web.hosts import allowed, hub_hosts
 from app.web.http import create_app
@@ -54,7 +54,9 @@ class AttributionVisualizer:
     dataset: an iterable of `Batch` (it may have no end), a `DataLoader`, or a dataset with `__getitem__` and `__len__`.
     score_func: makes scores of a model's outputs, a softmax say; the outputs themselves are the scores without it.
     use_label_for_attr: explain the true class where it is known, else the predicted one.
+    default_method: shown first; None: the one that can be read best, chosen by model and data.
     max_samples: read no further than that; None: as far as somebody looks.
+    targets: further numbers to explain, by their names: functions of a model's outputs, one number for each row.
     """
 
     def __init__(
@@ -68,14 +70,15 @@ class AttributionVisualizer:
         *,
         title: str = "Attribution Insights",
         model_names: Sequence[str] | None = None,
-        default_method: str = "IntegratedGradients",
+        default_method: str | None = None,
         default_order: Order = "index",
         max_samples: int | None = None,
+        targets: Mapping[str, TargetFunction] | None = None,
     ) -> None:
         modules, listed = _modules(models), _features(features)
         if not modules or not listed:
             raise InsightsError("a visualizer needs at least one model and one feature")
-        if default_method not in OFFERED:
+        if default_method is not None and default_method not in OFFERED:
             raise InsightsError(f"there is no method {default_method!r}", hint=f"methods: {', '.join(OFFERED)}")
         if default_order not in get_args(Order):
             raise InsightsError(f"there is no order {default_order!r}", hint=f"orders: {', '.join(get_args(Order))}")
@@ -89,6 +92,7 @@ class AttributionVisualizer:
                 explains_label=use_label_for_attr,
                 default_method=default_method,
                 default_order=default_order,
+                targets=_targets(targets),
             )
         )
         self.app: OpenAPI = create_app(self.service)
@@ -191,7 +195,10 @@ class AttributionVisualizer:
         sample: int | None = None,
         *,
         model: int | None = None,
-        target: int | None = None,
+        target: int | str | None = None,
+        against: int | None = None,
+        layer: str | None = None,
+        neuron: int | Sequence[int] | None = None,
         method: str | None = None,
         arguments: dict[str, Argument] | None = None,
         baseline: Baseline | None = None,
@@ -199,6 +206,11 @@ class AttributionVisualizer:
         """The attributions of a sample, one tensor for each input, in the shape that is drawn: (C, H, W), (L,) or (K,).
 
         They sum to what the input contributes: the value of a patch or window is divided evenly over its positions.
+        Of a method at a layer: one tensor for each that the layer passes on, in its shape without the batch dimension.
+
+        target: a class, or the name of one of the visualizer's `targets`; against: the class whose raw output is
+        subtracted. layer: dotted name, with the number of its call behind a colon where it runs several times.
+        neuron: explained in place of a class: a channel of the layer, or one value by its place there.
         What is not given is as selected in the notebook; without a notebook, as the dashboard shows it first.
         """
         self._refuse_if_closed()
@@ -206,13 +218,12 @@ class AttributionVisualizer:
         number = sample if sample is not None else chosen.sample
         if number is None:
             raise InsightsError("no sample is selected", hint="give its number, or select one in the dashboard")
-        request = chosen.request(number, self.service.setup.default_method)
-        given = {"model": model, "target": target, "method": method, "arguments": arguments, "baseline": baseline}
+        usual, usual_layer = self.service.usual(chosen.model if model is None else model, None)
+        request = chosen.request(number, usual.method, usual_layer)
+        given: dict[str, object] = {"model": model, "target": target, "against": against, "neuron": neuron}
+        given |= {"method": method, "layer": layer, "arguments": arguments, "baseline": baseline}
         changes = {name: value for name, value in given.items() if value is not None}
-        if "method" in changes and "arguments" not in changes:
-            changes["arguments"] = {}
-        explanation = self.service.answer(request.model_copy(update=changes), first=True)
-        return tuple(torch.from_numpy(part.values) for part in explanation.inputs)
+        return self.service.answer(request.model_copy(update=_afresh(changes) | changes), first=True).values
 
     def _refuse_if_closed(self) -> None:
         if not self._free.alive:
@@ -266,6 +277,27 @@ def _module(place: int, model: object) -> nn.Module:
 def _features(features: object) -> list[BaseFeature]:
     given = list(features) if isinstance(features, list | tuple) else [features]
     return [checked(feature) for feature in given]
+
+
+def _afresh(given: Mapping[str, object]) -> dict[str, object]:
+    """What a person has selected for another method, or another target, counts no more."""
+    dropped: dict[str, object] = {"arguments": {}, "layer": None, "neuron": None} if "method" in given else {}
+    if "target" in given:
+        dropped |= {"against": None, "neuron": None}
+    return dropped | ({"target": None, "against": None} if "neuron" in given else {})
+
+
+def _targets(given: Mapping[str, TargetFunction] | None) -> dict[str, TargetFunction]:
+    """Functions of the outputs by their names."""
+    named: object = {} if given is None else given
+    if not isinstance(named, Mapping) or not all(_is_name(name) and callable(f) for name, f in named.items()):
+        hint = f'give {{"margin": lambda outputs: outputs[:, 0] - outputs[:, 1]}}, names of up to {WORD} characters'
+        raise InsightsError(f"targets cannot be read: {quoted(given)}", hint=hint)
+    return dict(named)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= WORD
 
 
 def _limit(max_samples: object) -> int | None:

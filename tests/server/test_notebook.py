@@ -268,7 +268,7 @@ def test_what_users_write_is_text_in_a_saved_picture(make: Make) -> None:
     written = '"<script>alert(1)</script>photo\u202egnp.exe'
     visualizer = make(classes=[written] * 3, features=[ImageFeature(written, None)], title=written)
     service = visualizer.service
-    request = Selection().request(0, "Saliency")
+    request = Selection().request(0, "Saliency", None)
     seen = [Seen(written, "Saliency", service.shown(0), service.answer(request))]
     html = as_html(seen, service.setup.features, written)
     assert html.count("&quot;&lt;script&gt;alert(1)&lt;/script&gt;photo\N{REPLACEMENT CHARACTER}gnp.exe") == 4

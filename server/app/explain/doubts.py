@@ -21,9 +21,10 @@ CANCELLING = 1 / DOUBTFUL
 
 def completeness(total: float, absolute: float, finding: Finding) -> Completeness | None:
     """Whether attributions that sum to `total`, and in magnitude to `absolute`, make up the change of the output."""
-    if finding.reference is None or not all(map(math.isfinite, (total, finding.output, finding.reference))):
+    output, reference = finding.output, finding.reference
+    if output is None or reference is None or not all(map(math.isfinite, (total, output, reference))):
         return None
-    change = finding.output - finding.reference
+    change = output - reference
     return Completeness(
         total=total,
         change=change,
@@ -50,7 +51,7 @@ def _not_finite(attributions: list[Tensor], finding: Finding) -> list[str]:
     everything = torch.cat([attribution.reshape(-1) for attribution in attributions])
     bad = int((~torch.isfinite(everything)).sum())
     said = []
-    if not math.isfinite(finding.output):
+    if finding.output is not None and not math.isfinite(finding.output):
         said.append(f"The explained output itself is {finding.output}: no attribution explains that.")
     if finding.reference is not None and not math.isfinite(finding.reference):
         said.append(f"The output at the baseline is {finding.reference}; try another baseline.")
@@ -63,6 +64,6 @@ def _not_finite(attributions: list[Tensor], finding: Finding) -> list[str]:
 
 def _unchanged(finding: Finding) -> list[str]:
     output, reference = finding.output, finding.reference
-    if reference is not None and abs(output - reference) <= NEGLIGIBLE * max(1.0, abs(output)):
+    if output is not None and reference is not None and abs(output - reference) <= NEGLIGIBLE * max(1.0, abs(output)):
         return ["The baseline gives the same output as the input: nothing to explain against it; try another."]
     return []

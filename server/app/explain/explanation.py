@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from app.data.example import Example
@@ -17,25 +17,21 @@ from app.data.features import BaseFeature, Numbers, Words, kind_of
 from app.errors import InsightsError, arrived
 from app.explain.doubts import completeness, doubts
 from app.explain.jobs import KEPT
-from app.explain.methods import Method
+from app.explain.layer import LayerFinding, layer_finding
+from app.explain.methods import Call
+from app.explain.question import Question
 from app.explain.removal import Removal, removal
-from app.model.case import Finding, Watcher, noted
-from app.model.subject import Subject, show_one
+from app.model.case import Case, Explained, Finding, Watcher, noted
+from app.model.copies import Tensors
+from app.model.subject import show_one
 from app.numbers import Floats, finite
-from app.schema import (
-    Argument,
-    AttributionRequest,
-    Baseline,
-    ClassRef,
-    Completeness,
-    Contribution,
-    FeatureKind,
-    Unit,
-)
+from app.schema import Completeness, Contribution, FeatureKind, Unit
+from attribution_core.evaluation.observe import Passes
 
 log = logging.getLogger(__name__)
 
 FLOAT = 4  # bytes
+EXACT_UP_TO = 14  # features, of which all sets are looked at: 16,384 passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,43 +51,27 @@ class InputExplanation:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The answer to a question: one attribution for each input of the model."""
+    """The answer to a question: an attribution for each input of the model, or of a layer."""
 
-    target: ClassRef
+    question: Question
     output: float | None
     seconds: float
     signed: bool
     completeness: Completeness | None
     warnings: list[str]
     inputs: list[InputExplanation]
+    layer: LayerFinding | None
+
+    @property
+    def values(self) -> tuple[Tensor, ...]:
+        """The attributions: of the layer's values, or of each input in the shape that is drawn."""
+        return self.layer.values if self.layer else tuple(torch.from_numpy(part.values) for part in self.inputs)
 
     @property
     def bytes(self) -> int:
         """What it takes in memory."""
-        return sum(part.values.nbytes + (0 if part.region is None else part.region.nbytes) for part in self.inputs)
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """A request with everything looked up and checked; `note` says what is not as one would expect."""
-
-    subject: Subject
-    method: Method
-    arguments: dict[str, Argument]
-    target: int
-    baseline: Baseline
-    note: str = ""
-
-
-def identity(request: AttributionRequest, question: Question, salt: str) -> str:
-    """The same id for the same question of the same weights: defaults filled in, order of arguments irrelevant."""
-    filled = {
-        "arguments": dict(sorted(question.arguments.items())),
-        "target": question.target,
-        "baseline": question.baseline,
-    }
-    full = request.model_copy(update=filled).model_dump_json()
-    return hashlib.sha256(f"{salt}{question.subject.fingerprint()}{question.note}{full}".encode()).hexdigest()[:24]
+        drawn = sum(part.values.nbytes + (0 if part.region is None else part.region.nbytes) for part in self.inputs)
+        return drawn + (self.layer.bytes if self.layer else 0)
 
 
 def explain(
@@ -99,26 +79,114 @@ def explain(
 ) -> Explanation:
     """Answer the question; raises what the engine raises, and its `Cancelled` soon after `cancelled()` is true."""
     started = time.monotonic()
-    subject, method, arguments = question.subject, question.method, question.arguments
-    case = subject.case(subject.prepare(example), question.baseline if method.uses_baseline else None)
-    _refuse_too_large(case.inputs)
-    removed = removal(arguments, subject.features, case.inputs)
-    ask = partial(method.ask, removed.arguments)
-    finding = case.explain(ask, subject.outputs.target(question.target), Watcher(progress, cancelled))
-    attributions = removed.divided(finding.attributions)
-    inputs, absolute = _parts(question, example, finding, removed)
-    total = sum(float(attribution.sum()) for attribution in attributions)
-    complete = completeness(total, absolute, finding) if method.complete(arguments) else None
-    doubted = doubts(attributions, finding, subject.in_training)
+    asked = prepared(question, example)
+    finding = asked.answered(progress, cancelled)
+    answer = _of_inputs if question.method.of_inputs else _of_layer
+    found = answer(question, example, finding, asked)
+    doubted = doubts(finding.attributions, finding, question.subject.in_training)
     return Explanation(
-        target=ClassRef(index=question.target, name=subject.outputs.name(question.target)),
+        question=question,
         output=finite(finding.output),
         seconds=time.monotonic() - started,
-        signed=method.signed(arguments),
-        completeness=complete,
+        signed=question.method.signed(question.arguments),
+        completeness=found.completeness,
         warnings=[*([question.note] if question.note else []), *finding.warnings, *doubted],
-        inputs=inputs,
+        inputs=found.inputs,
+        layer=found.layer,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A question with the example it is asked of, for the engine: to be answered, or to be priced.
+
+    inputs: (1, …) as the model takes them, of which the case may hold embeddings.
+    """
+
+    question: Question
+    case: Case
+    inputs: Tensors
+    removed: Removal
+    target: Explained | None
+
+    def answered(self, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Finding:
+        """The engine's answer."""
+        return self.case.explain(lambda *given: self._call(*given).made(), self.target, Watcher(progress, cancelled))
+
+    def priced(self) -> Passes:
+        """The passes of one answer; it is given once for each baseline."""
+        small = self._smallest()
+        baselines = small.case.baselines[0] if small.case.baselines else small.case.inputs
+        return small._call(small.case.module, small.case.inputs, baselines, self.target, small.case.extra).priced()
+
+    def _smallest(self) -> Asked:
+        """A question of as many passes, of inputs as small as can be: large perturbed ones take long to make."""
+        if self.removed.groups:
+            x, mask = torch.zeros(1, self.removed.groups), torch.arange(self.removed.groups)[None]
+            removed = replace(self.removed, arguments=self.removed.arguments | {"feature_mask": mask})
+            return replace(self, case=replace(self.case, inputs=(x,), baselines=[(x,)]), removed=removed)
+        if self.question.method.name == "RISE":
+            x = torch.zeros([1] * self.case.inputs[0].dim())
+            return replace(self, case=replace(self.case, inputs=(x,), baselines=[(x,)]))
+        return self
+
+    def _call(self, *given: Any) -> Call:
+        """The engine's method with module, inputs, baselines, target and further arguments."""
+        return self.question.method.ask(self.removed.arguments, self.question.site, *given)
+
+
+def prepared(question: Question, example: Example) -> Asked:
+    """The question for the engine."""
+    subject, method = question.subject, question.method
+    inputs = subject.prepare(example)
+    case = subject.case(inputs, question.baseline if method.uses_baseline else None, embedded=method.of_inputs)
+    _refuse_too_large(case.inputs)
+    batch = tuple(x[None] for x in inputs.inputs)
+    removed = removal(question.arguments, subject.features, case.inputs)
+    if method.name == "ShapleyValues":
+        _refuse_too_many(removed)
+    return Asked(question, case, batch, removed, question.explained(batch))
+
+
+def _refuse_too_many(removed: Removal) -> None:
+    """Say before the model runs that all sets of features are too many."""
+    if removed.groups > EXACT_UP_TO:
+        raise InsightsError(
+            f"exact Shapley values of {removed.groups:,} features need 2^{removed.groups} passes; "
+            f"they are offered for up to {EXACT_UP_TO}",
+            hint="make patches larger, or choose KernelShap, which estimates them",
+        )
+
+
+class _Found(NamedTuple):
+    inputs: list[InputExplanation]
+    layer: LayerFinding | None
+    completeness: Completeness | None
+
+
+def _of_inputs(question: Question, example: Example, finding: Finding, asked: Asked) -> _Found:
+    """What is drawn of attributions of the inputs."""
+    attributions = asked.removed.divided(finding.attributions)
+    inputs, absolute = _parts(question, example, finding, asked.removed)
+    total = sum(float(attribution.sum()) for attribution in attributions)
+    promised = question.method.complete(question.arguments)
+    return _Found(inputs, None, completeness(total, absolute, finding) if promised else None)
+
+
+def _of_layer(question: Question, example: Example, finding: Finding, asked: Asked) -> _Found:
+    """What is drawn of attributions of a layer's values, or of tokens by attention."""
+    features, name = question.subject.features, question.layer or ""
+    layer = layer_finding(name, finding.attributions, asked.inputs, features)
+    total = finite(sum(float(value.sum()) for value in finding.attributions))
+    nothing = InputExplanation("empty", np.zeros(0, np.float32), None, "layer", Contribution(total=None, share=None))
+    inputs = [nothing for _ in features]
+    if layer.input is not None and layer.drawn is not None:
+        kind = _kind_and_count(features[layer.input], example.inputs[layer.input])[0]
+        values = layer.drawn[None] if layer.drawn.ndim == 2 else layer.drawn
+        fits = kind == ("image" if values.ndim == 3 else "text")
+        own = Contribution(total=total, share=None)
+        inputs[layer.input] = replace(nothing, kind=kind, values=values, contribution=own) if fits else nothing
+    return _Found(inputs, layer if question.site else None, None)
 
 
 def _refuse_too_large(inputs: Sequence[Tensor]) -> None:

@@ -21,11 +21,15 @@ from app.schema import Argument, Unit
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    """The engine's arguments, and for each input over how many positions each value spreads; None: over its own."""
+    """The engine's arguments, and for each input over how many positions each value spreads; None: over its own.
+
+    groups: how many features are removed, each by itself.
+    """
 
     arguments: dict[str, object]
     positions: list[Tensor] | None
     unit: Unit
+    groups: int = 0
 
     def divided(self, attributions: Sequence[Tensor]) -> list[Tensor]:
         """Each value divided evenly over its positions."""
@@ -48,13 +52,16 @@ def removal(arguments: dict[str, Argument], features: Sequence[BaseFeature], inp
     if "patch" in rest:
         patch = _size(rest.pop("patch"))
         groups = [feature.groups(x, patch) for feature, x in zip(features, ones, strict=True)]
-        return Removal(rest | {"feature_mask": _numbered(groups)}, [_sizes(group) for group in groups], "patch")
+        masks, sizes = _numbered(groups), [_sizes(group) for group in groups]
+        return Removal(rest | {"feature_mask": masks}, sizes, "patch", int(masks[-1].max()) + 1)
     if "window" in rest:
         size, stride = _size(rest.pop("window")), _size(rest.pop("stride", None))
         windows = [feature.window(x, size) for feature, x in zip(features, ones, strict=True)]
         steps = [regions.strides(x, window, stride) for x, window in zip(ones, windows, strict=True)]
         covers = [_cover(*item) for item in zip(ones, windows, steps, strict=True)]
         return Removal(rest | {"sliding_window_shapes": tuple(windows), "strides": tuple(steps)}, covers, "window")
+    if "n_masks" in rest:  # RISE: what a mask shows, it shows of all channels
+        return Removal(rest, [torch.tensor(len(x)).expand(x.shape) for x in ones], "pixel")
     return Removal(rest, None, "pixel")
 
 

@@ -163,6 +163,11 @@ class Scanner:
         regression = all(subject.task == "regression" for subject, _ in self._subjects)
         return (example.truth if regression else example.label) is not None
 
+    def learnt(self) -> None:
+        """Note that something else is known of the models now."""
+        with self._changed:
+            self._revision += 1
+
     def _learn(self, known: object) -> None:
         """Count the changes of what the predictions tell of the models."""
         self._revision += known != self._known

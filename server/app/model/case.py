@@ -16,10 +16,13 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
 from attribution_core.evaluation.observe import Cancelled, observe
 from attribution_core.question.embeddings import embedded
+from attribution_core.question.target import Target
+from attribution_core.question.target_forms import as_target
 
-Target = Callable[[object], Tensor]
-Ask = Callable[[nn.Module, Tensors, Tensors, Target, tuple[object, ...]], Sequence[Tensor]]
-"""Attributions (1, …) of a module's inputs (1, …) against baselines, for a target and with further arguments."""
+Explained = Callable[[object], Tensor] | Target
+"""Which number is explained: a function of the outputs (B,), or a neuron."""
+Ask = Callable[[nn.Module, Tensors, Tensors, Explained | None, tuple[object, ...]], Sequence[Tensor]]
+"""Attributions (1, …) of a module's inputs (1, …) or of its layer, against baselines, with further arguments."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,20 @@ def noted(note: Callable[[], str]) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """Attributions of one example's inputs in float64, the explained output there and at the baseline (on average)."""
+    """Attributions of one example in float64, the explained output there and at the baseline (on average).
+
+    output: None where no output is explained.
+    """
 
     attributions: list[Tensor]
-    output: float
+    output: float | None
     reference: float | None
     warnings: list[str]
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """An example for the engine: batches of one on the model's device, tokens as embeddings; baselines if needed."""
+    """An example for the engine: batches of one on the model's device; baselines if needed."""
 
     module: nn.Module
     inputs: Tensors
@@ -85,12 +91,12 @@ class Case:
             baselines = [lifted.embed_all(baseline) for baseline in baselines]
         return cls(lifted.module, lifted.inputs, baselines, extra, note)
 
-    def explain(self, ask: Ask, target: Target, watcher: Watcher) -> Finding:
+    def explain(self, ask: Ask, target: Explained | None, watcher: Watcher) -> Finding:
         """Ask the engine, on average over the baselines; raises what it raises, `Cancelled` when told to stop."""
         with noted(self.note):
             return self._explain(ask, target, watcher)
 
-    def _explain(self, ask: Ask, target: Target, watcher: Watcher) -> Finding:
+    def _explain(self, ask: Ask, target: Explained | None, watcher: Watcher) -> Finding:
         said: list[str] = []
         sums: list[Tensor] = []
         rounds = self.baselines or [self.inputs]
@@ -101,12 +107,17 @@ class Case:
             sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
         return Finding(
             attributions=[total / len(rounds) for total in sums],
-            output=self.output(target, self.inputs),
-            reference=float(np.mean([self.output(target, x) for x in self.baselines])) if self.baselines else None,
+            output=None if target is None else self.output(target, self.inputs),
+            reference=self._reference(target),
             warnings=list(dict.fromkeys(said)),
         )
 
-    def output(self, target: Target, at: Tensors) -> float:
+    def _reference(self, target: Explained | None) -> float | None:
+        if target is None or not self.baselines:
+            return None
+        return float(np.mean([self.output(target, x) for x in self.baselines]))
+
+    def output(self, target: Explained, at: Tensors) -> float:
         """The explained output for other inputs."""
         with undisturbed(submodules(self.module), at), torch.no_grad():
-            return float(target(self.module(*copies(at), *copied(self.extra)))[0])
+            return float(as_target(target, 1).scores(lambda: self.module(*copies(at), *copied(self.extra)), 1)[0])

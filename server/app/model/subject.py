@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 
 import torch
@@ -19,10 +20,13 @@ from app.errors import InsightsError, arrived
 from app.model.case import Case, noted
 from app.model.copies import Tensors
 from app.model.device import device_of
+from app.model.layers import Anatomy, look
 from app.model.modes import in_training
 from app.model.outputs import Outputs
 from app.model.weights import Weights
 from app.schema import Baseline, Task
+from app.words import quoted
+from attribution_core import Layer
 from attribution_core.evaluation.isolation import submodules, undisturbed
 
 
@@ -48,6 +52,7 @@ class Subject:
         self.name, self.model, self.features, self.outputs = name, model, features, outputs
         self.task: Task | None = None  # this and the width are known once an example has been predicted
         self.width: int | None = None
+        self.anatomy: Anatomy | None = None  # known once somebody has asked for the layers
         self._alone = False  # it answers wrongly for batches
         self._weights = Weights(model)
         self._predicted_with: set[str] = set()
@@ -116,14 +121,37 @@ class Subject:
         name = str(weights).removeprefix("torch.")
         return f"{said} Its weights are {name}: try input_transforms=[lambda x: x.to({weights})]."
 
-    def case(self, prepared: Prepared, baseline: Baseline | None) -> Case:
-        """The example for the engine to explain; `baseline` None: the method needs none."""
+    def case(self, prepared: Prepared, baseline: Baseline | None, embedded: bool = True) -> Case:
+        """The example for the engine to explain, tokens as vectors if `embedded`; `baseline` None: none is needed."""
         device = self.device
         inputs = tuple(data[None].to(device) for data in prepared.inputs)
         extra = tuple(x.to(device) if isinstance(x, Tensor) else x for x in prepared.extra)
         chosen = [] if baseline is None else self._baselines(prepared, baseline)
         baselines = [tuple(data[None].to(device) for data in each) for each in chosen]
-        return Case.of(self.model, inputs, baselines, extra, partial(self._called_with, inputs, extra))
+        made = Case.of if embedded else Case
+        return made(self.model, inputs, baselines, extra, partial(self._called_with, inputs, extra))
+
+    def look(self, prepared: Prepared) -> Anatomy:
+        """The model's layers, seen while it runs on an example."""
+        case = self.case(prepared, None, embedded=False)
+        with noted(case.note):
+            self.anatomy = look(self.model, case.inputs, case.extra)
+        return self.anatomy
+
+    def layer(self, name: str) -> Layer:
+        """A layer by its dotted name, with the number of its call or "sum" for all behind a colon."""
+        modules = {path: module for path, module in self.model.named_modules() if path}
+        if name in modules:
+            return Layer(modules[name])
+        path, _, call = name.rpartition(":")
+        if path in modules and (call == "sum" or call.isdecimal()):
+            return Layer(modules[path], call="sum" if call == "sum" else int(call))
+        near = get_close_matches(name, modules, n=3, cutoff=0)
+        raise InsightsError(
+            f"the model {self.name} has no layer {quoted(name)}",
+            hint=f"did you mean {', '.join(near)}?" if near else "it is a function, or has no modules inside",
+            status=422,
+        )
 
     def _baselines(self, prepared: Prepared, baseline: Baseline) -> list[Tensors]:
         """The baselines asked for; an input with fewer of them than others repeats its last."""

@@ -55,7 +55,7 @@ def as_png(seen: Sequence[Seen]) -> bytes | None:
         np.vstack([_sized(shown.pixels), _sized(_map(part))])
         for item in seen
         for shown, part in zip(item.shown, item.explanation.inputs, strict=True)
-        if isinstance(shown, Picture)
+        if isinstance(shown, Picture) and part.kind == "image"
     ]
     return _png(np.hstack(columns)) if columns else None
 
@@ -68,7 +68,8 @@ def _cell(item: Seen, features: list[BaseFeature]) -> str:
 
 def _input(feature: BaseFeature, shown: Shown, part: InputExplanation) -> str:
     if isinstance(shown, Picture):
-        return _img(shown.pixels, feature.name) + _img(_map(part), f"attribution of {feature.name}")
+        drawn = _img(_map(part), f"attribution of {feature.name}") if part.kind == "image" else ""
+        return _img(shown.pixels, feature.name) + drawn
     if shown is None:
         return ""
     bound = float(np.nanmax(np.abs(part.values), initial=0.0))

@@ -119,10 +119,11 @@ class NotebookView:
     def _look(self, sample: int, selection: Selection, patience: float) -> Seen | None:
         """A sample with its explanation, where that exists or comes within `patience` seconds."""
         try:
-            request = selection.request(sample, self._service.setup.default_method)
             patience = max(patience, 0)
+            usual, layer = self._service.usual(selection.model, patience)
+            request = selection.request(sample, usual.method, layer)
             explanation = self._service.answer(request, patience)
-            title = f"#{sample}, for ‘{explanation.target.name}’"
+            title = f"#{sample}, for ‘{explanation.question.words}’"
             return Seen(title, request.method, self._service.shown(sample, patience), explanation)
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed

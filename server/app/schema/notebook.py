@@ -25,15 +25,18 @@ class Selection(Wire):
     arguments: dict[str, Argument] = {}
     baseline: Baseline = 0
 
-    def request(self, sample: int, method: str) -> AttributionRequest:
-        """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone."""
+    def request(self, sample: int, method: str, layer: str | None) -> AttributionRequest:
+        """The question as it is asked of a sample in view; a chosen class counts for the selected sample alone.
+
+        method, layer: those shown first, where none is selected.
+        """
         own = sample == self.sample
         return AttributionRequest(
             sample=index(sample),
             model=self.model,
             target=self.target if own else None,
             against=self.against if own else None,
-            layer=self.layer,
+            layer=self.layer if self.method else layer,
             neuron=self.neuron,
             method=self.method or method,
             arguments=self.arguments,

@@ -8,15 +8,17 @@ from app.data.features import BaseFeature, Numbers, Picture, Shown, Words
 from app.errors import describe
 from app.explain.explanation import Explanation, InputExplanation
 from app.explain.jobs import Job
+from app.explain.layer import LayerFinding
 from app.index.predictions import BINS, Counts, Row
 from app.model.outputs import Outputs
 from app.model.subject import Subject
-from app.numbers import Floats, finites
+from app.numbers import Floats, finite, finites
 from app.schema import (
     ApiError,
     Attribution,
     AttributionMap,
     AttributionRequest,
+    Channel,
     ClassCount,
     ClassRef,
     ClassScore,
@@ -29,15 +31,16 @@ from app.schema import (
     ImageAttribution,
     ImageInput,
     InputAttribution,
+    LayerAttribution,
     ModelInfo,
     Prediction,
     Progress,
     Sample,
     SampleInput,
     Summary,
-    TargetRef,
     TextAttribution,
     TextInput,
+    Unit,
 )
 from app.schema import Job as WireJob
 from app.web.encode import EncodedMap, encode_map, reduce_channels
@@ -64,7 +67,7 @@ def model_info(subject: Subject) -> ModelInfo:
         name=subject.name,
         device=str(subject.device),
         parameters=subject.parameters,
-        default_layer=None,
+        default_layer=subject.anatomy.best if subject.anatomy else None,
         outputs=subject.width,
         task=subject.task,
     )
@@ -175,14 +178,16 @@ def answer(id: str, request: AttributionRequest, explanation: Explanation, featu
         if part.kind == "image"
         for reduction in reductions(part)
     }
+    layer, question = explanation.layer, explanation.question
+    channels = _channel_maps(layer) if layer else {}
     attribution = Attribution(
         sample=request.sample,
         model=request.model,
         method=request.method,
-        target=TargetRef(index=explanation.target.index, name=explanation.target.name),
-        against=None,
-        explained=explanation.target.name,
-        layer=None,
+        target=question.target,
+        against=question.against,
+        explained=question.words,
+        layer=_layer(id, layer, channels) if layer else None,
         output=explanation.output,
         seconds=explanation.seconds,
         signed=explanation.signed,
@@ -192,12 +197,37 @@ def answer(id: str, request: AttributionRequest, explanation: Explanation, featu
             _attributed(
                 feature.name,
                 part,
-                [_map(id, i, way, part, found) for (place, way), found in maps.items() if place == i],
+                [_map(id, i, way, part.unit, found) for (place, way), found in maps.items() if place == i],
             )
             for i, (feature, part) in enumerate(zip(features, explanation.inputs, strict=True))
         ],
     )
-    return Answer(explanation, attribution, {place: found.data for place, found in maps.items()})
+    return Answer(explanation, attribution, {place: found.data for place, found in (maps | channels).items()})
+
+
+def _channel_maps(found: LayerFinding) -> dict[tuple[int, str], EncodedMap]:
+    return {
+        (found.input or 0, str(each.index)): encode_map(each.map) for each in found.strongest if each.map is not None
+    }
+
+
+def _layer(id: str, found: LayerFinding, maps: dict[tuple[int, str], EncodedMap]) -> LayerAttribution:
+    places = {each.index: (found.input or 0, str(each.index)) for each in found.strongest}
+    return LayerAttribution(
+        name=found.name,
+        shape=list(found.values[0].shape),
+        input=found.input,
+        grid=found.grid,
+        channels=found.channels,
+        strongest=[
+            Channel(
+                index=each.index,
+                total=finite(each.total),
+                map=_map(id, *place, "layer", maps[place]) if (place := places[each.index]) in maps else None,
+            )
+            for each in found.strongest
+        ],
+    )
 
 
 def _attributed(name: str, part: InputExplanation, maps: list[AttributionMap]) -> InputAttribution:
@@ -212,10 +242,10 @@ def _attributed(name: str, part: InputExplanation, maps: list[AttributionMap]) -
             return EmptyAttribution(name=name, contribution=part.contribution)
 
 
-def _map(id: str, place: int, reduction: str, part: InputExplanation, found: EncodedMap) -> AttributionMap:
+def _map(id: str, place: int, reduction: str, unit: Unit, found: EncodedMap) -> AttributionMap:
     return AttributionMap(
         reduction=reduction,
-        unit=part.unit,
+        unit=unit,
         url=f"api/attributions/{id}/maps/{place}/{reduction}",
         height=found.height,
         width=found.width,

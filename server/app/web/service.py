@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -18,10 +18,14 @@ from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Source
 from app.errors import InsightsError, raised_anew
 from app.explain import jobs, methods
-from app.explain.explanation import Explanation, Question, explain, identity
+from app.explain.explanation import Explanation, explain, prepared
 from app.explain.jobs import Jobs
+from app.explain.methods import Method
+from app.explain.offers import Choice, price
+from app.explain.question import Function, Question, Questions, identity
 from app.index.predictions import PredictionIndex
 from app.index.scan import AHEAD, Scanner
+from app.model.layers import Anatomy
 from app.model.outputs import Outputs
 from app.model.schedule import Device
 from app.model.subject import Subject
@@ -45,13 +49,14 @@ from app.web import present
 from app.web.encode import image_file
 from app.web.errands import Errands
 from app.web.gallery import Gallery
+from app.web.looks import Looks, waited
 from app.web.present import Answer
 
 PATIENCE = 0.4  # seconds that a page waits for more samples; below that nobody notices, and a poll is saved
 FIRST_LOOK = 2.0  # seconds for what the screen cannot do without: the first prediction, a sample that was linked to
 STEP = 1.0  # seconds between signs of life of a caller in this process
 TASKS = get_args(Task)
-NO_OUTPUT = "The label, class {label}, is none of the model's {width} outputs: the predicted class is explained."
+FALLBACK = "IntegratedGradients"  # works on most, where nothing is known yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +69,9 @@ class Setup:
     outputs: Outputs
     source: Source
     explains_label: bool
-    default_method: str
+    default_method: str | None
     default_order: Order
+    targets: Mapping[str, Function]
 
 
 class InsightsService:
@@ -73,7 +79,6 @@ class InsightsService:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._methods = methods.offered()
         self._salt = secrets.token_hex(4)  # the same address never means another workspace's picture
         subjects = [Subject(name, model, setup.features, setup.outputs) for name, model in setup.models]
         self._devices = {device: Device(device) for device in {str(subject.device) for subject in subjects}}
@@ -83,11 +88,14 @@ class InsightsService:
         self._gallery = Gallery(setup.source, setup.features, self._salt, self._errands)
         self._scanner = Scanner(setup.source, self._index, self._placed)
         self._jobs: Jobs[Answer] = Jobs()
+        self._looks = Looks(self._placed, self._scanner.learnt)
+        self._questions = Questions(self._index, setup.explains_label, setup.targets)
 
     def workspace(self) -> Workspace:
         """What there is to explain, and how: whole once a sample has been predicted."""
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
+        choice, _ = self.usual(0, FIRST_LOOK)
         revision = self._scanner.progress.workspace  # first: what is learnt meanwhile makes it be asked for again
         setup, subjects = self._setup, [subject for subject, _ in self._placed]
         widths = [subject.width for subject in subjects if subject.width is not None]
@@ -101,25 +109,52 @@ class InsightsService:
             named=len(setup.outputs.names),
             models=[present.model_info(subject) for subject in subjects],
             features=[FeatureInfo(name=f.name, kind=f.kind, baselines=f.baseline_names) for f in setup.features],
-            methods=[method.info for method in self._methods.values()],
-            targets=[],
-            default_method=setup.default_method,
-            default_reason="",
+            methods=[method.info for method in methods.offered().values()],
+            targets=list(setup.targets),
+            default_method=choice.method,
+            default_reason=choice.reason,
             default_order=setup.default_order,
             explains_label=setup.explains_label,
         )
 
     def layers(self, model: int) -> ModelLayers:
         """The modules of a model, with what came out of them for the first sample."""
-        raise _not_found(f"the layers of model {model} are not known")
+        anatomy = self._anatomy(model, FIRST_LOOK)
+        return ModelLayers(layers=anatomy.layers, suggested=anatomy.suggested)
 
     def methods(self, model: int) -> ModelMethods:
         """Which methods work on a model, and what they cost."""
-        raise _not_found(f"the methods for model {model} are not known")
+        self._check_model(model)
+        example = self._example(0, FIRST_LOOK)
+        return ModelMethods(methods=self._looks.offers(model, example, FIRST_LOOK))
 
     def price(self, request: AttributionRequest) -> Price:
         """What a question costs, without answering it."""
-        raise _not_found(f"the price of {request.method} is not known")
+        example, question = self._example(request.sample, FIRST_LOOK), self._question(request)
+        anatomy, device = self._anatomy(request.model, FIRST_LOOK), self._placed[request.model][1]
+        priced = device.background(lambda: price(prepared(question, example), anatomy))
+        return waited(priced, FIRST_LOOK)
+
+    def usual(self, model: int, patience: float | None) -> tuple[Choice, str | None]:
+        """The method that is shown first, and the layer that it looks at in a model; what is known in that time."""
+        self._check_model(model)
+        method = self._setup.default_method
+        try:
+            example = self._example(0, patience)
+            choice = self._looks.choice(example, patience) if method is None else Choice(method)
+            if Method(choice.method).uses_layer:
+                return choice, self._looks.anatomy(model, example, patience).best
+        except Exception:
+            choice = Choice(method or FALLBACK)  # the sample's own card says what is wrong with it
+        return choice, None
+
+    def _anatomy(self, model: int, patience: float) -> Anatomy:
+        self._check_model(model)
+        return self._looks.anatomy(model, self._example(0, patience), patience)
+
+    def _question(self, request: AttributionRequest) -> Question:
+        self._check_model(request.model)
+        return self._questions.read(request, self._placed[request.model][0])
 
     def samples(self, query: SampleQuery) -> SamplePage:
         """A page of samples, after a moment's patience for a scan under way."""
@@ -180,38 +215,6 @@ class InsightsService:
             return present.answer(id, request, found, self._setup.features)
 
         return self._jobs.submit(id, request.sample, work, self._placed[request.model][1], client, first)
-
-    def _question(self, request: AttributionRequest) -> Question:
-        self._check_model(request.model)
-        if request.method not in self._methods:
-            raise InsightsError(
-                f"there is no method {request.method!r}",
-                hint=f"methods: {', '.join(self._methods)}",
-                status=422,
-            )
-        method = self._methods[request.method]
-        target, note = self._target(request)
-        return Question(
-            subject=self._placed[request.model][0],
-            method=method,
-            arguments=method.check(request.arguments),
-            target=target,
-            baseline=request.baseline if method.uses_baseline else 0,
-            note=note,
-        )
-
-    def _target(self, request: AttributionRequest) -> tuple[int, str]:
-        """The class asked for, or else the label where labels are explained, or else the predicted class, and why."""
-        if isinstance(request.target, str):
-            raise InsightsError(f"there is no target {request.target!r}", hint="targets: none are given", status=422)
-        if request.target is not None:
-            return request.target, ""
-        row = next(r for r in self._index.predictions([request.sample])[request.sample] if r.model == request.model)
-        predicted = row.predicted if row.predicted is not None else (row.classes or [0])[0]
-        label, width = row.label if self._setup.explains_label else None, self._placed[request.model][0].width
-        if label is None or (width is not None and label >= width):
-            return predicted, "" if label is None else NO_OUTPUT.format(label=label, width=width)
-        return label, ""
 
     def answer(self, request: AttributionRequest, patience: float | None = None, first: bool = False) -> Explanation:
         """The explanation itself, for callers in this process; waits `patience` seconds (None: as long as it takes).
