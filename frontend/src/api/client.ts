@@ -5,7 +5,10 @@ import type {
   Attribution,
   AttributionRequest,
   Job,
+  ModelLayers,
+  ModelMethods,
   operations,
+  Price,
   paths,
   Sample,
   SamplePage,
@@ -22,6 +25,9 @@ type SummaryQuery = NonNullable<operations['summary']['parameters']['query']>;
 /** Every request of the contract; all of them throw `Failure`. */
 export interface Api {
   workspace(signal?: AbortSignal): Promise<Workspace>;
+  layers(model: number, signal?: AbortSignal): Promise<ModelLayers>;
+  methods(model: number, signal?: AbortSignal): Promise<ModelMethods>;
+  price(request: AttributionRequest, signal?: AbortSignal): Promise<Price>;
   samples(query: SampleQuery, signal?: AbortSignal): Promise<SamplePage>;
   sample(index: number, signal?: AbortSignal): Promise<Sample>;
   summary(query: SummaryQuery, signal?: AbortSignal): Promise<Summary>;
@@ -49,6 +55,11 @@ export function createApi(transport: Transport, client: string = randomName()): 
 
   return {
     workspace: (signal) => answer(http.GET('/api/workspace', { signal })),
+    layers: (model, signal) =>
+      answer(http.GET('/api/models/{model}/layers', { params: { path: { model } }, signal })),
+    methods: (model, signal) =>
+      answer(http.GET('/api/models/{model}/methods', { params: { path: { model } }, signal })),
+    price: (body, signal) => answer(http.POST('/api/price', { body, signal })),
     samples: (query, signal) => answer(http.GET('/api/samples', { params: { query }, signal })),
     sample: (sample, signal) =>
       answer(http.GET('/api/samples/{sample}', { params: { path: { sample } }, signal })),

@@ -1,4 +1,5 @@
 import { bitmap, encodeFloat16 } from './fakeBytes';
+import { GRID } from './fakeMethods';
 import type { Scenario } from './fakeScenarios';
 import { scenario } from './fakeScenarios';
 import type {
@@ -6,6 +7,7 @@ import type {
   AttributionRequest,
   Histogram,
   Job,
+  Price,
   Progress,
   Sample,
   SamplePage,
@@ -49,17 +51,20 @@ class World {
 
   async answer(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    const [, resource, id, kind, feature] = url.pathname.slice(1).split('/');
+    const [, resource, id, kind, feature, reduction] = url.pathname.slice(1).split('/');
     if (resource === 'workspace') return Response.json(this.scenario.workspace);
     if (kind === 'media') return this.media(Number(id), Number(feature));
     if (resource === 'samples' && id !== undefined) return this.one(Number(id));
     if (resource === 'samples') return Response.json(this.page(url.searchParams));
+    if (resource === 'models')
+      return Response.json(kind === 'layers' ? this.scenario.layers : this.scenario.offers);
+    if (resource === 'price') return Response.json(await this.price(request));
     if (resource === 'summary') return Response.json(this.summary(url.searchParams));
     if (resource !== 'attributions') return refuse(404, 'NotFound', `There is no ${url.pathname}.`);
     if (request.method === 'POST') return Response.json(this.explain(await request.json()));
     const job = this.jobs.get(id ?? '');
     if (!id || !job) return refuse(404, 'UnknownJob', `There is no job ${id}.`);
-    if (kind === 'maps') return this.map(job, Number(feature));
+    if (kind === 'maps') return this.map(job, Number(feature), reduction ?? '');
     if (request.method === 'DELETE') job.cancelled = true;
     else job.done += 1;
     return Response.json(this.describe(id, job));
@@ -149,8 +154,15 @@ class World {
     };
   }
 
-  private map({ request }: RunningJob, feature: number): Response {
-    return new Response(encodeFloat16(this.scenario.values(request, feature)));
+  private map({ request }: RunningJob, feature: number, reduction: string): Response {
+    const side = request.layer && Number(reduction) >= 0 ? GRID : undefined;
+    return new Response(encodeFloat16(this.scenario.values(request, feature, side)));
+  }
+
+  private async price(request: Request): Promise<Price> {
+    const { arguments: given }: AttributionRequest = await request.json();
+    const forward = Number(given?.n_steps ?? 50);
+    return { forward, backward: forward, seconds: 0.042 * forward, at_least: false };
   }
 
   private media(index: number, feature: number): Response {

@@ -1,9 +1,13 @@
+import { GRID, LAYERS, METHODS, OFFERS } from './fakeMethods';
 import type {
   ApiError,
   Attribution,
+  AttributionMap,
   AttributionRequest,
   FeatureInfo,
-  MethodInfo,
+  LayerAttribution,
+  ModelLayers,
+  ModelMethods,
   Sample,
   Workspace,
 } from './schema';
@@ -11,6 +15,8 @@ import type {
 /** A world for the fake transport to answer from. */
 export interface Scenario {
   workspace: Workspace;
+  layers: ModelLayers;
+  offers: ModelMethods;
   total: number;
   size: number | null;
   perAnswer: number;
@@ -20,7 +26,7 @@ export interface Scenario {
   sample(index: number): Sample;
   jobError(request: AttributionRequest): ApiError | null;
   attribution(request: AttributionRequest, job: string): Attribution;
-  values(request: AttributionRequest, feature: number): Float32Array;
+  values(request: AttributionRequest, feature: number, side?: number): Float32Array;
   picture(index: number, feature: number): { pixels: Float32Array; size: number };
 }
 
@@ -31,6 +37,8 @@ interface Options {
   task: Workspace['task'];
   pixels: number;
   channels: number;
+  /** Functions of the outputs, by name. */
+  targets: string[];
   /** The tokens of every text; undefined: some words. */
   tokens?: string[];
   labelled: boolean;
@@ -85,6 +93,7 @@ const IMAGES: Options = {
   unreachable: false,
   nonfinite: false,
   failing: false,
+  targets: [],
 };
 
 const BROKEN: ApiError = {
@@ -96,6 +105,7 @@ const BROKEN: ApiError = {
 const VARIANTS: Record<string, Partial<Options>> = {
   images: {},
   tiny: { pixels: 8 },
+  targets: { targets: ['margin'] },
   text: { features: [TEXT], classes: ['negative', 'positive'] },
   pieces: { features: [TEXT], classes: ['negative', 'positive'], tokens: PIECES },
   general: { features: [TABLE], classes: ['drowned', 'survived'] },
@@ -139,6 +149,8 @@ export function scenario(name: string): Scenario {
   const { total, size, perAnswer, steps, unreachable, readError } = options;
   return {
     workspace: workspaceOf(name, options),
+    layers: LAYERS,
+    offers: OFFERS,
     total,
     size,
     perAnswer,
@@ -148,12 +160,12 @@ export function scenario(name: string): Scenario {
     sample: (index) => sampleOf(index, options),
     jobError: ({ sample }) => (options.failing && sample % 4 === 1 ? BROKEN : null),
     attribution: (request, job) => attributionOf(request, job, options),
-    values: (request) => valuesOf(request, options),
+    values: (request, _, side = options.pixels) => valuesOf(request, { ...options, pixels: side }),
     picture: (index) => ({ pixels: pictureOf(index, options.pixels), size: options.pixels }),
   };
 }
 
-function workspaceOf(name: string, { task, classes, models, features }: Options): Workspace {
+function workspaceOf(name: string, { task, classes, models, features, targets }: Options): Workspace {
   return {
     revision: 1,
     title: `Generated data: ${name}`,
@@ -171,7 +183,7 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
     })),
     features,
     methods: METHODS,
-    targets: [],
+    targets,
     default_method: 'IntegratedGradients',
     default_reason: '',
     default_order: task === 'regression' ? 'index' : 'mistakes',
@@ -180,89 +192,6 @@ function workspaceOf(name: string, { task, classes, models, features }: Options)
     scan_all_below: 10_000,
   };
 }
-
-const METHODS: MethodInfo[] = [
-  {
-    name: 'IntegratedGradients',
-    title: 'Integrated Gradients',
-    group: 'adds up',
-    place: 'inputs',
-    promise: 'Attributions add up to the change of the output from the baseline.',
-    paper: {
-      title: 'Axiomatic Attribution for Deep Networks',
-      authors: 'Sundararajan, Taly and Yan',
-      year: 2017,
-      url: 'https://arxiv.org/abs/1703.01365',
-    },
-    uses_target: true,
-    uses_layer: false,
-    caveat: '',
-    summary: 'Gradients summed along the way from a baseline to the input.',
-    complete: true,
-    uses_baseline: true,
-    parameters: [
-      {
-        name: 'n_steps',
-        title: 'Steps',
-        help: 'Points on the path: more is more exact and slower.',
-        kind: 'integer',
-        default: 50,
-        minimum: 2,
-        maximum: 2000,
-        options: [],
-        only_with: null,
-      },
-      {
-        name: 'internal_batch_size',
-        title: 'Batch size',
-        help: 'How many points are evaluated at once.',
-        kind: 'integer',
-        default: null,
-        minimum: 1,
-        maximum: null,
-        options: [],
-        only_with: null,
-      },
-      {
-        name: 'method',
-        title: 'Method',
-        help: 'How the path integral is approximated.',
-        kind: 'choice',
-        default: 'gausslegendre',
-        minimum: null,
-        maximum: null,
-        options: ['gausslegendre', 'riemann_middle'],
-        only_with: null,
-      },
-      {
-        name: 'multiply_by_inputs',
-        title: 'Multiply by inputs',
-        help: 'Multiply by the difference to the baseline.',
-        kind: 'boolean',
-        default: true,
-        minimum: null,
-        maximum: null,
-        options: [],
-        only_with: null,
-      },
-    ],
-  },
-  {
-    name: 'Saliency',
-    title: 'Saliency',
-    group: 'quick look',
-    place: 'inputs',
-    promise: 'One pass forward and one back.',
-    paper: null,
-    uses_target: true,
-    uses_layer: false,
-    caveat: '',
-    summary: 'How strongly the output reacts to a small change of each input.',
-    complete: false,
-    uses_baseline: false,
-    parameters: [],
-  },
-];
 
 function sampleOf(index: number, options: Options): Sample {
   const random = randomOf(index);
@@ -334,11 +263,15 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
   const sample = sampleOf(request.sample, options);
   const prediction = sample.predictions[request.model ?? 0];
   const fallback = sample.label ?? prediction?.predicted ?? { index: 0, name: options.classes[0] ?? '' };
+  const classOf = (index: number) => ({ index, name: options.classes[index] ?? '' });
   const target =
     typeof request.target === 'number'
-      ? { index: request.target, name: options.classes[request.target] ?? '' }
-      : fallback;
-  const random = randomOf(request.sample * 31 + target.index);
+      ? classOf(request.target)
+      : request.target
+        ? { index: null, name: request.target }
+        : fallback;
+  const against = typeof request.against === 'number' ? classOf(request.against) : null;
+  const random = randomOf(request.sample * 31 + (target.index ?? 0));
   const complete = request.method === 'IntegratedGradients';
   const delta = request.sample % 3 === 0 ? 0.41 : 0.012;
   const cancels = request.sample % 7 === 4;
@@ -347,9 +280,9 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
     model: request.model ?? 0,
     method: request.method,
     target,
-    against: null,
-    explained: target.name,
-    layer: null,
+    against,
+    explained: against ? `${target.name} − ${against.name}` : target.name,
+    layer: typeof request.layer === 'string' ? layerOf(request.layer, request, job, options) : null,
     output: 5.31,
     seconds: 0.042,
     signed: request.method !== 'Saliency',
@@ -377,21 +310,43 @@ function attributionOf(request: AttributionRequest, job: string, options: Option
   };
 }
 
-function mapsOf(request: AttributionRequest, job: string, place: number, options: Options) {
+function mapsOf(request: AttributionRequest, job: string, place: number, options: Options): AttributionMap[] {
+  const { channels } = options;
+  const reductions = request.layer
+    ? ['sum']
+    : ['sum', 'magnitude', ...Array.from({ length: channels }, (_, i) => `${i}`)];
+  const url = (reduction: string) => `api/attributions/${job}/maps/${place}/${reduction}`;
+  return reductions.map((reduction) => mapOf(request, reduction, url(reduction), options));
+}
+
+function mapOf(
+  request: AttributionRequest,
+  reduction: string,
+  url: string,
+  options: Options,
+): AttributionMap {
   const values = valuesOf(request, options).filter(Number.isFinite);
-  const { pixels, channels } = options;
-  const reductions = ['sum', 'magnitude', ...Array.from({ length: channels }, (_, i) => `${i}`)];
-  return reductions.map((reduction) => ({
+  const { pixels } = options;
+  return {
     reduction,
-    unit: 'pixel' as const,
-    url: `api/attributions/${job}/maps/${place}/${reduction}`,
+    unit: request.layer ? 'layer' : 'pixel',
+    url,
     height: pixels,
     width: pixels,
     scale: 0.05,
     minimum: 0.05 * values.reduce((a, b) => Math.min(a, b), 0),
     maximum: 0.05 * values.reduce((a, b) => Math.max(a, b), 0),
     nonfinite: pixels * pixels - values.length,
+  };
+}
+
+function layerOf(name: string, request: AttributionRequest, job: string, options: Options): LayerAttribution {
+  const strongest = [12, 3, 30].map((index, i) => ({
+    index,
+    total: 0.9 / (i + 1),
+    map: mapOf(request, `${index}`, `api/attributions/${job}/maps/0/${index}`, { ...options, pixels: GRID }),
   }));
+  return { name, shape: [32, GRID, GRID], input: 0, grid: [GRID, GRID], channels: 32, strongest };
 }
 
 /** A bump of each sign, where the picture has its shape. */

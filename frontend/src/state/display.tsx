@@ -2,7 +2,7 @@ import type { inferParserType } from 'nuqs/server';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import type { Sign } from '../render/paint';
 import { useAddress } from './address';
-import { displayParsers } from './location';
+import { displayParsers, type View } from './location';
 
 type Display = inferParserType<typeof displayParsers>;
 
@@ -22,6 +22,12 @@ export function useDisplay() {
   const value = useContext(Context);
   if (!value) throw new Error('useDisplay: outside of <DisplayProvider>');
   return value;
+}
+
+/** What a picture shows: as chosen, or else a layer's map over the picture, and any other by itself. */
+export function useView(ofLayer: boolean): View {
+  const { view } = useDisplay().display;
+  return view ?? (ofLayer ? 'overlay' : 'map');
 }
 
 /** Whether what is drawn can be negative at all. */

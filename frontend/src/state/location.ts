@@ -16,11 +16,12 @@ import { COLOR_MAP_NAMES } from '../render/colors';
 
 const VIEWS = ['overlay', 'map', 'masked', 'original'] as const;
 const SIGNS = ['both', 'positive', 'negative', 'absolute'] as const;
-const EXPLAINED = ['predicted', 'true', 'second'] as const;
+const EXPLAINED = ['predicted', 'true', 'second', 'contrast'] as const;
 const BARS = ['strength', 'given'] as const; // the strongest first, or as given
 const PARTS = ['pieces', 'words', 'sentences'] as const; // of a text
 const SCALES = ['image', 'shared'] as const;
 
+export type View = (typeof VIEWS)[number];
 export type Outcome = (typeof OUTCOMES)[number];
 export type Order = (typeof ORDERS)[number];
 export type Explained = (typeof EXPLAINED)[number];
@@ -49,6 +50,9 @@ export const questionParsers = {
   scan: parseAsInteger,
   sample: parseAsInteger,
   target: parseAsInteger,
+  against: parseAsInteger,
+  function: parseAsString,
+  layer: parseAsString,
   explain: parseAsStringLiteral(EXPLAINED),
 };
 
@@ -60,7 +64,7 @@ export const comparisonParsers = {
 
 /** How attributions are drawn. */
 export const displayParsers = {
-  view: parseAsStringLiteral(VIEWS).withDefault('map'),
+  view: parseAsStringLiteral(VIEWS), // absent: as what is drawn is best seen
   sign: parseAsStringLiteral(SIGNS).withDefault('both'),
   clip: parseAsFloat.withDefault(99),
   opacity: parseAsFloat.withDefault(0.9),

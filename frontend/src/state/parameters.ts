@@ -13,6 +13,13 @@ export function readField(parameter: Parameter, text: string): Checked {
   return checkArgument(parameter, Number(trimmed.replace('\u2212', '-')));
 }
 
+/** Whether a parameter has an effect: some have none before another one is given. */
+export function isUsed({ only_with }: Parameter, { parameters }: MethodInfo, given: Arguments): boolean {
+  if (only_with === null) return true;
+  const other = parameters.find(({ name }) => name === only_with);
+  return (given[only_with] ?? other?.default ?? null) !== null;
+}
+
 /** Whether an argument is one that the method takes. */
 function checkArgument(parameter: Parameter, value: Argument): Checked {
   const refuse = (reason: string): Checked => ({ ok: false, reason });

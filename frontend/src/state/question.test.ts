@@ -18,6 +18,9 @@ const raw = {
   scan: null,
   sample: null,
   target: null,
+  against: null,
+  function: null,
+  layer: null,
   explain: null,
 } as const;
 
@@ -36,7 +39,8 @@ describe('readQuestion', () => {
     const question = read({ method: 'Nothing', model: 7, predicted: [2, 99, -1], baseline: 5 });
     expect(question).toMatchObject({ model: 0, predicted: [2, 99], baseline: 0 });
     expect(question.method.name).toBe('IntegratedGradients');
-    expect(question.unknown).toEqual({ method: 'Nothing', model: 7 });
+    expect(question.unknown).toEqual({ method: 'Nothing', model: 7, function: null });
+    expect(read({ function: 'margin' })).toMatchObject({ function: null, unknown: { function: 'margin' } });
   });
 });
 
@@ -48,6 +52,37 @@ describe('requestFor', () => {
     const common = { ...asked, ...place };
     expect(requestFor(question, sample(4))).toEqual({ sample: 4, target: 2, ...common });
     expect(requestFor(question, sample(5))).toEqual({ sample: 5, target: null, ...common });
+  });
+});
+
+describe('requestFor, of other questions', () => {
+  it('sets a class against another, of the selected sample alone', () => {
+    const question = read({ sample: 4, target: 2, against: 1 });
+    expect(requestFor(question, sample(4))).toMatchObject({ target: 2, against: 1 });
+    expect(requestFor(question, sample(5))).toMatchObject({ target: null, against: null });
+    expect(requestFor(read({ sample: 4, against: 1 }), sample(4))).toMatchObject({
+      target: null,
+      against: 1,
+    });
+  });
+
+  it('asks for a layer only where the method looks at one', () => {
+    expect(requestFor(read({ method: 'LayerGradCam', layer: 'features.1' }), sample(0)).layer).toBe(
+      'features.1',
+    );
+    expect(requestFor(read({ layer: 'features.1' }), sample(0)).layer).toBeNull();
+  });
+
+  it('names no class where the method explains none', () => {
+    const question = read({ method: 'AttentionRollout', sample: 4, target: 2, against: 1 });
+    expect(requestFor(question, sample(4))).toMatchObject({ target: null, against: null });
+  });
+
+  it('explains a function of the outputs of every sample, unless a class is chosen', () => {
+    const margin = { ...workspace, targets: ['margin'] };
+    const question = readQuestion({ ...raw, predicted: [], actual: [], function: 'margin' }, margin);
+    expect(requestFor(question, sample(5))).toMatchObject({ target: 'margin', against: null });
+    expect(requestFor({ ...question, sample: 5, target: 2 }, sample(5)).target).toBe(2);
   });
 });
 
@@ -70,6 +105,14 @@ describe('the class that is explained of every sample', () => {
   it('is left to the server where nothing is chosen, and gives way to the class chosen on a sample', () => {
     expect(target({})).toBeNull();
     expect(target({ explain: 'second', sample: index, target: 4 })).toBe(4);
+  });
+
+  it('is the predicted one against its rival: the true class of a mistake, else the runner-up', () => {
+    const right = [0, 1, 2, 3].map(sample).find((each) => !isMistake(each)) ?? sample(0);
+    const of = (each: Sample) => requestFor(read({ explain: 'contrast' }), each);
+    expect(of(mistake)).toMatchObject({ target: best?.index, against: label?.index });
+    const [first, second] = right.predictions[0]?.classes ?? [];
+    expect(of(right)).toMatchObject({ target: first?.index, against: second?.index });
   });
 
   it('is the predicted one where no true one is known', () => {

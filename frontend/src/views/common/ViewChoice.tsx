@@ -1,13 +1,14 @@
 import { useDisplay } from '../../state/display';
+import type { View } from '../../state/location';
 import { Choice } from './Choice';
 
 /** What a large picture shows. */
-export function ViewChoice() {
-  const { display, change } = useDisplay();
+export function ViewChoice({ view }: { view: View }) {
+  const { change } = useDisplay();
   return (
     <Choice
       label="View"
-      value={display.view}
+      value={view}
       options={{ map: 'Map', overlay: 'Overlay', masked: 'Masked', original: 'Original' }}
       onChange={(view) => change({ view })}
     />

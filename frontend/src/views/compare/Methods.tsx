@@ -3,7 +3,7 @@ import { IconChevronDown } from '@tabler/icons-react';
 import type { Attribution, MethodInfo, Sample } from '../../api/schema';
 import { useAddress } from '../../state/address';
 import { comparisonParsers } from '../../state/location';
-import { requestFor, useQuestion } from '../../state/question';
+import { requestFor, useQuestion, useReady } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Section } from '../common/Section';
 import { Agreement } from './Agreement';
@@ -22,9 +22,11 @@ export function Methods({ sample, lead }: CompareProps) {
   const { question, change } = useQuestion();
   const [{ compare }] = useAddress(comparisonParsers);
   const chosen = methods.filter(({ name }) => compare.includes(name));
+  const atLayer = chosen.find(({ uses_layer }) => uses_layer);
+  const placed = useReady(atLayer ? { ...question, method: atLayer } : question);
   const isCurrent = ({ name }: MethodInfo) => name === question.method.name;
   const requestBy = (method: MethodInfo) =>
-    requestFor({ ...question, method, args: isCurrent(method) ? question.args : {} }, sample);
+    requestFor({ ...placed, method, args: isCurrent(method) ? question.args : {} }, sample);
   if (methods.length < 2) return null;
   return (
     <Section title="Methods side by side" aside={<Chooser />}>
@@ -39,6 +41,7 @@ export function Methods({ sample, lead }: CompareProps) {
                 sample={sample}
                 request={requestBy(method)}
                 method={method}
+                ready={placed.ready || !method.uses_layer}
                 title={method.title}
                 current={isCurrent(method)}
                 lead={lead}

@@ -3,6 +3,7 @@ import type { Attribution, Prediction, Sample } from '../../api/schema';
 import { score } from '../../base/format';
 import { useAddress } from '../../state/address';
 import { comparisonParsers } from '../../state/location';
+import { useUsualLayers } from '../../state/offers';
 import { requestFor, useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { Mark } from '../common/Mark';
@@ -18,15 +19,23 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
   const { models, explains_label } = useWorkspace();
   const { question, change } = useQuestion();
   const [{ across }, compare] = useAddress(comparisonParsers);
+  const usual = useUsualLayers(models, across && question.method.uses_layer);
   if (models.length < 2) return null;
   const own = sample.predictions.find(({ model }) => model === question.model)?.predicted;
   const meant = (explains_label ? sample.label : null) ?? own;
   const request = requestFor(question, sample);
-  const target = request.target ?? meant?.index ?? null;
+  const target = question.method.uses_target ? (request.target ?? meant?.index ?? null) : null;
   const asked = (model: number) => {
-    const layer = request.layer && (models[model]?.default_layer ?? null);
-    return { ...request, model, target, layer };
+    const layer = model === question.model ? request.layer : usual[model];
+    return { ...request, model, target, layer: question.method.uses_layer ? (layer ?? null) : null };
   };
+  const choose = (model: number) =>
+    change({
+      model,
+      sample: sample.index,
+      target: typeof target === 'number' ? target : null,
+      against: request.against,
+    });
   const toggle = (
     <Button
       size="compact-xs"
@@ -48,11 +57,12 @@ export function Models({ sample, lead }: { sample: Sample; lead: Attribution | u
                 sample={sample}
                 request={asked(model)}
                 method={question.method}
+                ready={question.ready && usual[model] !== undefined}
                 title={name}
                 note={<Said prediction={sample.predictions.find((each) => each.model === model)} />}
                 current={model === question.model}
                 lead={lead}
-                onChoose={() => model === question.model || change({ model, sample: sample.index, target })}
+                onChoose={() => model === question.model || choose(model)}
               />
             ))}
           </Tiles>

@@ -17,6 +17,8 @@ interface TileProps {
   sample: Sample;
   request: AttributionRequest;
   method: MethodInfo;
+  /** Whether all is known that the request needs. */
+  ready: boolean;
   title: string;
   /** What is said under the title. */
   note?: ReactNode;
@@ -27,8 +29,8 @@ interface TileProps {
 }
 
 /** One of several explanations of the same sample and class, small; a click shows it everywhere. */
-export function Tile({ sample, request, method, title, note, current, lead, onChoose }: TileProps) {
-  const explanation = useExplanation(request);
+export function Tile({ sample, request, method, ready, title, note, current, lead, onChoose }: TileProps) {
+  const explanation = useExplanation(request, ready);
   const { attribution, stale, state } = explanation;
   return (
     <SignedContext value={attribution?.signed ?? true}>

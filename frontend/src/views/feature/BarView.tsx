@@ -1,10 +1,11 @@
 import { Button } from '@mantine/core';
 import { useMemo } from 'react';
-import type { GeneralAttribution, GeneralInput, TargetRef } from '../../api/schema';
+import type { GeneralAttribution, GeneralInput } from '../../api/schema';
 import { count } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useDisplay, useSign } from '../../state/display';
 import { Choice } from '../common/Choice';
+import type { Meant } from '../common/meant';
 import styles from './BarView.module.css';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
@@ -20,7 +21,7 @@ interface BarViewProps {
   input: GeneralInput;
   attribution: GeneralAttribution | undefined;
   size: Size;
-  target?: TargetRef | undefined;
+  target?: Meant | undefined;
   places?: number[] | undefined;
 }
 

@@ -1,5 +1,5 @@
 import type { InputAttribution, SampleInput } from '../../api/client';
-import type { TargetRef } from '../../api/schema';
+import type { Meant } from '../common/meant';
 import { BarView } from './BarView';
 import styles from './FeatureView.module.css';
 import { ImageView } from './ImageView';
@@ -11,7 +11,7 @@ interface FeatureViewProps {
   attribution: InputAttribution | undefined;
   size: Size;
   /** The class explained. */
-  target?: TargetRef | undefined;
+  target?: Meant | undefined;
   /** Which input of its sample it is. */
   place?: number;
   /** Which of many bars to show, in which order; the strongest first where absent. */

@@ -1,8 +1,9 @@
 import { Modal } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import type { AttributionMap, ImageInput, TargetRef } from '../../api/schema';
+import type { AttributionMap, ImageInput } from '../../api/schema';
 import { type Cell, type Cells, middleOf } from '../../render/cells';
 import { usePicture } from '../../state/explanation';
+import type { Meant } from '../common/meant';
 import { ViewChoice } from '../common/ViewChoice';
 import styles from './FullImage.module.css';
 import { Layers, Picture } from './Layers';
@@ -14,7 +15,7 @@ import { ZoomButtons } from './ZoomButtons';
 interface FullImageProps {
   look: ImageLook;
   map: AttributionMap;
-  target: TargetRef | undefined;
+  target: Meant | undefined;
 }
 
 /** An image as large as the screen: the original beside its map, under one cursor. */
@@ -36,7 +37,7 @@ export default function FullImage({ look, map, target }: FullImageProps) {
       opened
       fullScreen
       onClose={() => setFull(false)}
-      title={target ? `${input.name}: what speaks for and against ‘${target.name}’` : input.name}
+      title={target ? `${input.name}: what speaks for ${sidesOf(target)}` : input.name}
       closeButtonProps={{ 'aria-label': 'Close full screen' }}
       transitionProps={{ duration: 0 }}
       classNames={{ content: styles.content, header: styles.header, title: styles.title, body: styles.body }}
@@ -76,12 +77,17 @@ export default function FullImage({ look, map, target }: FullImageProps) {
       </div>
       <div className={styles.below}>
         <div>
-          <ViewChoice />
+          <ViewChoice view={view} />
         </div>
         <Legend map={map} layer={layer} target={target} />
       </div>
     </Modal>
   );
+}
+
+/** "and against ‘cat’", "‘cat’ and for ‘dog’". */
+function sidesOf({ name, against }: Meant): string {
+  return against === null ? `and against ‘${name}’` : `‘${name}’ and for ‘${against}’`;
 }
 
 type Color = readonly [red: number, green: number, blue: number];

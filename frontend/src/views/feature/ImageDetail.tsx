@@ -1,8 +1,9 @@
 import { VisuallyHidden } from '@mantine/core';
 import { lazy, Suspense } from 'react';
-import type { ImageAttribution, ImageInput, TargetRef } from '../../api/schema';
+import type { ImageAttribution, ImageInput } from '../../api/schema';
 import { count } from '../../base/format';
 import { ErrorBoundary } from '../common/ErrorBoundary';
+import type { Meant } from '../common/meant';
 import styles from './ImageView.module.css';
 import { Layers, Picture } from './Layers';
 import { Legend } from './Legend';
@@ -15,7 +16,7 @@ const FullImage = lazy(() => import('./FullImage'));
 interface ImageDetailProps {
   input: ImageInput;
   attribution: ImageAttribution | undefined;
-  target: TargetRef | undefined;
+  target: Meant | undefined;
   /** Which input of its sample it is. */
   place: number;
 }

@@ -1,5 +1,5 @@
 import { useComputedColorScheme } from '@mantine/core';
-import type { AttributionMap, TargetRef } from '../../api/schema';
+import type { AttributionMap } from '../../api/schema';
 import { fixed, ordinal, percent, signed } from '../../base/format';
 import type { Cells } from '../../render/cells';
 import { clippedShare } from '../../render/clip';
@@ -7,6 +7,7 @@ import { type Layer, lookup, type Sign } from '../../render/paint';
 import { useMapBound } from '../../state/bound';
 import { useCells } from '../../state/cells';
 import { useDisplay, useSign } from '../../state/display';
+import type { Meant } from '../common/meant';
 import styles from './Legend.module.css';
 import { hasSign } from './MapCanvas';
 import { Meaning } from './Meaning';
@@ -15,7 +16,7 @@ import type { Extent } from './weights';
 interface LegendProps {
   map: AttributionMap;
   layer: Layer;
-  target: TargetRef | undefined;
+  target: Meant | undefined;
 }
 
 /** What the colours mean, in numbers, and what was clipped by which rule. */

@@ -9,13 +9,22 @@ import { useCells } from '../../state/cells';
 import { useDisplay, useSign } from '../../state/display';
 import styles from './ImageView.module.css';
 
+interface MapCanvasProps {
+  map: AttributionMap;
+  layer: Layer;
+  label: string;
+  /** The value at which colours are full, where it is not that of the display. */
+  bound?: number;
+}
+
 /** A raw signed map, painted with the chosen colours. */
-export function MapCanvas({ map, layer, label }: { map: AttributionMap; layer: Layer; label: string }) {
+export function MapCanvas({ map, layer, label, bound: given }: MapCanvasProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const cells = useCells(map);
   const { colors, opacity } = useDisplay().display;
   const sign = useSign(hasSign(map));
-  const bound = useMapBound(cells);
+  const own = useMapBound(given === undefined ? cells : undefined);
+  const bound = given ?? own;
   const scheme = useComputedColorScheme('light');
   const { minimum, maximum } = cells ?? map;
   const table = useMemo(() => lookup(layer, colors, opacity, scheme), [layer, colors, opacity, scheme]);

@@ -1,10 +1,11 @@
 import { Button, useComputedColorScheme } from '@mantine/core';
 import { useCallback, useMemo, useState } from 'react';
-import type { TargetRef, TextAttribution, TextInput } from '../../api/schema';
+import type { TextAttribution, TextInput } from '../../api/schema';
 import { capital, percent, plural, signed } from '../../base/format';
 import { useBound } from '../../state/bound';
 import { useDisplay, useSign } from '../../state/display';
 import { Choice } from '../common/Choice';
+import type { Meant } from '../common/meant';
 import { DivergingBars } from './DivergingBars';
 import { Meaning } from './Meaning';
 import { withoutPadding } from './padding';
@@ -21,7 +22,7 @@ interface TextViewProps {
   input: TextInput;
   attribution: TextAttribution | undefined;
   size: Size;
-  target?: TargetRef | undefined;
+  target?: Meant | undefined;
 }
 
 /** Words, or their pieces, on a background by weight, without padding; in the panel the strongest ones as bars, linked with them. */
@@ -50,7 +51,7 @@ export function TextView({ input, attribution, size, target }: TextViewProps) {
 interface TextPanelProps {
   input: TextInput;
   reading: TextReading;
-  target: TargetRef | undefined;
+  target: Meant | undefined;
   bound: number;
   look: TokenLook;
   range: readonly [number, number];

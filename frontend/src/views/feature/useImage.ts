@@ -2,7 +2,7 @@ import type { AttributionMap, ImageAttribution, ImageInput } from '../../api/sch
 import { signed } from '../../base/format';
 import type { Cell, Cells } from '../../render/cells';
 import { useCells } from '../../state/cells';
-import { useDisplay } from '../../state/display';
+import { useDisplay, useView } from '../../state/display';
 import { chosenMap } from './Layers';
 import { useMapPoint } from './useMapPoint';
 import { useZoom } from './useZoom';
@@ -20,7 +20,19 @@ export function useImage(input: ImageInput, attribution: ImageAttribution | unde
   const setFull = (next: boolean) => change({ full: next ? place : null });
   const { point, byKey, handlers } = useMapPoint(cells, zoom, { f: () => setFull(!full) });
   const reading = map && cells && point ? readingAt(point, cells, map.unit) : null;
-  return { input, map, cells, zoom, point, byKey, handlers, reading, view: display.view, full, setFull };
+  return {
+    input,
+    map,
+    cells,
+    zoom,
+    point,
+    byKey,
+    handlers,
+    reading,
+    view: useView(map?.unit === 'layer'),
+    full,
+    setFull,
+  };
 }
 
 export type ImageLook = ReturnType<typeof useImage>;

@@ -7,6 +7,7 @@ import { useWorkspace } from '../../state/workspace';
 import { BaselineField } from './BaselineField';
 import { CopyLink } from './CopyLink';
 import styles from './Header.module.css';
+import { LayerField } from './LayerField';
 import { MethodField } from './MethodField';
 import { ParameterForm } from './ParameterForm';
 import { SchemeToggle } from './SchemeToggle';
@@ -45,6 +46,7 @@ export function Header({ layout, help }: { layout: Layout; help: ReactNode }) {
           />
         )}
         <MethodField opened={tuning} toggle={toggle} onToggle={() => setTuning(!tuning)} />
+        <LayerField />
         <BaselineField />
         <TargetField />
       </div>

@@ -1,9 +1,11 @@
 import { Button, CloseButton } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
-import type { MethodInfo } from '../../api/schema';
+import type { MethodInfo, Paper } from '../../api/schema';
 import type { Argument, Arguments } from '../../state/location';
-import { changedArguments } from '../../state/parameters';
-import { useQuestion } from '../../state/question';
+import { usePrice } from '../../state/offers';
+import { changedArguments, isUsed } from '../../state/parameters';
+import { requestFor, useQuestion } from '../../state/question';
+import { cited, priceInWords } from '../common/methods';
 import styles from './Header.module.css';
 import { ParameterField } from './ParameterField';
 
@@ -11,6 +13,32 @@ interface ParameterFormProps {
   method: MethodInfo;
   args: Arguments;
   onClose: () => void;
+}
+
+interface PaperLineProps {
+  paper: Paper;
+}
+
+function PaperLine({ paper }: PaperLineProps) {
+  return (
+    <p className={styles.summary}>
+      {paper.url ? (
+        <a href={paper.url} target="_blank" rel="noreferrer" title={paper.title}>
+          {cited(paper)}
+        </a>
+      ) : (
+        <span title={paper.title}>{cited(paper)}</span>
+      )}
+    </p>
+  );
+}
+
+/** What it costs to explain a sample with these parameters, before it runs. */
+function PriceLine() {
+  const { question } = useQuestion();
+  const request = requestFor(question, { index: question.sample ?? 0, label: null, predictions: [] });
+  const { data } = usePrice(request, question.ready);
+  return data ? <p className={styles.summary}>Costs {priceInWords(data)} for each sample.</p> : null;
 }
 
 /** A form made from a method's parameters, in a row of its own, so that it covers nothing; only valid values are sent. */
@@ -39,16 +67,21 @@ export function ParameterForm({ method, args, onClose }: ParameterFormProps) {
       <div className={styles.about}>
         <h2>{method.title}</h2>
         <p className={styles.summary}>{method.summary}</p>
+        {method.promise && <p className={styles.summary}>{method.promise}</p>}
         {method.caveat && <p className={styles.caveat}>{method.caveat}</p>}
+        {method.paper && <PaperLine paper={method.paper} />}
+        <PriceLine />
       </div>
-      {method.parameters.map((parameter) => (
-        <ParameterField
-          key={`${parameter.name}-${resets}`}
-          parameter={parameter}
-          value={args[parameter.name]}
-          onChange={(value) => set(parameter.name, value)}
-        />
-      ))}
+      {method.parameters
+        .filter((parameter) => isUsed(parameter, method, args))
+        .map((parameter) => (
+          <ParameterField
+            key={`${parameter.name}-${resets}`}
+            parameter={parameter}
+            value={args[parameter.name]}
+            onChange={(value) => set(parameter.name, value)}
+          />
+        ))}
       {method.parameters.length === 0 && <p className={styles.summary}>This method has no parameters.</p>}
       <div className={styles.formActions}>
         {method.parameters.length > 0 && (

@@ -32,7 +32,7 @@ export const Card = memo(function Card({ sample, selected, stop, onSelect }: Car
   const { question, change } = useQuestion();
   const { models } = useWorkspace();
   const request = useMemo(() => requestFor(question, sample), [question, sample]);
-  const explicable = isExplicable(sample, question.model);
+  const explicable = isExplicable(sample, question.model) && question.ready;
   const explanation = useExplanation(request, explicable);
   const { attribution } = explanation;
   const prediction = sample.predictions.find((each) => each.model === question.model);

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { MethodInfo, Prediction, Sample, TargetRef } from '../../api/schema';
+import type { Attribution, MethodInfo, Prediction, Sample, Workspace } from '../../api/schema';
 import { number, score as scoreText } from '../../base/format';
 import type { Explanation } from '../../state/explanation';
 import { isExplicable, useQuestion, useTask } from '../../state/question';
@@ -20,7 +20,7 @@ interface AnswerProps {
 export function Answer({ sample, explanation, method, onTrust }: AnswerProps) {
   const { question } = useQuestion();
   const task = useTask();
-  const { methods } = useWorkspace();
+  const { methods, default_method, default_reason } = useWorkspace();
   const { attribution, state } = explanation;
   const prediction = sample.predictions.find((each) => each.model === question.model);
   const answered = methods.find((each) => each.name === attribution?.method) ?? method;
@@ -39,12 +39,13 @@ export function Answer({ sample, explanation, method, onTrust }: AnswerProps) {
       {isExplicable(sample, question.model) && <JobNote explanation={explanation} />}
       {attribution && state === 'done' && (
         <p className={styles.explained}>
-          {answered.title} of the output{task !== 'regression' && <> for class ‘{attribution.target.name}’</>}
-          <Numbers output={attribution.output} score={scoreOf(prediction, attribution.target)}>
+          {answered.title} of {inWords(attribution, task)}
+          <Numbers output={attribution.output} score={scoreOf(prediction, attribution)}>
             <Verdict attribution={attribution} method={answered} onMore={onTrust} />
           </Numbers>
         </p>
       )}
+      {method.name === default_method && default_reason && <p className={styles.hint}>{default_reason}</p>}
     </div>
   );
 }
@@ -72,13 +73,26 @@ function Numbers({ output, score, children }: NumbersProps) {
   );
 }
 
+/** "the output for class ‘cat’ less that for ‘dog’, at layer4": what exactly is explained, and where. */
+function inWords({ target, against, layer }: Attribution, task: Workspace['task']): string {
+  const at = layer ? `, at ${layer.name}` : '';
+  if (target.index === null) return `${target.name}${at}`;
+  if (task === 'regression') return `the output${at}`;
+  const less = against ? ` less that for ‘${against.name}’` : '';
+  return `the output for class ‘${target.name}’${less}${at}`;
+}
+
 /** Whether score_func left the output as it is, but for rounding. */
 function isSame(output: number | null, score: number | null): boolean {
   if (output === null || score === null) return output === score;
   return Math.abs(output - score) <= 1e-4 * Math.max(1, Math.abs(output));
 }
 
-/** The score of the class explained, where it is among those listed. */
-function scoreOf(prediction: Prediction | undefined, target: TargetRef): number | null | undefined {
+/** The score of the class explained, where it is among those listed, and explained by itself. */
+function scoreOf(
+  prediction: Prediction | undefined,
+  { target, against }: Attribution,
+): number | null | undefined {
+  if (against) return undefined;
   return prediction?.classes.find(({ index }) => index === target.index)?.score;
 }

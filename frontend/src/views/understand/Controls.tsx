@@ -4,20 +4,27 @@ import { ordinal, percent } from '../../base/format';
 import { GRAINS } from '../../render/cells';
 import { COLOR_MAP_NAMES, COLOR_MAPS, type ColorMap, colorAt, css } from '../../render/colors';
 import { useDisplay } from '../../state/display';
+import type { View } from '../../state/location';
 import { useWorkspace } from '../../state/workspace';
 import { Choice } from '../common/Choice';
 import styles from './Understand.module.css';
 
+interface ControlsProps {
+  sample: Sample;
+  attribution: Attribution | undefined;
+  view: View;
+}
+
 /** How attributions are drawn, here and on the cards; applied at once in the browser. */
-export function Controls({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
+export function Controls({ sample, attribution, view }: ControlsProps) {
   const hasImage = sample.inputs.some((input) => input.kind === 'image');
   const hasAny = hasImage || sample.inputs.some((input) => input.kind !== 'empty');
-  const nothingDrawn = useDisplay().display.view === 'original' && onlyImages(sample);
+  const nothingDrawn = view === 'original' && onlyImages(sample);
   if (!hasAny || nothingDrawn) return null;
   return (
     <div className={styles.controls} role="group" aria-label="Display">
       <SignChoice attribution={attribution} />
-      {hasImage && <ImageControls attribution={attribution} />}
+      {hasImage && <ImageControls attribution={attribution} view={view} />}
       {!hasImage && (
         <div className={styles.halves}>
           <Colors />
@@ -58,7 +65,7 @@ function SignChoice({ attribution }: { attribution: Attribution | undefined }) {
   );
 }
 
-function ImageControls({ attribution }: { attribution: Attribution | undefined }) {
+function ImageControls({ attribution, view }: Omit<ControlsProps, 'sample'>) {
   const { display, change } = useDisplay();
   return (
     <>
@@ -74,7 +81,7 @@ function ImageControls({ attribution }: { attribution: Attribution | undefined }
           onChange={(clip) => change({ clip })}
         />
       </Row>
-      {display.view === 'overlay' && (
+      {view === 'overlay' && (
         <Row label={`Opacity ${percent(display.opacity, 0)}`}>
           <Slider
             size="sm"

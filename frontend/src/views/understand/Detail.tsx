@@ -1,16 +1,19 @@
 import { useMemo, useRef } from 'react';
 import type { Sample } from '../../api/schema';
-import { SignedContext, useDisplay } from '../../state/display';
+import { SignedContext, useView } from '../../state/display';
 import { useExplanation } from '../../state/explanation';
 import { isExplicable, requestFor, useQuestion } from '../../state/question';
 import { Contributions } from '../common/Contributions';
 import { ErrorNote } from '../common/ErrorNote';
+import { meantBy } from '../common/meant';
 import { Section } from '../common/Section';
 import { ViewChoice } from '../common/ViewChoice';
 import { Methods } from '../compare/Methods';
 import { Models } from '../compare/Models';
 import { FeatureView } from '../feature/FeatureView';
 import { Answer } from './Answer';
+import { Asked } from './Asked';
+import { Channels } from './Channels';
 import { Classes } from './Classes';
 import { Controls } from './Controls';
 import { FirstVisit } from './FirstVisit';
@@ -21,10 +24,11 @@ import styles from './Understand.module.css';
 export function Detail({ sample }: { sample: Sample }) {
   const { question } = useQuestion();
   const request = useMemo(() => requestFor(question, sample), [question, sample]);
-  const explicable = isExplicable(sample, question.model);
+  const explicable = isExplicable(sample, question.model) && question.ready;
   const explanation = useExplanation(request, explicable);
   const { attribution, stale } = explanation;
-  const { view } = useDisplay().display;
+  const maps = attribution?.inputs.flatMap((input) => (input.kind === 'image' ? input.maps : [])) ?? [];
+  const view = useView(maps[0] ? maps[0].unit === 'layer' : question.method.place === 'layer');
   const colored = view === 'map' || view === 'overlay' || sample.inputs.some(({ kind }) => kind !== 'image');
   const trust = useRef<HTMLDivElement>(null);
   const showTrust = () => {
@@ -40,8 +44,9 @@ export function Detail({ sample }: { sample: Sample }) {
       )}
       <div className={styles.columns}>
         <div className={styles.part}>
+          <Asked sample={sample} attribution={attribution} />
           <Answer sample={sample} explanation={explanation} method={question.method} onTrust={showTrust} />
-          {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice />}
+          {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice view={view} />}
           <div className={styles.inputs} data-stale={stale || undefined}>
             {sample.inputs.map((input, i) => (
               <div key={i} className={styles.input}>
@@ -50,14 +55,15 @@ export function Detail({ sample }: { sample: Sample }) {
                   input={input}
                   attribution={attribution?.inputs[i]}
                   size="panel"
-                  target={attribution?.target}
+                  target={attribution && meantBy(attribution)}
                   place={i}
                 />
               </div>
             ))}
           </div>
+          {attribution?.layer && <Channels layer={attribution.layer} />}
           {attribution && explanation.state === 'done' && colored && <FirstVisit attribution={attribution} />}
-          <Controls sample={sample} attribution={attribution} />
+          <Controls sample={sample} attribution={attribution} view={view} />
         </div>
         <div>
           <div ref={trust} className={styles.target} tabIndex={-1}>

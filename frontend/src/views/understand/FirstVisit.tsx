@@ -15,7 +15,9 @@ export function FirstVisit({ attribution }: { attribution: Attribution }) {
   const task = useTask();
   if (done) return null;
   const { positive, negative } = COLOR_MAPS[colors];
-  const whose = task === 'regression' ? 'the output' : `the output for ‘${attribution.target.name}’`;
+  const { target, against } = attribution;
+  const over = against ? ` over that for ‘${against.name}’` : '';
+  const whose = task === 'regression' ? 'the output' : `the output for ‘${target.name}’${over}`;
   return (
     <aside className={styles.note} aria-label="How to read this">
       <IconBulb size={16} stroke={1.7} aria-hidden />

@@ -14,7 +14,10 @@ export function Outside({ sample }: { sample: Sample }) {
     );
   }
   const clear = () =>
-    change({ outcome: 'all', predicted: [], actual: [], sample: sample.index, target: question.target });
+    change({
+      ...{ outcome: 'all', predicted: [], actual: [] },
+      ...{ sample: sample.index, target: question.target, against: question.against },
+    });
   return (
     <p className={styles.outside} data-tone="warn" role="note">
       Outside the filters: the list does not show this sample.
