@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
@@ -48,6 +48,9 @@ Selector = int | tuple[int | slice, ...] | Callable[..., Tensor]
 
 LayerValues = Tensor | Any
 """Shaped like a layer's values: a tensor; a tuple where it passes on several; for a list of layers a list of those."""
+
+Layout = Literal["channels_first", "channels_last", "tokens", "tokens_first"]
+"""How a layer's values lie: (B, C, …), (B, …, C), (B, tokens, C) or (tokens, B, C)."""
 
 Model = Callable[..., object]
 """A module, or any function of the inputs."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from attribution_core.classes.base import Attribution, GradientAttribution, Method
 from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import AttributionError
-from attribution_core.methods.cam import on_grid
 from attribution_core.methods.delta import missed
+from attribution_core.methods.layout import on_grid
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.question.site import Layer, Layers

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,11 +10,7 @@ from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
 from attribution_core.question.question import Question
-from attribution_core.reading.arguments import is_ids
 from attribution_core.types import Tensors
-
-EXTRA_TOKENS = (0, 1, 2, 5)
-"""How many tokens may stand before those of the patches: none, class, class and distillation, class and registers."""
 
 
 def grad_cam(value: Tensor, slope: Tensor, summed: bool = True) -> Tensor:
@@ -32,11 +26,28 @@ def grad_cam_plus_plus(value: Tensor, slope: Tensor) -> Tensor:
     """
     spatial = tuple(range(2, value.dim()))
     g, a = slope.to(accumulator(slope.dtype)), value.to(accumulator(value.dtype))
-    below = 2 * g.square() + g**3 * (a.sum(spatial, keepdim=True) if spatial else a)
-    alpha = torch.where(g == 0, 0, g.square() / torch.where(below == 0, 1, below))
-    weights = alpha * g.relu()
+    weights = _alpha(g, a) * g.relu()
     weights = weights.sum(spatial, keepdim=True) if spatial else weights
     return _summed(weights * a).relu().to(value.dtype)
+
+
+def of_both_signs(value: Tensor, slope: Tensor) -> str:
+    """What speaks against Grad-CAM++: an α that counts beyond [0, 1], twice the range that it has of maps ≥ 0."""
+    g, a = slope.to(accumulator(slope.dtype)), value.to(accumulator(value.dtype))
+    alpha = torch.where(g > 0, _alpha(g, a), 0)
+    if not ((alpha < 0) | (alpha > 1)).any():
+        return ""
+    return (
+        "Grad-CAM++ is made for maps that are never negative; this layer's have both signs, so that its weights α are "
+        "no longer between 0 and ½ and mean nothing. Choose a layer behind a ReLU, or LayerGradCam or LayerCam."
+    )
+
+
+def _alpha(g: Tensor, a: Tensor) -> Tensor:
+    """g² / (2g² + g³ Σ A), between 0 and ½ where neither g nor A is negative."""
+    spatial = tuple(range(2, a.dim()))
+    below = 2 * g.square() + g**3 * (a.sum(spatial, keepdim=True) if spatial else a)
+    return torch.where(g == 0, 0, g.square() / torch.where(below == 0, 1, below))
 
 
 def layer_cam(value: Tensor, slope: Tensor) -> Tensor:
@@ -116,39 +127,3 @@ def _stretched(maps: Tensor) -> Tensor:
 
 def _summed(maps: Tensor, summed: bool = True) -> Tensor:
     return maps.sum(1, keepdim=True) if summed else maps
-
-
-def as_maps(value: Tensor, inputs: Tensors) -> Tensor:
-    """A layer's values as maps (B, C, …).
-
-    In a model of images, a token sequence (B, tokens, C) becomes (B, C, h, w) without its class token, and channels
-    that come last go first; in a model of token ids (B, T), values (B, T, C) become (B, C, T).
-    """
-    image = next((x for x in inputs if x.dim() == 4), None)
-    if image is not None and value.dim() == 3:
-        return on_grid(value, (image.shape[2], image.shape[3]))
-    if image is not None and value.dim() == 4 and _channels_last(value, image):
-        return value.movedim(-1, 1)
-    if value.dim() == 3 and any(is_ids(x) and x.shape == value.shape[:2] for x in inputs):
-        return value.transpose(1, 2)
-    return value
-
-
-def on_grid(tokens: Tensor, size: tuple[int, int]) -> Tensor:
-    """Tokens (B, k + h·w, C) of an image of `size` (H, W) as (B, C, h, w); k class and register tokens are dropped."""
-    count = tokens.shape[1]
-    for extra in EXTRA_TOKENS:
-        height = math.isqrt(max(0, count - extra) * size[0] // size[1])
-        fits = height > 1 and size[0] % height == 0 and (size[1] * height) % size[0] == 0
-        if fits and height * (width := size[1] * height // size[0]) == count - extra and size[1] % width == 0:
-            return tokens[:, extra:].transpose(1, 2).reshape(len(tokens), -1, height, width)
-    raise AttributionError(
-        f"Values of shape {tuple(tokens.shape)} are no grid of patches of an image of {size[0]}×{size[1]}.",
-        "Choose a layer that passes on (B, class token + patches, channels) or (B, channels, height, width).",
-    )
-
-
-def _channels_last(value: Tensor, image: Tensor) -> bool:
-    height, width = image.shape[2:]
-    a, b, c = value.shape[1:]
-    return a * width == b * height and b * width != c * height and height % a == 0

@@ -10,6 +10,7 @@ from torch import nn
 
 from attribution_core.errors import AttributionError
 from attribution_core.question.attention import Attentions
+from attribution_core.question.joins import Joins
 from attribution_core.question.taps import Tap, WhichCall
 from attribution_core.types import Tensors
 
@@ -101,4 +102,4 @@ class Layers:
         return [tuple(next(rest) for _ in range(size)) for size in self._sizes]
 
 
-Site = Inputs | Layer | Layers | Attentions
+Site = Inputs | Layer | Layers | Attentions | Joins

@@ -102,6 +102,10 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "relu_attributions": Argument("bool", "Keep only what speaks for the score."),
     "attr_dim_summation": Argument("bool", "Add the weighted maps up to one."),
+    "layout": Argument(
+        '"channels_first", "channels_last", "tokens" or "tokens_first"',
+        "How the layer's values lie: (B, C, …), (B, …, C), (B, tokens, C) or (tokens, B, C); found out if not given.",
+    ),
     "interpolate_mode": Argument(
         "str",
         "How the coarse map is stretched over the input, as in torch.nn.functional.interpolate.",

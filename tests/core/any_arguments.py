@@ -270,6 +270,8 @@ VALUES: dict[str, list[Value]] = {
     "nt_type": fixed("smoothgrad", "smoothgrad_sq", "vargrad") + others(),
     "estimator": fixed("sets") + fixed("orders", kind="open") + others(),
     "interpolate_mode": fixed("nearest") + fixed("bilinear", "linear", "bicubic", "area", kind="open") + others(),
+    "layout": fixed(None, "channels_first") + fixed("channels_last", "tokens", "tokens_first", kind="open")
+    + others("None"),
     "tolerance": fixed(0.5, None) + others("None", "0.5"), "probability": fixed(0.3, 0.7) + others("0.5"),
     "eps": fixed(1e-10, 0.0, 1e-3) + others("0", "1", "0.5", unsure="1e300, 2**70"),
     "seed": fixed(0, 3, 2**40, None) + others("None", "0", "1"),

@@ -24,7 +24,7 @@ from attribution_core import (
     LayerScoreCam,
     observe,
 )
-from attribution_core.methods.cam import on_grid
+from attribution_core.methods.layout import on_grid
 from attribution_core.question.attention import Attentions
 
 torch.manual_seed(0)
@@ -249,6 +249,83 @@ def test_rollout_refuses_what_has_no_such_attention() -> None:
         AttentionRollout(nn.Linear(3, 2)).attribute(torch.randn(1, 3))
     with pytest.raises(AttributionError, match="token=17: the model has 17"):
         AttentionRollout(vision_transformer()).attribute(IMAGES, token=17)
+
+
+class Attending(nn.Module):
+    """Attention of some tokens over others, written by hand; `kind` says which."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        kind, keys = self.kind, x[:, ::2] if self.kind == "reduced" else x
+        if kind == "windows":
+            x = keys = x.reshape(-1, 2, x.shape[-1])
+        scores = (x @ keys.transpose(1, 2))[:, None]
+        if kind == "bound":
+            return (scores * scores.softmax(-1)).sum((1, 2, 3))
+        hidden = torch.ones(scores.shape[-2:]).triu(1).bool()
+        causal = scores.masked_fill(hidden, -torch.inf) if kind in ("causal", "decoder") else scores
+        summed = causal.softmax(-1) @ keys[:, None]
+        if kind == "decoder":
+            summed = scores.softmax(-1) @ summed
+        return summed.flatten(1).sum(1).reshape(-1, 2 if kind == "windows" else 1).sum(1)
+
+
+@pytest.mark.parametrize(("kind", "said"), [
+    ("reduced", r"\(3, 1, 4, 2\): 4 tokens attend over 2 others"), ("windows", r"\(6, 1, 2, 2\) for 3 examples"),
+    ("decoder", "Some attentions of the model are causal"), ("causal", "token=0: the model's attention is causal"),
+    ("bound", "no self-attention"),
+])  # fmt: skip
+def test_rollout_refuses_attention_that_is_not_of_one_stack(kind: str, said: str) -> None:
+    x = torch.randn(3, 4, 5)
+    with pytest.raises(AttributionError, match=said):
+        AttentionRollout(Attending(kind)).attribute(x)
+    assert AttentionRollout(Attending("own")).attribute(x).shape == (3, 4)
+    assert AttentionRollout(Attending("causal")).attribute(x, token=-1).shape == (3, 4)
+
+
+def test_rollout_refuses_attention_over_another_sequence() -> None:
+    net = nn.Transformer(8, 2, 1, 1, 8, batch_first=True).eval()
+
+    class Both(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return net(x, x).sum((1, 2))
+
+    with pytest.raises(AttributionError, match="from one sequence to another"):
+        AttentionRollout(Both()).attribute(torch.randn(2, 3, 8))
+
+
+def test_rollout_of_heads_that_lie_in_the_batch() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True).eval()
+
+    class ByHand(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            q, k, v = F.linear(x, layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias).chunk(3, -1)
+            q, k, v = (p.unflatten(-1, (2, 4)).transpose(1, 2).flatten(0, 1) for p in (q, k, v))
+            return torch.bmm((q @ k.mT / 2).softmax(-1), v).unflatten(0, (-1, 2)).sum((1, 2, 3))
+
+    class Module(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return layer.self_attn(x, x, x)[0].sum((1, 2))
+
+    x = torch.randn(3, 5, 8)
+    torch.testing.assert_close(AttentionRollout(ByHand()).attribute(x), AttentionRollout(Module()).attribute(x))
+
+
+def test_grad_cam_plus_plus_warns_once_of_maps_of_both_signs() -> None:
+    """α = g² / (2g² + g³ΣA) leaves [0, ½] where g ΣA is negative."""
+    net = Pooled(WEIGHTS)
+    signed = MAPS - torch.tensor([20.0, 0, 0]).reshape(3, 1, 1)
+    said: list[str] = []
+    with observe(warned=said.append):
+        LayerGradCamPlusPlus(net, net.maps).attribute(MAPS, target=0)
+        LayerCam(net, net.maps).attribute(signed, target=0)
+        assert not said
+        LayerGradCamPlusPlus(net, [net.maps]).attribute(signed, targets=[0, 0])
+    (only,) = said
+    assert "made for maps that are never negative" in only
 
 
 @pytest.mark.parametrize("mask", [None, "causal", "boolean", "added", "grouped"])

@@ -52,6 +52,7 @@ OF_LANGUAGE_MODELS = {"LLMAttribution", "LLMAttributionResult", "LLMGradientAttr
 """Not here yet."""
 ADDED: dict[str, set[str]] = {
     "FeaturePermutation": {"seed"}, "GradientShap": {"seed"}, "IntegratedGradients": {"tolerance"},
+    "GuidedGradCam": {"layout"}, "LayerGradCam": {"layout"},
     "KernelShap": {"seed", "tolerance"}, "LRP": {"composite"}, "LayerFeaturePermutation": {"seed"},
     "LayerGradientShap": {"seed"}, "LayerLRP": {"composite"}, "Lime": {"seed"}, "LimeBase": {"seed"},
     "NeuronGradientShap": {"seed"}, "NoiseTunnel": {"seed"}, "ProductBaselines": {"seed"},

@@ -32,7 +32,8 @@ class Net(nn.Module):
 
 def method_of(name: str, net: Net, forward: Callable[..., Tensor] | None = None) -> Any:
     """Around `net`, or around a function that calls it."""
-    return build(name, forward or net, net.relu if name == "GuidedGradCam" else net.conv)
+    rectified = name in ("GuidedGradCam", "LayerGradCamPlusPlus")
+    return build(name, forward or net, net.relu if rectified else net.conv)
 
 
 def inputs() -> Tensor:

@@ -75,7 +75,7 @@ for more in (None, zero, (zero, True), {"scale": zero}):
     assert_type(method.attribute(x, target=0, additional_forward_args=more), Tensor)
 
 # layers: a tensor, or what the layers and their number make of it
-assert_type(LayerGradCam(model, model).attribute(x, target=1), Tensor | Any)
+assert_type(LayerGradCam(model, model).attribute(x, target=1, layout="tokens"), Tensor | Any)
 assert_type(LayerConductance(model, [model, model]).attribute({"x": x}, targets=[0, 1]), list[Tensor | Any])
 LayerGradCam.interpolate(LayerGradCam(model, model).attribute(x, target=1), (8, 8), "bilinear").relu()
 layers, deltas = LayerIntegratedGradients(model, model).attribute(x, target=1, return_convergence_delta=True)
