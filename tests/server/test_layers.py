@@ -134,6 +134,23 @@ def test_tokens_of_a_layer_are_weighed(make: Make, method: str) -> None:
     assert sum(words["weights"]) == pytest.approx(words["contribution"]["total"], rel=1e-4, abs=1e-6)
 
 
+def test_words_are_embedded_where_the_first_table_is(make: Make) -> None:
+    visualizer = tokens(make)
+    suggested = get(visualizer, "/api/models/0/layers")["suggested"]
+    assert suggested == [
+        {"name": "bert.encoder.layer.0", "reason": "last block"},
+        {"name": "bert.embeddings.word_embeddings", "reason": "embedding"},
+    ]
+    assert get(visualizer, "/api/workspace")["models"][0]["default_layer"] == "bert.encoder.layer.0"
+
+
+def test_a_net_without_positions_is_looked_at_before_its_output() -> None:
+    net = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    assert [each.model_dump() for each in look(net, (torch.randn(1, 4),), ()).suggested] == [
+        {"name": "2", "reason": "last layer"}
+    ]
+
+
 def test_units_without_positions_are_named_numbers(make: Make) -> None:
     answer = explained(tokens(make), method="LayerConductance", layer="bert.pooler.dense", target=1)["attribution"]
     assert [part["kind"] for part in answer["inputs"]] == ["empty"]

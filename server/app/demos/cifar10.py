@@ -74,6 +74,5 @@ def build(options: Namespace) -> Workspace:
         "score_func": partial(F.softmax, dim=1),
         "use_label_for_attr": True,
         "title": "CIFAR-10",
-        "default_method": "IntegratedGradients",
         "default_order": "mistakes",
     }

@@ -57,6 +57,5 @@ def build(options: Namespace) -> Workspace:
         "score_func": partial(F.softmax, dim=1),
         "use_label_for_attr": True,
         "title": "Handwritten digits",
-        "default_method": "IntegratedGradients",
         "default_order": "mistakes",
     }

@@ -37,7 +37,6 @@ def build(options: Namespace) -> Workspace:
         "score_func": _probabilities,
         "use_label_for_attr": True,
         "title": options.path.resolve().name,
-        "default_method": "IntegratedGradients",
         "default_order": "index" if all(label is None for label in labels) else "mistakes",
     }
 

@@ -73,8 +73,7 @@ def _at_a_layer(method: Method, arguments: dict[str, Argument], anatomy: Anatomy
     forward, backward = method.entry.passes
     steps = method.entry.steps
     if steps == "maps":
-        layer = anatomy.layer(name or "")
-        forward += layer.shape[0] if layer and layer.shape else 0
+        forward += anatomy.channels(name or "")
     elif steps:
         count = int(str(arguments[steps]))
         forward, backward = forward + count, backward + count
@@ -128,5 +127,5 @@ def _offer(method: Method, subject: Subject, example: Example, anatomy: Anatomy,
             )
             cost = price(prepared(question, example), anatomy)
         except (AttributionError, InsightsError) as error:
-            reason = error.message
+            reason = f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
     return MethodOffer(method=method.name, unavailable=reason, layer=None if reason else layer, price=cost)

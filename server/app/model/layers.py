@@ -43,6 +43,13 @@ class Anatomy:
         """A layer by its name."""
         return next((layer for layer in self.layers if layer.name == name), None)
 
+    def channels(self, name: str) -> int:
+        """How many channels a layer has; its name may be that of a call."""
+        layer = self.layer(name) or self.layer(name.rpartition(":")[0])
+        if layer is None or not layer.shape:
+            return 0
+        return layer.shape[0] if layer.shape[1:] == layer.grid or layer.layout == "units" else layer.shape[-1]
+
     @property
     def best(self) -> str | None:
         """Where people look first."""
@@ -203,18 +210,19 @@ def _info(name: str, module: nn.Module, seen: _Seen) -> LayerInfo:
 
 
 def _suggested(model: nn.Module, seen: dict[str, _Seen]) -> list[SuggestedLayer]:
-    """The last block whose positions matter, the last convolution, the embedding; each layer once."""
+    """The last block whose positions matter, the last convolution, else the last layer; the embedding; each once."""
     modules = dict(model.named_modules())
     ran = sorted((name for name in seen if seen[name].calls == 1), key=lambda name: seen[name].last)
+    matters = [name for name in ran if seen[name].matters]
+    tables = [name for name in ran if isinstance(modules[name], nn.Embedding)]
+    layers = [name for name in ran if modules[name]._parameters]
+    candidates = [
+        ("last block", [name for name in matters if any(True for _ in modules[name].children())][-1:]),
+        ("last convolution", [name for name in matters if isinstance(modules[name], CONVOLUTIONS)][-1:]),
+        ("last layer", matters[-1:] or layers[-2:-1]),  # of those without positions, the last is the output
+        ("embedding", tables[:1]),  # what comes after that of the words is of positions and the like
+    ]
     found: dict[str, str] = {}
-
-    def suggest(reason: str, fits: Callable[[nn.Module, _Seen], bool]) -> None:
-        name = next((name for name in reversed(ran) if fits(modules[name], seen[name])), None)
-        if name is not None:
-            found.setdefault(name, reason)
-
-    suggest("last block", lambda module, each: each.matters and any(True for _ in module.children()))
-    suggest("last convolution", lambda module, each: each.matters and isinstance(module, CONVOLUTIONS))
-    suggest("last layer with positions", lambda _, each: each.matters and not found)
-    suggest("embedding", lambda module, _: isinstance(module, nn.Embedding))
+    for reason, names in candidates:
+        found |= {name: reason for name in names if name not in found and not (reason == "last layer" and found)}
     return [SuggestedLayer(name=name, reason=reason) for name, reason in found.items()]

@@ -124,7 +124,8 @@ class NotebookView:
             request = selection.request(sample, usual.method, layer)
             explanation = self._service.answer(request, patience)
             title = f"#{sample}, for ‘{explanation.question.words}’"
-            return Seen(title, request.method, self._service.shown(sample, patience), explanation)
+            method = f"{request.method} of {request.layer}" if request.layer else request.method
+            return Seen(title, method, self._service.shown(sample, patience), explanation)
         except Exception:
             return None  # a picture is a courtesy; the dashboard itself says what failed
 
