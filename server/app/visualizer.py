@@ -8,7 +8,8 @@ import webbrowser
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import getattr_static
-from typing import TYPE_CHECKING, get_args
+from operator import index
+from typing import TYPE_CHECKING, SupportsIndex, get_args
 
 from flask_openapi3.openapi import OpenAPI
 from torch import Tensor, nn
@@ -218,11 +219,13 @@ class AttributionVisualizer:
         number = sample if sample is not None else chosen.sample
         if number is None:
             raise InsightsError("no sample is selected", hint="give its number, or select one in the dashboard")
-        usual, usual_layer = self.service.usual(chosen.model if model is None else model, None)
-        request = chosen.request(number, usual.method, usual_layer)
+        if method is None and chosen.method is None:
+            usual, usual_layer = self.service.usual(chosen.model if model is None else model, None)
+            chosen = chosen.model_copy(update={"method": usual.method, "layer": usual_layer})
+        request = chosen.request(number, method or "", None)
         given: dict[str, object] = {"model": model, "target": target, "against": against, "neuron": neuron}
         given |= {"method": method, "layer": layer, "arguments": arguments, "baseline": baseline}
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes = {name: _plain(value) for name, value in given.items() if value is not None}
         return self.service.answer(request.model_copy(update=_afresh(changes) | changes), first=True).values
 
     def _refuse_if_closed(self) -> None:
@@ -277,6 +280,11 @@ def _module(place: int, model: object) -> nn.Module:
 def _features(features: object) -> list[BaseFeature]:
     given = list(features) if isinstance(features, list | tuple) else [features]
     return [checked(feature) for feature in given]
+
+
+def _plain(value: object) -> object:
+    """Python's own number for one of numpy's."""
+    return index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else value
 
 
 def _afresh(given: Mapping[str, object]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -114,6 +115,14 @@ def test_python_is_told_the_same(make: Make) -> None:
         visualizer.attributions(0, method="LayerGradCam", layer="con")
     with pytest.raises(InsightsError, match="valid classes are 0 to 2"):
         visualizer.attributions(0, target=5)
+
+
+def test_numbers_of_numpy_are_numbers(make: Make) -> None:
+    visualizer, two = make(), np.int64(2)
+    (found,) = visualizer.attributions(np.int64(0), method="InputXGradient", target=np.int64(0), against=two)
+    (same,) = visualizer.attributions(0, method="InputXGradient", target=0, against=2)
+    assert torch.equal(found, same)
+    assert visualizer.attributions(0, method="InputXGradient", layer="conv", neuron=two)[0].shape == (3, 8, 8)
 
 
 def test_a_selection_asks_about_its_layer_and_for_its_difference() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,23 +15,17 @@ from torch import Tensor
 from app.data.example import Example
 from app.data.features import BaseFeature, Numbers, Words, kind_of
 from app.errors import InsightsError, arrived
+from app.explain.asked import Asked, prepared
 from app.explain.doubts import completeness, doubts
-from app.explain.jobs import KEPT
 from app.explain.layer import LayerFinding, layer_finding
-from app.explain.methods import Call
 from app.explain.question import Question
-from app.explain.removal import Removal, removal
-from app.model.case import Case, Explained, Finding, Watcher, noted
-from app.model.copies import Tensors
+from app.explain.removal import Removal
+from app.model.case import Finding, noted
 from app.model.subject import show_one
 from app.numbers import Floats, finite
 from app.schema import Completeness, Contribution, FeatureKind, Unit
-from attribution_core.evaluation.observe import Passes
 
 log = logging.getLogger(__name__)
-
-FLOAT = 4  # bytes
-EXACT_UP_TO = 14  # features, of which all sets are looked at: 16,384 passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,68 +90,6 @@ def explain(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A question with the example it is asked of, for the engine: to be answered, or to be priced.
-
-    inputs: (1, …) as the model takes them, of which the case may hold embeddings.
-    """
-
-    question: Question
-    case: Case
-    inputs: Tensors
-    removed: Removal
-    target: Explained | None
-
-    def answered(self, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Finding:
-        """The engine's answer."""
-        return self.case.explain(lambda *given: self._call(*given).made(), self.target, Watcher(progress, cancelled))
-
-    def priced(self) -> Passes:
-        """The passes of one answer; it is given once for each baseline."""
-        small = self._smallest()
-        baselines = small.case.baselines[0] if small.case.baselines else small.case.inputs
-        return small._call(small.case.module, small.case.inputs, baselines, self.target, small.case.extra).priced()
-
-    def _smallest(self) -> Asked:
-        """A question of as many passes, of inputs as small as can be: large perturbed ones take long to make."""
-        if self.removed.groups:
-            x, mask = torch.zeros(1, self.removed.groups), torch.arange(self.removed.groups)[None]
-            removed = replace(self.removed, arguments=self.removed.arguments | {"feature_mask": mask})
-            return replace(self, case=replace(self.case, inputs=(x,), baselines=[(x,)]), removed=removed)
-        if self.question.method.name == "RISE":
-            x = torch.zeros([1] * self.case.inputs[0].dim())
-            return replace(self, case=replace(self.case, inputs=(x,), baselines=[(x,)]))
-        return self
-
-    def _call(self, *given: Any) -> Call:
-        """The engine's method with module, inputs, baselines, target and further arguments."""
-        return self.question.method.ask(self.removed.arguments, self.question.site, *given)
-
-
-def prepared(question: Question, example: Example) -> Asked:
-    """The question for the engine."""
-    subject, method = question.subject, question.method
-    inputs = subject.prepare(example)
-    case = subject.case(inputs, question.baseline if method.uses_baseline else None, embedded=method.of_inputs)
-    _refuse_too_large(case.inputs)
-    batch = tuple(x[None] for x in inputs.inputs)
-    removed = removal(question.arguments, subject.features, case.inputs)
-    if method.name == "ShapleyValues":
-        _refuse_too_many(removed)
-    return Asked(question, case, batch, removed, question.explained(batch))
-
-
-def _refuse_too_many(removed: Removal) -> None:
-    """Say before the model runs that all sets of features are too many."""
-    if removed.groups > EXACT_UP_TO:
-        raise InsightsError(
-            f"exact Shapley values of {removed.groups:,} features need 2^{removed.groups} passes; "
-            f"they are offered for up to {EXACT_UP_TO}",
-            hint="make patches larger, or choose KernelShap, which estimates them",
-        )
-
-
 class _Found(NamedTuple):
     inputs: list[InputExplanation]
     layer: LayerFinding | None
@@ -187,16 +119,6 @@ def _of_layer(question: Question, example: Example, finding: Finding, asked: Ask
         own = Contribution(total=total, share=None)
         inputs[layer.input] = replace(nothing, kind=kind, values=values, contribution=own) if fits else nothing
     return _Found(inputs, layer if question.site else None, None)
-
-
-def _refuse_too_large(inputs: Sequence[Tensor]) -> None:
-    """Say before the model runs what could not be kept, nor drawn."""
-    numbers = sum(x.numel() for x in inputs)
-    if numbers * FLOAT > KEPT:
-        raise InsightsError(
-            f"an input of {numbers:,} numbers is too large to be explained: the most is {KEPT // FLOAT:,}",
-            hint="make it smaller by an input transform, as the model's training did",
-        )
 
 
 def _parts(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.data.example import Example
 from app.data.features import BaseFeature
 from app.errors import InsightsError
-from app.explain.explanation import Asked, prepared
+from app.explain.asked import Asked, prepared
 from app.explain.methods import Method, offered
 from app.explain.question import Meant, Question
 from app.model.copies import Tensors

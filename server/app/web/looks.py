@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from app.data.example import Example
 from app.errors import InsightsError, raised_anew
+from app.explain.methods import Method
 from app.explain.offers import Choice, choose, of_photographs, offers
 from app.model.layers import Anatomy
 from app.model.schedule import Device
@@ -23,11 +24,13 @@ Found = TypeVar("Found")
 class Looks:
     """What is known of the models by running them on an example; each call for a device is made once.
 
-    learnt: called when more is known than has been told.
+    default_method: the user's choice, if any. learnt: called when more is known than has been told.
     """
 
-    def __init__(self, placed: Sequence[tuple[Subject, Device]], learnt: Callable[[], None]) -> None:
-        self._placed, self._learnt = placed, learnt
+    def __init__(
+        self, placed: Sequence[tuple[Subject, Device]], default_method: str | None, learnt: Callable[[], None]
+    ) -> None:
+        self._placed, self._default_method, self._learnt = placed, default_method, learnt
         self._calls: dict[Hashable, Future[object]] = {}
         self._lock = Lock()
 
@@ -48,8 +51,15 @@ class Looks:
         anatomy = self.anatomy(model, example, patience)
         return self._once(("offers", model), device, lambda: offers(subject, example, anatomy), patience)
 
-    def choice(self, example: Example, patience: float | None) -> Choice:
-        """The method that is shown first."""
+    def usual(self, model: int, example: Example, patience: float | None) -> tuple[Choice, str | None]:
+        """The method that is shown first, and the layer that it looks at in a model."""
+        given = self._default_method
+        choice = self._choice(example, patience) if given is None else Choice(given)
+        if not Method(choice.method).uses_layer:
+            return choice, None
+        return choice, self.anatomy(model, example, patience).best
+
+    def _choice(self, example: Example, patience: float | None) -> Choice:
         end = None if patience is None else time.monotonic() + patience
         subject, device = self._placed[0]
         inputs = self._once("inputs", device, lambda: subject.prepare(example), patience).inputs

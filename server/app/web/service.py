@@ -18,9 +18,9 @@ from app.data.features import BaseFeature, Picture, Shown
 from app.data.source import Source
 from app.errors import InsightsError, raised_anew
 from app.explain import jobs, methods
-from app.explain.explanation import Explanation, explain, prepared
+from app.explain.asked import prepared
+from app.explain.explanation import Explanation, explain
 from app.explain.jobs import Jobs
-from app.explain.methods import Method
 from app.explain.offers import Choice, price
 from app.explain.question import Function, Question, Questions, identity
 from app.index.predictions import PredictionIndex
@@ -56,6 +56,7 @@ PATIENCE = 0.4  # seconds that a page waits for more samples; below that nobody 
 FIRST_LOOK = 2.0  # seconds for what the screen cannot do without: the first prediction, a sample that was linked to
 STEP = 1.0  # seconds between signs of life of a caller in this process
 TASKS = get_args(Task)
+FEW = 16  # samples, of which the first good one tells what a model is made of
 FALLBACK = "IntegratedGradients"  # works on most, where nothing is known yet
 
 
@@ -88,14 +89,14 @@ class InsightsService:
         self._gallery = Gallery(setup.source, setup.features, self._salt, self._errands)
         self._scanner = Scanner(setup.source, self._index, self._placed)
         self._jobs: Jobs[Answer] = Jobs()
-        self._looks = Looks(self._placed, self._scanner.learnt)
+        self._looks = Looks(self._placed, setup.default_method, self._scanner.learnt)
         self._questions = Questions(self._index, setup.explains_label, setup.targets)
 
     def workspace(self) -> Workspace:
         """What there is to explain, and how: whole once a sample has been predicted."""
         self._scanner.want(1)
         self._scanner.wait(1, FIRST_LOOK)
-        choice, _ = self.usual(0, FIRST_LOOK)
+        choice, *_ = [self.usual(model, FIRST_LOOK)[0] for model in range(len(self._placed))]
         revision = self._scanner.progress.workspace  # first: what is learnt meanwhile makes it be asked for again
         setup, subjects = self._setup, [subject for subject, _ in self._placed]
         widths = [subject.width for subject in subjects if subject.width is not None]
@@ -125,8 +126,7 @@ class InsightsService:
     def methods(self, model: int) -> ModelMethods:
         """Which methods work on a model, and what they cost."""
         self._check_model(model)
-        example = self._example(0, FIRST_LOOK)
-        return ModelMethods(methods=self._looks.offers(model, example, FIRST_LOOK))
+        return ModelMethods(methods=self._looks.offers(model, self._first(FIRST_LOOK), FIRST_LOOK))
 
     def price(self, request: AttributionRequest) -> Price:
         """What a question costs, without answering it."""
@@ -138,19 +138,20 @@ class InsightsService:
     def usual(self, model: int, patience: float | None) -> tuple[Choice, str | None]:
         """The method that is shown first, and the layer that it looks at in a model; what is known in that time."""
         self._check_model(model)
-        method = self._setup.default_method
         try:
-            example = self._example(0, patience)
-            choice = self._looks.choice(example, patience) if method is None else Choice(method)
-            if Method(choice.method).uses_layer:
-                return choice, self._looks.anatomy(model, example, patience).best
-        except Exception:
-            choice = Choice(method or FALLBACK)  # the sample's own card says what is wrong with it
-        return choice, None
+            return self._looks.usual(model, self._first(patience), patience)
+        except Exception:  # a sample's own card says what is wrong with it
+            return Choice(self._setup.default_method or FALLBACK), None
+
+    def _first(self, patience: float | None) -> Example:
+        """The first example that every model could predict, of those that are read first."""
+        rows = self._index.predictions(list(range(FEW)))
+        good = (sample for sample in rows if rows[sample] and not any(row.error for row in rows[sample]))
+        return self._example(next(good, 0), patience)
 
     def _anatomy(self, model: int, patience: float) -> Anatomy:
         self._check_model(model)
-        return self._looks.anatomy(model, self._example(0, patience), patience)
+        return self._looks.anatomy(model, self._first(patience), patience)
 
     def _question(self, request: AttributionRequest) -> Question:
         self._check_model(request.model)
