@@ -12,7 +12,7 @@ describe('the method', () => {
     mount('images', '?order=index&sample=0');
     await user.click(await methodField());
     const cam = await screen.findByRole('option', { name: /^Grad-CAM/ });
-    await waitFor(() => expect(cam).toHaveTextContent('about 21 ms, 1 pass forward and 1 back'));
+    await waitFor(() => expect(cam).toHaveTextContent('2 passes, about 21 ms'));
     expect(cam).toHaveTextContent('Selvaraju et al. 2017');
     const rollout = screen.getByRole('option', { name: /^Attention rollout/ });
     expect(rollout).toHaveTextContent('Not here: this model has no attention.');
@@ -47,7 +47,7 @@ describe('the layer', () => {
     await user.click(screen.getByRole('combobox', { name: 'Layer' }));
     const [first, ...tree] = await screen.findAllByRole('option');
     expect(first).toHaveTextContent('the last convolution');
-    expect(tree.map(({ textContent }) => textContent)).toContain('classifier6Linear');
+    expect(tree.map(({ textContent }) => textContent)).toContain('classifierLinear6');
     expect(tree.find((option) => option.textContent?.includes('not reached'))).toHaveAttribute(
       'data-combobox-disabled',
     );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { scenario } from '../../api/fakeScenarios';
-import { cited, grouped, matching, priceInWords } from './methods';
+import { cited, grouped, matching, priceInBrief, priceInWords } from './methods';
 
 const { methods } = scenario('images').workspace;
 
@@ -28,6 +28,7 @@ describe('methods', () => {
 
   it('have a price', () => {
     const price = { forward: 50, backward: 50, seconds: 2.1, at_least: false };
+    expect(priceInBrief(price)).toBe('100 passes, about 2.1 s');
     expect(priceInWords(price)).toBe('about 2.1 s, 50 passes forward and 50 back');
     expect(priceInWords({ ...price, backward: 0, forward: 1, seconds: null })).toBe('1 pass forward');
     expect(priceInWords({ ...price, at_least: true })).toMatch(/^at least 2\.1 s/);

@@ -30,7 +30,14 @@ export function cited({ authors, year }: Paper): string {
   return `${names.length > 2 ? `${first} et al.` : names.join(' and ')} ${year}`;
 }
 
-/** "About 2.1 s: 50 passes forward and 50 back". */
+/** "100 passes, about 2.1 s". */
+export function priceInBrief({ forward, backward, seconds: time, at_least }: Price): string {
+  const passes = plural(forward + backward, 'pass', 'passes');
+  if (time === null) return `${at_least ? 'at least ' : ''}${passes}`;
+  return `${passes}, ${at_least ? 'at least' : 'about'} ${seconds(time)}`;
+}
+
+/** "about 2.1 s, 50 passes forward and 50 back". */
 export function priceInWords({ forward, backward, seconds: time, at_least }: Price): string {
   const back = backward > 0 ? ` and ${backward} back` : '';
   const passes = `${plural(forward, 'pass', 'passes')} forward${back}`;

@@ -23,9 +23,9 @@ export function LayerField() {
       placeholder="Looking at the layers…"
       allowDeselect={false}
       limit={SHOWN}
-      maxDropdownHeight={460}
+      maxDropdownHeight={560}
       scrollAreaProps={{ type: 'auto' }}
-      comboboxProps={{ width: 380, position: 'bottom-start' }}
+      comboboxProps={{ width: 460, position: 'bottom-start' }}
       classNames={{ option: styles.offer, groupLabel: styles.group }}
       data={optionsOf(data, question.layer)}
       value={question.layer}
@@ -70,16 +70,13 @@ function Row({ layer, reason }: RowProps) {
   const path = layer.name.split('.');
   const depth = reason === undefined ? path.length - 1 : 0;
   return (
-    <span className={styles.option} style={{ paddingLeft: 12 * Math.min(depth, 8) }}>
-      <span className={styles.optionHead}>
-        <b title={layer.name}>{reason === undefined ? path.at(-1) : layer.name}</b>
-        <small>{layer.shape ? layer.shape.join(' × ') : 'not reached'}</small>
-      </span>
+    <span className={styles.layer} style={{ paddingLeft: 14 * Math.min(depth, 8) }}>
+      <b title={layer.name}>{reason === undefined ? path.at(-1) : layer.name}</b>
       <small>
-        {layer.type}
+        {reason ? `${layer.type}, ${reason}` : layer.type}
         {layer.calls > 1 && `, runs ${layer.calls} times`}
-        {reason && ` · ${reason}`}
       </small>
+      <small>{layer.shape ? layer.shape.join(' × ') : 'not reached'}</small>
     </span>
   );
 }

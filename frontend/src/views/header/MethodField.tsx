@@ -6,7 +6,7 @@ import { useOffers } from '../../state/offers';
 import { useQuestion } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import { spelledOut } from '../common/abbreviations';
-import { cited, grouped, matching, priceInWords } from '../common/methods';
+import { cited, grouped, matching, priceInBrief, priceInWords } from '../common/methods';
 import styles from './Header.module.css';
 
 interface MethodFieldProps {
@@ -37,9 +37,9 @@ export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
         aria-keyshortcuts="m"
         title={[question.method.summary, spelledOut(question.method.title)].filter(Boolean).join(' ')}
         allowDeselect={false}
-        maxDropdownHeight={460}
+        maxDropdownHeight={560}
         scrollAreaProps={{ type: 'auto' }}
-        comboboxProps={{ width: 380, position: 'bottom-start' }}
+        comboboxProps={{ width: 460, position: 'bottom-start' }}
         classNames={{ option: styles.offer, groupLabel: styles.group }}
         data={grouped(methods).map(({ group, methods }) => ({ group, items: methods.map(item) }))}
         filter={({ options, search }) => {
@@ -82,20 +82,18 @@ interface OfferedProps {
 
 function Offered({ method, offer }: OfferedProps) {
   if (!method) return null;
-  const price = offer?.price && priceInWords(offer.price);
   return (
     <span className={styles.option}>
       <span className={styles.optionHead}>
         <b title={spelledOut(method.title)}>{method.title}</b>
-        {price && <small>{price}</small>}
+        {offer?.price && <small title={priceInWords(offer.price)}>{priceInBrief(offer.price)}</small>}
       </span>
       {offer?.unavailable ? (
         <small>Not here: {offer.unavailable}</small>
       ) : (
         <>
-          <small>{method.summary}</small>
           <small>
-            {method.promise} {method.paper && <i>{cited(method.paper)}</i>}
+            {method.summary} {method.promise} {method.paper && <i>{cited(method.paper)}</i>}
           </small>
           {method.caveat && <small>{method.caveat}</small>}
         </>

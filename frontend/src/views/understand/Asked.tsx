@@ -1,7 +1,7 @@
 import { Select } from '@mantine/core';
 import { useMemo } from 'react';
-import type { Attribution, Sample } from '../../api/schema';
-import { useQuestion, useTask } from '../../state/question';
+import type { Sample } from '../../api/schema';
+import { requestFor, useQuestion, useTask } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
 import styles from './Understand.module.css';
 
@@ -10,23 +10,24 @@ const CLASS = 'class ';
 const FUNCTION = 'function ';
 
 /** What is explained of the sample: a class, or a function of the outputs; and the class that it is explained against. */
-export function Asked({ sample, attribution }: { sample: Sample; attribution: Attribution | undefined }) {
-  const { classes, targets } = useWorkspace();
+export function Asked({ sample }: { sample: Sample }) {
+  const { classes, targets, explains_label } = useWorkspace();
   const { question, change } = useQuestion();
   const task = useTask();
   const options = useMemo(() => classes.map((name, i) => ({ value: CLASS + i, label: name })), [classes]);
   const functions = targets.map((name) => ({ value: FUNCTION + name, label: name }));
-  const explained = attribution?.target.index ?? null;
-  const against = attribution?.against?.index ?? null;
-  const isFunction = question.function !== null && question.target === null;
+  const { target, against } = requestFor(question, sample);
+  const predicted = sample.predictions.find(({ model }) => model === question.model)?.predicted;
+  const usual = (explains_label ? sample.label : null) ?? predicted;
+  const explained = target ?? usual?.index ?? null;
   if (!question.method.uses_target || classes.length + targets.length < 2) return null;
   const choose = (value: string | null) => {
     if (value?.startsWith(FUNCTION)) change({ function: value.slice(FUNCTION.length), target: null });
     else if (value) change({ sample: sample.index, target: placeIn(value) });
   };
   const contrast = (value: string | null) => {
-    const rival = value === null ? null : placeIn(value);
-    change({ sample: sample.index, target: explained, against: rival });
+    if (typeof explained !== 'number') return;
+    change({ sample: sample.index, target: explained, against: value === null ? null : placeIn(value) });
   };
   return (
     <div className={styles.asked}>
@@ -41,11 +42,11 @@ export function Asked({ sample, attribution }: { sample: Sample; attribution: At
             : options
         }
         limit={OFFERED}
-        value={isFunction ? FUNCTION + question.function : explained === null ? null : CLASS + explained}
+        value={explained === null ? null : (typeof explained === 'string' ? FUNCTION : CLASS) + explained}
         onChange={choose}
         nothingFoundMessage="No class of that name"
       />
-      {!isFunction && classes.length > 1 && (
+      {typeof explained === 'number' && classes.length > 1 && (
         <>
           <span aria-hidden>and not</span>
           <Select

@@ -44,7 +44,7 @@ export function Detail({ sample }: { sample: Sample }) {
       )}
       <div className={styles.columns}>
         <div className={styles.part}>
-          <Asked sample={sample} attribution={attribution} />
+          <Asked sample={sample} />
           <Answer sample={sample} explanation={explanation} method={question.method} onTrust={showTrust} />
           {sample.inputs.some((input) => input.kind === 'image') && <ViewChoice view={view} />}
           <div className={styles.inputs} data-stale={stale || undefined}>
