@@ -61,7 +61,7 @@ describe('the layer', () => {
     const region = await panel();
     expect(await region.findByRole('radio', { name: 'Overlay' })).toBeChecked();
     const channels = within(await region.findByRole('region', { name: 'Channels of features.1' }));
-    expect(channels.getByText('3 strongest of 32 channels of features.1')).toBeVisible();
+    expect(channels.getByText(/^3 strongest of 32 channels of features\.1/)).toBeVisible();
     const names = channels.getAllByRole('img').map((map) => map.getAttribute('aria-label')?.split(':')[0]);
     expect(names).toEqual([12, 3, 30].map((channel) => `Channel ${channel} of features.1`));
   });

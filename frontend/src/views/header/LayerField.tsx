@@ -25,7 +25,7 @@ export function LayerField() {
       limit={SHOWN}
       maxDropdownHeight={560}
       scrollAreaProps={{ type: 'auto' }}
-      comboboxProps={{ width: 460, position: 'bottom-start' }}
+      comboboxProps={{ width: 'min(460px, 92vw)', position: 'bottom-start' }}
       classNames={{ option: styles.offer, groupLabel: styles.group }}
       data={optionsOf(data, question.layer)}
       value={question.layer}

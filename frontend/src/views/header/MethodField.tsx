@@ -39,7 +39,7 @@ export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
         allowDeselect={false}
         maxDropdownHeight={560}
         scrollAreaProps={{ type: 'auto' }}
-        comboboxProps={{ width: 460, position: 'bottom-start' }}
+        comboboxProps={{ width: 'min(460px, 92vw)', position: 'bottom-start' }}
         classNames={{ option: styles.offer, groupLabel: styles.group }}
         data={grouped(methods).map(({ group, methods }) => ({ group, items: methods.map(item) }))}
         filter={({ options, search }) => {

@@ -1,5 +1,5 @@
 import type { LayerAttribution } from '../../api/schema';
-import { count, signed } from '../../base/format';
+import { count, fixed, signed } from '../../base/format';
 import { DivergingBars } from '../feature/DivergingBars';
 import { MapCanvas } from '../feature/MapCanvas';
 import styles from './Channels.module.css';
@@ -12,7 +12,10 @@ export function Channels({ layer: { name, channels, strongest } }: { layer: Laye
   const title = `${count(strongest.length)} strongest of ${count(channels)} channels of ${name}`;
   return (
     <section className={styles.channels} aria-label={`Channels of ${name}`}>
-      <h3>{title}</h3>
+      <h3>
+        {title}
+        {bound > 0 && <span> · full colour at ±{fixed(bound)}</span>}
+      </h3>
       {drawn.length === strongest.length ? (
         <ul>
           {drawn.map(({ index, total, map }) => (

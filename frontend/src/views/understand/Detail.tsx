@@ -61,9 +61,9 @@ export function Detail({ sample }: { sample: Sample }) {
               </div>
             ))}
           </div>
-          {attribution?.layer && <Channels layer={attribution.layer} />}
           {attribution && explanation.state === 'done' && colored && <FirstVisit attribution={attribution} />}
           <Controls sample={sample} attribution={attribution} view={view} />
+          {attribution?.layer && <Channels layer={attribution.layer} />}
         </div>
         <div>
           <div ref={trust} className={styles.target} tabIndex={-1}>
