@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_chunks, in_one_chunk, rows_that_fit
+from attribution_core.incremental.saving import incremental_scores, windows_of_a_pass
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question
 from attribution_core.reading.masks import Features
@@ -23,22 +24,30 @@ def ablation(
 ) -> Tensors:
     """score(x) − score(x with a feature replaced by the baseline), for every feature, (targets, B, …) [zeiler2014].
 
+    Passes are incremental where that pays, see `attribution_core.incremental`.
     Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
     """
     batch = len(inputs[0])
     whole = in_one_chunk(lambda: plain_scores(question, inputs), batch, reported=False)
+    windows = windows_of_a_pass(question, inputs, features, rows) if len(whole) == batch else 0
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start
         instead = baselines(start, stop) if callable(baselines) else baselines
+        hidden = features.hidden(start, stop)
         without = tuple(
-            torch.where(hidden, b, x).expand(copies, *x.shape).flatten(0, 1)
-            for hidden, x, b in zip(features.hidden(start, stop), inputs, instead, strict=True)
+            torch.where(where, b, x).expand(copies, *x.shape).flatten(0, 1)
+            for where, x, b in zip(hidden, inputs, instead, strict=True)
         )
-        return whole - plain_scores(question.repeated(copies, disposable=True), without).reshape(copies, *whole.shape)
+        if windows:
+            scores = incremental_scores(question, inputs[0], without[0], hidden[0])
+        else:
+            scores = plain_scores(question.repeated(copies, disposable=True), without)
+        return whole - scores.reshape(copies, *whole.shape)
 
-    fit = batch if len(whole) != batch else rows_that_fit(inputs, rows)
-    falls = [whole.new_zeros(0, *whole.shape), *in_chunks(features.count, part, batch, fit)]
+    fit = windows or (batch if len(whole) != batch else rows_that_fit(inputs, rows))
+    parts = in_chunks(features.count, part, 1 if windows else batch, fit)
+    falls = [whole.new_zeros(0, *whole.shape), *parts]
     return for_each_target(features.spread, torch.cat(falls))
 
 

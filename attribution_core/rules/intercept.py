@@ -224,17 +224,18 @@ def _followed(value: object) -> bool:
 
 def refuse_compiled(model: object, modules: Iterable[nn.Module]) -> None:
     """Scripted, compiled and quantized ones among a model's modules hide their operations: refuse them by name."""
-    if not any(map(_hides_operations, set(map(type, modules)))):
+    if not any(map(hides_operations, set(map(type, modules)))):
         return
     for name, module in model.named_modules() if isinstance(model, nn.Module) else ():
-        if _hides_operations(type(module)):
+        if hides_operations(type(module)):
             raise AttributionError(
                 f"Module {name or 'model'!r} ({type(module).__name__}) hides its operations from this method.",
                 "Pass the model as it was before scripting, compiling or quantizing.",
             )
 
 
-def _hides_operations(kind: type[nn.Module]) -> bool:
+def hides_operations(kind: type[nn.Module]) -> bool:
+    """Whether a class of modules is scripted, compiled or quantized."""
     of_whole_numbers = kind.__module__.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized"))
     return of_whole_numbers or issubclass(kind, torch.jit.ScriptModule) or kind.__name__ == "OptimizedModule"
 
