@@ -65,8 +65,8 @@ class House:
 
 ENGINE = House(
     ROOT / "attribution_core",
-    "errors, types ← reading ← evaluation ← rules ← question ← methods ← classes ← "
-    "cost, metrics, summary, visualization ← __init__",
+    "errors, types ← reading ← evaluation ← rules ← question ← incremental ← methods ← classes "
+    "← cost, metrics, summary, visualization ← __init__",
 )
 APP = House(
     ROOT / "server" / "app",

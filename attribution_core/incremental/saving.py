@@ -1,9 +1,9 @@
-"""For which models, inputs and features incremental passes pay, and the scores that they give."""
+"""For which models, inputs and features incremental passes pay, and the passes themselves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from attribution_core.evaluation.observe import is_counting
 from attribution_core.incremental import operations  # noqa: F401 - which registers the answers
 from attribution_core.incremental.boxes import Boxes, hidden_boxes
 from attribution_core.incremental.covered import Covered, Function, inside
-from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question
 from attribution_core.question.target import Output
 from attribution_core.reading.masks import Features
@@ -53,19 +52,18 @@ def windows_of_a_pass(question: Question, inputs: Tensors, features: Features, r
     return windows if windows >= FEWEST_WINDOWS and _saved(question, inputs[0], features) >= LEAST_SAVED else 0
 
 
-def incremental_scores(question: Question, x: Tensor, changed: Tensor, hidden: Tensor) -> Tensor:
-    """Scores (k · B, targets) of k changed batches (k · B, channels, …) of x, which differ from it where hidden.
+def incremental_passes(
+    question: Question, x: Tensor, changed: Tensor, hidden: Tensor
+) -> Iterator[tuple[Question, Tensors]]:
+    """For each example of x a question and what to ask it of, which give the scores of its k changes.
 
-    `hidden` is (k, 1 or B, channels, …). One pass for each example: its own values are the base.
+    `changed` are k stacked batches (k · B, channels, …) that differ from x where `hidden`, (k, 1 or B, channels, …).
     """
     count, batch = len(hidden), len(x)
-    each = []
     for row in range(batch):
         boxes = hidden_boxes(hidden[:, row if hidden.shape[1] > 1 else 0])
-        covered = _covered(x[row : row + 1], changed[row::batch], boxes)
         own = question.examples(row, row + 1, batch) if batch > 1 else question
-        each.append(plain_scores(own.repeated(count, disposable=True), (covered,)))
-    return torch.stack(each, 1).flatten(0, 1)
+        yield own.repeated(count, disposable=True), (_covered(x[row : row + 1], changed[row::batch], boxes),)
 
 
 def _covered(x: Tensor, changed: Tensor, boxes: Boxes) -> Covered:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attribution_core.evaluation.chunks import in_chunks, in_one_chunk, rows_that_fit
-from attribution_core.incremental.saving import incremental_scores, windows_of_a_pass
+from attribution_core.incremental.saving import incremental_passes, windows_of_a_pass
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question
 from attribution_core.reading.masks import Features
@@ -40,7 +40,8 @@ def ablation(
             for where, x, b in zip(hidden, inputs, instead, strict=True)
         )
         if windows:
-            scores = incremental_scores(question, inputs[0], without[0], hidden[0])
+            passes = incremental_passes(question, inputs[0], without[0], hidden[0])
+            scores = torch.stack([plain_scores(own, changed) for own, changed in passes], 1)
         else:
             scores = plain_scores(question.repeated(copies, disposable=True), without)
         return whole - scores.reshape(copies, *whole.shape)
