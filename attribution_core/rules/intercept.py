@@ -51,6 +51,13 @@ class Call(NamedTuple):
             args[place] = value
         return self._replace(args=tuple(args))
 
+    def apart(self) -> Call:
+        """The same call, of a copy where it writes its result: that must not keep a node which keeps it."""
+        if not self.in_place:
+            return self
+        written, copy = self.args[0], self.args[0].clone()
+        return self._replace(args=tuple([copy if arg is written else arg for arg in self.args]))
+
     def in_parts(self, parts: Parts) -> Any:
         """What the parts that the operation is made of return, each of them intercepted in turn."""
         return self.interception.in_parts(parts, self.args, self.kwargs)

@@ -88,7 +88,7 @@ def rms_norm(
     x = input.to(accumulator(input.dtype))
     size = x.square().mean(tuple(range(-len(normalized_shape), 0)), keepdim=True)
     least = torch.finfo(x.dtype).eps if eps is None else eps
-    return _scaled((x * (size + least).rsqrt()).to(input.dtype), weight, None)
+    return _scaled((x / (size + least).sqrt()).to(input.dtype), weight, None)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: object) -> Tensor:
@@ -268,6 +268,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The product of the normalised values."""
+    x1, x2 = torch.broadcast_tensors(x1, x2)  # type: ignore[no-untyped-call]
     return (normalize(x1, dim=dim, eps=eps) * normalize(x2, dim=dim, eps=eps)).sum(dim)
 
 
@@ -280,7 +281,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 def _normal(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     at = x.to(accumulator(x.dtype))
     centred = at - at.mean(dims, keepdim=True)
-    return (centred * (centred.square().mean(dims, keepdim=True) + eps).rsqrt()).to(x.dtype)
+    return (centred / (centred.square().mean(dims, keepdim=True) + eps).sqrt()).to(x.dtype)
 
 
 def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -312,7 +313,9 @@ def _in_place(parts: Parts) -> Parts:
     """The same, written into the first argument."""
 
     def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return input.copy_(parts(input, *args, **kwargs))
+        before = input.clone()  # what a node keeps must not be what keeps the node
+        args = tuple([before if arg is input else arg for arg in args])
+        return input.copy_(parts(before, *args, **kwargs))
 
     return written
 

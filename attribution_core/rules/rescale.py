@@ -118,7 +118,7 @@ def _compared(slope: Slope, passes: Rescale, call: Call) -> object:
     call = slope.form(call) if slope.form else call
     parts = slope.parts and slope.parts(call)
     if parts:
-        return call.in_parts(parts)
+        return call.apart().in_parts(parts)
     places = slope.places(call)
     if torch.is_grad_enabled() and _other_dependents(call, places) > (0 if places else slope.linear):
         passes.refuse(call.name)

@@ -24,6 +24,7 @@ from attribution_core.rules.conditions import CASTS, CHOICES, COMPARISONS, CONJU
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.parts import Parts, batch_norm, largest, magnitude, quotient
 from attribution_core.rules.products import Places, factors, is_value, product
+from attribution_core.rules.quotients import divided, terms
 from attribution_core.rules.softmax import normalised
 from attribution_core.types import Tensors
 
@@ -220,15 +221,21 @@ def _unless_of_one_dimension(call: Call) -> Parts | None:
     return None if one else largest
 
 
-def _divided(call: Call, places: Places, references: Tensors, eps: float) -> object:
+def _multiplied(call: Call, places: Places, references: Tensors, eps: float) -> object:
     """A product of two values, which is linear if one of them does not depend on the input."""
-    depend = all(call.args[place].requires_grad for place in places)
-    return product(call, places, references, eps) if depend else call.result()
+    if not all(call.args[place].requires_grad for place in places):
+        return call.result()
+    if (
+        call.in_place
+    ):  # the product keeps its factors, and the result that is written into one must not keep the product
+        call = call._replace(args=(call.args[0].clone(), *call.args[1:]))
+    return product(call, places, references, eps)
 
 
-def _unless_by_a_number(call: Call) -> Parts | None:
-    """Division by a value that may depend on the input."""
-    return quotient if len(call.args) > 1 and is_value(call.args[1]) and not call.kwargs else None
+def _by_a_value(call: Call) -> Parts | None:
+    """Division of a constant by a value that may depend on the input."""
+    by_value = len(call.args) > 1 and is_value(call.args[1]) and not call.kwargs
+    return quotient if by_value and not is_value(call.args[0]) else None
 
 
 def _in_training(call: Call) -> Parts | None:
@@ -242,8 +249,8 @@ SLOPES = (
     Slope(ops.NORMALISED | {"logsumexp"}, value, normalised),
     Slope(ops.POOLED, value, _pooled),
     Slope(ops.LARGEST, value, _largest, parts=_unless_of_one_dimension),
-    Slope(ops.PRODUCTS | ops.WEIGHTED, factors, _divided, parts=steps.by_condition, linear=1),
-    Slope(ops.QUOTIENTS, parts=_unless_by_a_number, linear=1),
+    Slope(ops.PRODUCTS | ops.WEIGHTED, factors, _multiplied, parts=steps.by_condition, linear=1),
+    Slope(ops.QUOTIENTS, terms, divided, parts=_by_a_value, linear=1),
     Slope(frozenset({"batch_norm"}), parts=_in_training, linear=1),
     Slope(COMPARISONS, steps.compared, steps.stepped, form=steps.as_step, linear=math.inf),
     Slope(CHOICES, steps.compared, steps.chosen, form=steps.as_choice, linear=math.inf),

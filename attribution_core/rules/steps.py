@@ -85,10 +85,14 @@ def chosen(call: Call, places: Places, references: Tensors, eps: float) -> Tenso
         gap = one - other
         gap = torch.where((step == 0.5) & gap.isfinite(), gap, 0)
 
+        forms = [(value.shape, value.dtype) for value in now]
+
         def pull(gradient: Tensor) -> Tensors:
             g = gradient.to(precise)
-            pulled = (g * gap, g * step, g * (1 - step))
-            return tuple(part.sum_to_size(a.shape).to(a.dtype) for part, a in zip(pulled, now, strict=True))
+            return tuple(
+                (g * slope).sum_to_size(shape).to(dtype)
+                for slope, (shape, dtype) in zip((gap, step, 1 - step), forms, strict=True)
+            )
 
         return result, pull
 

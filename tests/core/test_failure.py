@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
-from attribution_core import AttributionError, AttributionWarning, DataLoaderAttribution, FeatureAblation, Saliency
+from attribution_core import AttributionError, DataLoaderAttribution, FeatureAblation, Saliency
 from attribution_core.errors import ModelError
 from attribution_core.evaluation.failure import out_of_memory
 
@@ -83,11 +83,3 @@ def test_memory_that_runs_out_is_left_to_the_chunks() -> None:
 
     torch.testing.assert_close(FeatureAblation(hungry).attribute(X), X)
     assert out_of_memory(RuntimeError("CUDA out of memory"))
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # of torch
-@pytest.mark.parametrize("name", ["GuidedBackprop", "Deconvolution"])
-def test_quantized_nets_have_no_gradients(name: str) -> None:
-    net = torch.ao.quantization.quantize_dynamic(NET, {nn.Linear}, dtype=torch.qint8)
-    with pytest.warns(AttributionWarning, match="does not depend on inputs"):
-        assert not getattr(attribution_core, name)(net).attribute(X, target=0).any()

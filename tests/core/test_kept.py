@@ -55,6 +55,18 @@ class Checkpointed(nn.Module):
         return self.out(checkpoint(self.first, x, use_reentrant=False))
 
 
+class Compared(nn.Module):
+    """Rectifiers and gates written by comparisons, in place too, and what is divided by a value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1) - 0.5
+        open = x > 0
+        x = torch.where(~open, -0.1 * x, x) * (x < 0.3)
+        x.masked_fill_(x >= 0.4, 0)
+        x[open] = 0.5
+        return (x / x.norm(dim=1, keepdim=True)).logsumexp(1)[:, None] * open[:, :3]
+
+
 def pooled() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.SiLU(),
@@ -68,6 +80,7 @@ NETS = {
     "attentive": Attentive,
     "recurrent": Recurrent,
     "checkpointed": Checkpointed,
+    "compared": Compared,
 }
 METHODS: dict[str, Any] = {
     "DeepLift": DeepLift,
@@ -100,4 +113,21 @@ def test_nothing_of_a_pass_is_kept(method: str, net: str) -> None:
     before = tensors()
     for _ in range(3):
         asked(made, x)
+    assert tensors() == before
+
+
+def multiplied_in_place(x: Tensor) -> Tensor:
+    x = x + 1
+    x.mul_(x > 1.5)
+    x.mul_(x.sin())
+    x.div_(x.square() + 1)
+    return x.addcmul_(x, x).flatten(1)
+
+
+def test_nothing_is_kept_of_what_multiplies_in_place() -> None:
+    made, x = DeepLift(multiplied_in_place), torch.rand(2, 1, 8, 8)
+    _, delta = made.attribute(x, target=1, return_convergence_delta=True)
+    assert delta.abs().max() < 1e-5
+    before = tensors()
+    made.attribute(x, target=1)
     assert tensors() == before
