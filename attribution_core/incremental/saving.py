@@ -15,7 +15,7 @@ from attribution_core.evaluation.chunks import rows_that_fit
 from attribution_core.evaluation.isolation import submodules
 from attribution_core.evaluation.observe import is_counting
 from attribution_core.incremental import operations  # noqa: F401 - which registers the answers
-from attribution_core.incremental.boxes import Boxes, hidden_boxes
+from attribution_core.incremental.boxes import hidden_boxes
 from attribution_core.incremental.covered import Covered, Function, inside
 from attribution_core.question.question import Question
 from attribution_core.question.target import Output
@@ -53,24 +53,24 @@ def windows_of_a_pass(question: Question, inputs: Tensors, features: Features, r
 
 
 def incremental_passes(
-    question: Question, x: Tensor, changed: Tensor, hidden: Tensor
+    question: Question, x: Tensor, instead: Tensor, hidden: Tensor
 ) -> Iterator[tuple[Question, Tensors]]:
     """For each example of x a question and what to ask it of, which give the scores of its k changes.
 
-    `changed` are k stacked batches (k · B, channels, …) that differ from x where `hidden`, (k, 1 or B, channels, …).
+    `hidden`, (k, 1 or B, channels, …), is true where a change has other values, those of `instead`, (B, channels, …).
     """
     count, batch = len(hidden), len(x)
     for row in range(batch):
-        boxes = hidden_boxes(hidden[:, row if hidden.shape[1] > 1 else 0])
+        where = hidden[:, row if hidden.shape[1] > 1 else 0]
         own = question.examples(row, row + 1, batch) if batch > 1 else question
-        yield own.repeated(count, disposable=True), (_covered(x[row : row + 1], changed[row::batch], boxes),)
+        yield own.repeated(count, disposable=True), (_covered(x[row], instead[row], where),)
 
 
-def _covered(x: Tensor, changed: Tensor, boxes: Boxes) -> Covered:
-    patch = x.new_empty(len(changed), x.shape[1], *boxes.size)
-    for row, values, start in zip(patch, changed, boxes.starts, strict=False):
-        row.copy_(values[inside(start, boxes.size)])
-    return Covered(x.clone(), patch, boxes)
+def _covered(x: Tensor, instead: Tensor, hidden: Tensor) -> Covered:
+    boxes = hidden_boxes(hidden)
+    places = [inside(start, boxes.size) for start in boxes.starts]
+    patches = [torch.where(mask[at], instead[at], x[at]) for mask, at in zip(hidden, places, strict=True)]
+    return Covered(x[None].clone(), torch.stack(patches), boxes)
 
 
 def _is_open_to_it(question: Question, inputs: Tensors, features: Features) -> bool:

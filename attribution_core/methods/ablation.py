@@ -24,25 +24,27 @@ def ablation(
 ) -> Tensors:
     """score(x) − score(x with a feature replaced by the baseline), for every feature, (targets, B, …) [zeiler2014].
 
-    Passes are incremental where that pays, see `attribution_core.incremental`.
     Baselines may be given by a function of (start, stop), for features start…stop, of shape (stop − start, B, …).
+    Passes are incremental where that pays: see `attribution_core.incremental`.
     """
     batch = len(inputs[0])
     whole = in_one_chunk(lambda: plain_scores(question, inputs), batch, reported=False)
-    windows = windows_of_a_pass(question, inputs, features, rows) if len(whole) == batch else 0
+    windows = 0
+    if len(whole) == batch and not callable(baselines):
+        windows = windows_of_a_pass(question, inputs, features, rows)
 
     def part(start: int, stop: int) -> Tensor:
         copies = stop - start
         instead = baselines(start, stop) if callable(baselines) else baselines
         hidden = features.hidden(start, stop)
-        without = tuple(
-            torch.where(where, b, x).expand(copies, *x.shape).flatten(0, 1)
-            for where, x, b in zip(hidden, inputs, instead, strict=True)
-        )
         if windows:
-            passes = incremental_passes(question, inputs[0], without[0], hidden[0])
+            passes = incremental_passes(question, inputs[0], instead[0], hidden[0])
             scores = torch.stack([plain_scores(own, changed) for own, changed in passes], 1)
         else:
+            without = tuple(
+                torch.where(where, b, x).expand(copies, *x.shape).flatten(0, 1)
+                for where, x, b in zip(hidden, inputs, instead, strict=True)
+            )
             scores = plain_scores(question.repeated(copies, disposable=True), without)
         return whole - scores.reshape(copies, *whole.shape)
 

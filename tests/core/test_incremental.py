@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attribution_core import FeatureAblation, NeuronFeatureAblation, Occlusion, cost, observe
+from attribution_core import FeatureAblation, FeaturePermutation, NeuronFeatureAblation, Occlusion, cost, observe
 from attribution_core.evaluation.observe import Cancelled
 from attribution_core.incremental import saving
-from attribution_core.incremental.boxes import Boxes, Slide
+from attribution_core.incremental.boxes import Slide
 
 WINDOW: dict[str, Any] = {"sliding_window_shapes": (2, 3, 4), "strides": (2, 2, 3)}
 
@@ -111,9 +111,9 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     windows: list[int] = []
     covered = saving._covered
 
-    def noted(x: Tensor, changed: Tensor, boxes: Boxes) -> Tensor:
-        windows.append(len(changed))
-        return covered(x, changed, boxes)
+    def noted(x: Tensor, instead: Tensor, hidden: Tensor) -> Tensor:
+        windows.append(len(hidden))
+        return covered(x, instead, hidden)
 
     for name, least in (("FEWEST_VALUES", 0), ("FEWEST_WINDOWS", 1), ("LEAST_SAVED", 0.1)):
         monkeypatch.setattr(saving, name, least)
@@ -226,6 +226,12 @@ def test_functions_take_full_passes(taken: list[int]) -> None:
     model, x = made("padding")
     explained(in_full(model), x)
     explained(model.forward, x)
+    assert not taken
+
+
+def test_values_of_other_examples_take_full_passes(taken: list[int]) -> None:
+    model, x = made("padding")
+    FeaturePermutation(model).attribute(x, target=1, seed=3, feature_mask=torch.arange(13) // 4)
     assert not taken
 
 
