@@ -1,6 +1,9 @@
 import { sentence } from '../base/sentence';
 import type { ApiError } from './schema';
 
+/** The type of what takes long, and is to be asked again. */
+export const NOT_YET = 'Not yet';
+
 /** What the server calls its own refusals: words that tell a person nothing. */
 const OWN = new Set(['Refused', 'Error']);
 

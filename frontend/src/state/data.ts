@@ -6,6 +6,7 @@ import {
   useQuery,
 } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
+import { NOT_YET } from '../api/failure';
 import type { Progress, Sample, SamplePage, Summary, Workspace } from '../api/schema';
 import type { Question } from './question';
 import { refetchLost, useServices } from './services';
@@ -14,7 +15,6 @@ import { useWorkspace } from './workspace';
 const POLL = 400; // ms
 const POLL_MANY = 2000; // ms, once several pages are loaded
 const PAGE = 24;
-const NOT_YET = 'Not yet'; // the type of the error of a sample that takes long to read and draw
 
 /** How far to read: all of small data, else as far as the person asked. */
 export function scanTarget(

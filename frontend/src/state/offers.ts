@@ -1,9 +1,15 @@
 import { queryOptions, useQueries, useQuery } from '@tanstack/react-query';
 import type { Api } from '../api/client';
+import { Failure, NOT_YET } from '../api/failure';
 import type { AttributionRequest, ModelInfo } from '../api/schema';
 import { useServices } from './services';
 
-const FOREVER = { staleTime: Number.POSITIVE_INFINITY, retry: false };
+/** Asked once, and again only while the server has other work to do first. */
+const FOREVER = {
+  staleTime: Number.POSITIVE_INFINITY,
+  retry: (_: number, error: Error) => Failure.from(error).type === NOT_YET,
+  retryDelay: 1000, // ms
+};
 
 /** The layers of a model, and which of them people look at first. */
 export function useLayers(model: number, enabled = true) {

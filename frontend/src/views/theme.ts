@@ -43,6 +43,9 @@ const INPUT_TEXT = {
   error: { fontSize: 12 },
 };
 
+/** A list scrolls itself, which is in reach of the keys, as a box around it is not. */
+const LIST = { maxHeight: 'var(--list-height, 240px)', overflowY: 'auto', scrollbarWidth: 'thin' } as const;
+
 /** Everything that opens over the view opens inside `root`, so that a notebook's cell keeps it. */
 export function createAppTheme(root: HTMLElement | null) {
   const portalProps = root ? { target: root } : {};
@@ -62,7 +65,10 @@ export function createAppTheme(root: HTMLElement | null) {
       Drawer: { defaultProps: { portalProps, lockScroll: false } }, // not extend(): they are loaded later
       Modal: { defaultProps: { portalProps, lockScroll: false } },
       InputWrapper: InputWrapper.extend({ styles: INPUT_TEXT }),
-      Select: Select.extend({ defaultProps: { size: 'xs', comboboxProps: { portalProps } } }),
+      Select: Select.extend({
+        defaultProps: { size: 'xs', comboboxProps: { portalProps }, withScrollArea: false },
+        styles: { options: LIST },
+      }),
     },
   });
 }

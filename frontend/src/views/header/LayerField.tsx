@@ -23,10 +23,8 @@ export function LayerField() {
       placeholder="Looking at the layers…"
       allowDeselect={false}
       limit={SHOWN}
-      maxDropdownHeight={560}
-      scrollAreaProps={{ type: 'auto' }}
       comboboxProps={{ width: 'min(460px, 92vw)', position: 'bottom-start' }}
-      classNames={{ option: styles.offer, groupLabel: styles.group }}
+      classNames={{ options: styles.tall, option: styles.offer, groupLabel: styles.group }}
       data={optionsOf(data, question.layer)}
       value={question.layer}
       onChange={(value) =>

@@ -37,10 +37,8 @@ export function MethodField({ opened, toggle, onToggle }: MethodFieldProps) {
         aria-keyshortcuts="m"
         title={[question.method.summary, spelledOut(question.method.title)].filter(Boolean).join(' ')}
         allowDeselect={false}
-        maxDropdownHeight={560}
-        scrollAreaProps={{ type: 'auto' }}
         comboboxProps={{ width: 'min(460px, 92vw)', position: 'bottom-start' }}
-        classNames={{ option: styles.offer, groupLabel: styles.group }}
+        classNames={{ options: styles.tall, option: styles.offer, groupLabel: styles.group }}
         data={grouped(methods).map(({ group, methods }) => ({ group, items: methods.map(item) }))}
         filter={({ options, search }) => {
           const fits = (value: string) => matching(known.get(value), search);

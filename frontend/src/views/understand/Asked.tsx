@@ -35,7 +35,7 @@ export function Asked({ sample }: { sample: Sample }) {
       <Select
         searchable
         allowDeselect={false}
-        aria-label={task === 'regression' ? 'Output explained' : 'Class explained here'}
+        aria-label={task === 'regression' ? 'Output asked about' : 'Class asked about'}
         data={
           functions.length
             ? [group('Functions of the outputs', functions), group('Classes', options)]
