@@ -11,15 +11,6 @@ from attribution_core.rules.autograd import version
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.spellings import Function, Spelling
 
-ABOVE = frozenset({"gt", "ge", "greater", "greater_equal"})
-BELOW = frozenset({"lt", "le", "less", "less_equal"})
-COMPARISONS = ABOVE | BELOW
-NEGATIONS = frozenset({"logical_not", "bitwise_not", "invert"})
-CONJUNCTIONS = frozenset({"logical_and", "bitwise_and", "and"})
-DISJUNCTIONS = frozenset({"logical_or", "bitwise_or", "or"})
-CASTS = frozenset({"to", "type", "type_as", "float", "double", "half", "bfloat16"})
-CHOICES = frozenset({"where", "masked_fill", "setitem"})
-
 Kind = TypeVar("Kind")
 
 _NOTE = "_noted_by_attribution_core"

@@ -51,7 +51,8 @@ FIRST_BY_SECOND = _kinds(
 FACTORS = dict.fromkeys(FIRST_BY_SECOND, (0, 1)) | dict.fromkeys(_kinds(ops.SHIFTED), (1, 2))
 """Nodes of products, and which of their arguments are multiplied: linear where at most one depends on the input."""
 
-CONSTANT = {"div": (1,), "lerp": (2,), "gridsampler2d": (1,), "gridsampler3d": (1,)}
+SAMPLERS = _kinds([], "CudnnGridSampler GridSampler2D GridSampler2DCpuFallback GridSampler3D")
+CONSTANT = dict.fromkeys(SAMPLERS, (1,)) | {"div": (1,), "lerp": (2,)}
 """Nodes of what is linear in some arguments, and in which it is not."""
 
 LINEAR = (
@@ -61,11 +62,12 @@ LINEAR = (
     | CONSTANT.keys()
     | _kinds(
         ops.SUMS,
-        """Col2Im Complex Conj ConjPhysical ConstantPadNd FftC2C FftC2R FftR2C FusedDropout Im2Col NegView
-        ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D
-        UpsampleBicubic2D UpsampleBicubic2DAa UpsampleBilinear2D UpsampleBilinear2DAa UpsampleLanczos2DAa
-        UpsampleLinear1D UpsampleNearest1D UpsampleNearest2D UpsampleNearest3D UpsampleNearestExact1D
-        UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D ViewAsComplex ViewAsReal""",
+        """Col2Im Complex Conj ConjPhysical ConstantPadNd FftC2C FftC2R FftR2C FusedDropout Im2Col
+        MkldnnAdaptiveAvgPool2D NegView ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D
+        ReplicationPad2D ReplicationPad3D UpsampleBicubic2D UpsampleBicubic2DAa UpsampleBilinear2D
+        UpsampleBilinear2DAa UpsampleLanczos2DAa UpsampleLinear1D UpsampleNearest1D UpsampleNearest2D
+        UpsampleNearest3D UpsampleNearestExact1D UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D
+        ViewAsComplex ViewAsReal""",
     )
 )
 """Nodes of what is linear in one argument, the others being constant."""

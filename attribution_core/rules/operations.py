@@ -40,6 +40,15 @@ MOVED = _names(
 )
 """Values change their place, not their size: a gradient of 1."""
 
+CASTS = _names("bfloat16 double float half to type type_as")
+CHOICES = _names("masked_fill setitem where")
+ABOVE = _names("gt ge greater greater_equal")
+COMPARISONS = ABOVE | _names("lt le less less_equal")
+NEGATIONS = _names("bitwise_not invert logical_not")
+CONJUNCTIONS = _names("and bitwise_and logical_and")
+DISJUNCTIONS = _names("or bitwise_or logical_or")
+"""What is done with conditions on values."""
+
 PROPERTIES = _names("T mT H mH real imag")
 """Properties of tensors that move values."""
 
@@ -81,7 +90,7 @@ LEADING = dict.fromkeys(WEIGHTED, ("input", "weight", "bias")) | {
     "addmm": ("input", "mat1", "mat2"),
     "where": ("condition", "input", "other"),
     "masked_fill": ("input", "mask", "value"),
-    **dict.fromkeys(_names("gt ge lt le greater greater_equal less less_equal"), ("input", "other")),
+    **dict.fromkeys(COMPARISONS, ("input", "other")),
 }
 """Arguments that may depend on the input and that callers may give by position or by name; else only the first."""
 

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from attribution_core.rules import operations as ops
 from attribution_core.rules.autograd import version
-from attribution_core.rules.conditions import ABOVE, CASTS, CHOICES, COMPARISONS, NEGATIONS, choice, note, noted
+from attribution_core.rules.conditions import choice, note, noted
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.spellings import Function, Spelling
 
@@ -92,7 +93,7 @@ def _sign(call: Call) -> Sign | None:
     """Of a comparison of a value with 0."""
     for turned, (value, bound) in enumerate((call.args, call.args[::-1]) if len(call.args) == 2 else ()):
         if isinstance(value, Tensor) and value.requires_grad and _is_zero(bound):
-            return Sign(ref(value), version(value), (call.name in ABOVE) != bool(turned))
+            return Sign(ref(value), version(value), (call.name in ops.ABOVE) != bool(turned))
     return None
 
 
@@ -102,9 +103,9 @@ def _opposite(call: Call) -> Sign | None:
 
 
 NOTES: dict[str, Callable[[object, Call], object]] = {
-    **dict.fromkeys(COMPARISONS, _noting(_sign)),
-    **dict.fromkeys(NEGATIONS, _noting(_opposite)),
-    **dict.fromkeys(CASTS, _noting(lambda call: noted(call.args[0], Sign))),
+    **dict.fromkeys(ops.COMPARISONS, _noting(_sign)),
+    **dict.fromkeys(ops.NEGATIONS, _noting(_opposite)),
+    **dict.fromkeys(ops.CASTS, _noting(lambda call: noted(call.args[0], Sign))),
 }
 """What becomes of conditions until a value is multiplied by them or chosen by them."""
 
@@ -144,7 +145,7 @@ def _is_zero(value: object) -> bool:
 
 WRITTEN: dict[str, Callable[[Call], Tensor | None]] = {
     **dict.fromkeys(("mul", "multiply"), _of_product),
-    **dict.fromkeys(CHOICES, _of_choice),
+    **dict.fromkeys(ops.CHOICES, _of_choice),
     **dict.fromkeys(("maximum", "fmax", "max"), _of_larger),
 }
 """The value that a call of these rectifies, if it does."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from attribution_core.errors import AttributionError
 from attribution_core.rules import operations as ops
-from attribution_core.rules.conditions import ASSIGNED, CASTS, CHOICES
+from attribution_core.rules.conditions import ASSIGNED
 from attribution_core.rules.graph import HIDING, bent_nodes, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.graph import LINEAR as LINEAR_NODES
 from attribution_core.rules.intercept import Call, Interception, Rule, is_parameter
@@ -162,7 +162,7 @@ def _other_way(what: str) -> AttributionError:
 
 SUMS = (ops.SUMS - ops.QUOTIENTS) | ops.TRANSFORMS | {"dropout"}
 FOURIER = frozenset(getattr(torch.fft, name) for name in ops.FOURIER)
-LINEAR = READ | FOURIER | frozenset(spellings((ops.MOVED - CASTS - CHOICES) | SUMS))
+LINEAR = READ | FOURIER | frozenset(spellings((ops.MOVED - ops.CASTS - ops.CHOICES) | SUMS))
 ASIDE: frozenset[Function] = frozenset({Tensor.__rdiv__, Tensor.__rmatmul__, torch.batch_norm})
 
 WEIGHTED = frozenset(spellings(ops.WEIGHTED))

@@ -20,7 +20,6 @@ from attribution_core.evaluation.precision import accumulator
 from attribution_core.rules import operations as ops
 from attribution_core.rules import steps
 from attribution_core.rules.autograd import Pull, replaced
-from attribution_core.rules.conditions import CASTS, CHOICES, COMPARISONS, CONJUNCTIONS, DISJUNCTIONS, NEGATIONS
 from attribution_core.rules.intercept import Call
 from attribution_core.rules.parts import Parts, batch_norm, largest, magnitude, quotient
 from attribution_core.rules.products import Places, factors, is_value, product
@@ -252,10 +251,10 @@ SLOPES = (
     Slope(ops.PRODUCTS | ops.WEIGHTED, factors, _multiplied, parts=steps.by_condition, linear=1),
     Slope(ops.QUOTIENTS, terms, divided, parts=_by_a_value, linear=1),
     Slope(frozenset({"batch_norm"}), parts=_in_training, linear=1),
-    Slope(COMPARISONS, steps.compared, steps.stepped, form=steps.as_step, linear=math.inf),
-    Slope(CHOICES, steps.compared, steps.chosen, form=steps.as_choice, linear=math.inf),
-    Slope(NEGATIONS, parts=steps.negated, linear=1),
-    Slope(CONJUNCTIONS | DISJUNCTIONS, parts=steps.combined),
-    Slope(CASTS, parts=steps.cast, linear=math.inf),
+    Slope(ops.COMPARISONS, steps.compared, steps.stepped, form=steps.as_step, linear=math.inf),
+    Slope(ops.CHOICES, steps.compared, steps.chosen, form=steps.as_choice, linear=math.inf),
+    Slope(ops.NEGATIONS, parts=steps.negated, linear=1),
+    Slope(ops.CONJUNCTIONS | ops.DISJUNCTIONS, parts=steps.combined),
+    Slope(ops.CASTS, parts=steps.cast, linear=math.inf),
 )
 """Everything that is neither linear nor refused."""

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from attribution_core.evaluation.precision import accumulator
+from attribution_core.rules import operations as ops
 from attribution_core.rules.autograd import Pull, replaced
-from attribution_core.rules.conditions import DISJUNCTIONS, choice, is_condition, note, noted
+from attribution_core.rules.conditions import choice, is_condition, note, noted
 from attribution_core.rules.intercept import Call, constant
 from attribution_core.rules.parts import Parts
 from attribution_core.rules.products import Places
@@ -117,7 +118,7 @@ def combined(call: Call) -> Parts | None:
     result: Tensor = call.result()
     given = zip(steps, call.args, strict=True)
     one, other = (torch.as_tensor(arg).to(known) if step is None else step for step, arg in given)
-    either = call.name in DISJUNCTIONS
+    either = call.name in ops.DISJUNCTIONS
     return lambda *_: note(result, one + other - one * other if either else one * other)
 
 
