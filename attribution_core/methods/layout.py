@@ -120,7 +120,10 @@ def _of_sequences(value: Tensor, context: Context) -> list[str]:
     batch, (a, b, c) = len(context.inputs[0]), value.shape
     possible = ["tokens"] if a == batch and _fits(b, context) else []
     possible += ["tokens_first"] if b == batch and _fits(a, context) else []
-    positions = _fits(c, context) if context.image is not None else b not in context.lengths or c <= b
+    if b in context.patches:
+        positions = False  # the model has joined so many tokens
+    else:
+        positions = _fits(c, context) if context.image is not None else b not in context.lengths or c <= b
     return possible + (["channels_first"] if a == batch and positions else [])
 
 
@@ -180,7 +183,7 @@ def on_grid(tokens: Tensor, size: Size, patches: Patches | None = None) -> Tenso
 
 def _grid(count: int, size: Size, patches: Patches | None) -> tuple[int, int, int] | None:
     """The first patch, and height and width of the grid of patches; None where they fit no grid of the image."""
-    known = [patches] if patches else [(extra, count - extra) for extra in EXTRA_TOKENS]
+    known = [patches] if patches is not None else [(extra, count - extra) for extra in EXTRA_TOKENS]
     for start, number in known:
         height = math.isqrt(max(0, number) * size[0] // size[1])
         fits = height > 1 and size[0] % height == 0 and (size[1] * height) % size[0] == 0

@@ -11,7 +11,7 @@ from attribution_core.rules.intercept import Call, Interception, Rule
 from attribution_core.types import Tensors
 
 Patches = tuple[int, int]
-"""The place of the first patch in a sequence of tokens, and how many follow it."""
+"""The place of the first patch in a sequence of tokens, and how many patches there are; none if that is not known."""
 
 
 class Joins:
@@ -32,11 +32,13 @@ def _joined(patches: dict[int, Patches], call: Call) -> object:
     result: Tensor = call.result()
     dim = (*call.args[1:], call.kwargs.get("dim", 0))[0]
     if result.dim() == 3 and isinstance(dim, int) and dim % 3 < 2:
-        sizes = [part.shape[dim] for part in call.args[0]]
-        most = max(sizes)
-        if sizes.count(most) == 1:
+        sizes = [size for part in call.args[0] if (size := part.shape[dim])]
+        most = max(sizes, default=0)
+        if sizes.count(most) == 1 and len(sizes) > 1:
             start, count = patches.get(most, (0, most))
             patches[sum(sizes)] = sum(sizes[: sizes.index(most)]) + start, count
+        elif len(sizes) > 1 and dim % 3 == 1:
+            patches[sum(sizes)] = 0, 0
     return result
 
 

@@ -15,12 +15,10 @@ from torch.autograd.graph import Node
 from attribution_core.errors import AttributionError
 from attribution_core.rules.autograd import Pull, replaced
 from attribution_core.rules.flow import LEAF, origins, path
-from attribution_core.rules.linear_maps import LinearMap, Operation
+from attribution_core.rules.linear_maps import BY_ELEMENT, LinearMap, Operation
 from attribution_core.rules.lrp import BoxRule, PropagationRule
 
-SCALING = frozenset(
-    {"add", "batch_norm", "div", "divide", "mul", "multiply", "neg", "negative", "pad", "rsub", "sub", "subtract"}
-)
+SCALING = BY_ELEMENT | {"batch_norm", "pad"}
 """What may stand before the first layer, of one value by itself."""
 
 IN_PLACE = frozenset({"AliasBackward0", "CloneBackward0", "ToCopyBackward0"})

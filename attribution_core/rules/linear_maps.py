@@ -24,6 +24,9 @@ PLACES = dict.fromkeys(ops.WEIGHTED, (0, 1, 2)) | {"matmul": (0, 1, None), "mm":
 
 MULTIPLIED = ops.PRODUCTS | ops.SHIFTED | ops.WEIGHTED
 
+BY_ELEMENT = ops.QUOTIENTS | {"add", "mul", "multiply", "neg", "negative", "rsub", "sub", "subtract"}
+"""Sums, products and quotients of each value by itself."""
+
 
 class Operation(NamedTuple):
     """A call, its arguments in a row (`leaves`), and the places among them whose values depend on the input."""

@@ -27,7 +27,7 @@ from attribution_core.rules.first import SCALING, BeforeFirst
 from attribution_core.rules.flow import origins
 from attribution_core.rules.graph import MOVES, SELECTIONS, foreign_nodes, nodes_behind, unseen_nodes
 from attribution_core.rules.intercept import Call, Interception, Rule
-from attribution_core.rules.linear_maps import LinearMap, Operation, unweighted, weighted
+from attribution_core.rules.linear_maps import BY_ELEMENT, LinearMap, Operation, unweighted, weighted
 from attribution_core.rules.losses import Losses
 from attribution_core.rules.lrp import EpsilonRule, PropagationRule
 from attribution_core.rules.norms import MERGING, Candidate, Layer, Merging, Norm, candidate, merge
@@ -219,10 +219,6 @@ def _linear(propagation: Propagation, operation: Operation) -> object:
     if propagation.composite is not None and linear.name in MERGING and linear.weights is not None:
         propagation.layers[result.grad_fn] = Layer(linear, propagation.own_rule())  # type: ignore[index]
     return result
-
-
-BY_ELEMENT = frozenset({"add", "div", "divide", "mul", "multiply", "neg", "negative", "rsub", "sub", "subtract"})
-"""Sums and products of each value by itself."""
 
 
 def _gates(propagation: Propagation, operation: Operation) -> list[int]:
