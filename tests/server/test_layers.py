@@ -82,7 +82,7 @@ def swin() -> nn.Module:
     [
         (lambda: torchvision.models.squeezenet1_1(num_classes=3), 64, "features", [3, 3]),
         (transformer, 16, "vit.layers.0", [4, 4]),
-        (swin, 64, "features", [8, 8]),
+        (swin, 64, "features.3", [8, 8]),
     ],
     ids=["convolutions", "vit", "swin"],
 )

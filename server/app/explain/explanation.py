@@ -108,7 +108,7 @@ def _of_inputs(question: Question, example: Example, finding: Finding, asked: As
 def _of_layer(question: Question, example: Example, finding: Finding, asked: Asked) -> _Found:
     """What is drawn of attributions of a layer's values, or of tokens by attention."""
     features, name = question.subject.features, question.layer or ""
-    layer = layer_finding(name, finding.attributions, asked.inputs, features)
+    layer = layer_finding(name, finding.attributions, question.context(asked.inputs), features)
     total = finite(sum(float(value.sum()) for value in finding.attributions))
     nothing = InputExplanation("empty", np.zeros(0, np.float32), None, "layer", Contribution(total=None, share=None))
     inputs = [nothing for _ in features]

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from app.data.features import BaseFeature
 from app.model.copies import Tensors
-from app.model.layers import grid_of, positions
+from app.model.layers import grid_of, is_text, positions
 from app.numbers import Floats
+from attribution_core.methods.layout import Context
 
 STRONGEST = 16  # channels that are drawn each
 
@@ -50,20 +51,22 @@ class LayerFinding:
         return sum(v.nbytes for v in self.values) + sum(each.nbytes for each in maps if each is not None)
 
 
-def layer_finding(name: str, found: Sequence[Tensor], inputs: Tensors, features: Sequence[BaseFeature]) -> LayerFinding:
-    """Read attributions of a layer's values (without batch dimension) for inputs (1, …) as the model takes them."""
+def layer_finding(
+    name: str, found: Sequence[Tensor], context: Context, features: Sequence[BaseFeature]
+) -> LayerFinding:
+    """Read attributions of a layer's values, without batch dimension, with what is known of those."""
     values = tuple(value.float() for value in found)
-    first = values[0][None]
-    grid = grid_of(first, inputs)
-    if grid is not None:
+    first, inputs = values[0], context.inputs
+    maps = positions(first[None], context)
+    grid = grid_of(maps, context)
+    if maps is not None and grid is not None:
         image = next(place for place, x in enumerate(inputs) if x.dim() == 4)
-        maps = positions(first, inputs)
         drawn = _stretched(maps.sum(1, keepdim=True), inputs[image])
         return LayerFinding(name, values, image, drawn, grid, maps.shape[1], _strongest(maps[0]))
-    place, tokens = _tokens(values[0], inputs, features)
+    place, tokens = _tokens(maps[0].T if maps is not None and is_text(maps, context) else first, inputs, features)
     if tokens is not None:
         return LayerFinding(name, values, place, _array(tokens.sum(1)), None, tokens.shape[1], _strongest(tokens.T))
-    channels = values[0] if values[0].dim() else values[0][None]
+    channels = first if first.dim() else first[None]
     return LayerFinding(name, values, None, None, None, len(channels), _strongest(channels))
 
 

@@ -26,6 +26,7 @@ from attribution_core.question.target import Target
 OFFERED = tuple(CATALOGUE)
 EFFICIENT = {"KernelShap", "ShapleyValueSampling", "ShapleyValues"}
 """Methods that add up by construction, without a convergence delta in their signature."""
+MAPPING = {"LayerGradCam", "LayerGradCamPlusPlus", "LayerCam", "LayerScoreCam", "AttentionRollout"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class Method:
     def of_inputs(self) -> bool:
         """Whether its attributions have the shapes of the inputs."""
         return bool(self.engine.of_inputs)
+
+    @property
+    def gives_maps(self) -> bool:
+        """Whether it gives maps (B, 1, positions…) itself, whatever the layout of the layer's values."""
+        return self.name in MAPPING
 
     @property
     def smoothable(self) -> bool:

@@ -42,8 +42,8 @@ def unavailable(method: Method, anatomy: Anatomy, inputs: Tensors) -> str | None
         return "It needs maps over a picture: no convolution or grid of patches was found."
     if method.name in MAPS_OR_TOKENS and not layouts & {"grid", "tokens"}:
         return "It needs a layer with positions: no convolution, grid of patches or sequence of tokens was found."
-    if method.name == "AttentionRollout" and not anatomy.attends:
-        return "No attention from every token to every other was found."
+    if method.name == "AttentionRollout" and anatomy.no_attention:
+        return _sentence(anatomy.no_attention)
     if method.name == "RISE" and not all(x.is_floating_point() and 3 <= x.dim() <= 5 for x in inputs):
         return "It masks pictures or series: (channels, …) with one to three dimensions."
     return None
@@ -127,5 +127,9 @@ def _offer(method: Method, subject: Subject, example: Example, anatomy: Anatomy,
             )
             cost = price(prepared(question, example), anatomy)
         except (AttributionError, InsightsError) as error:
-            reason = f"{error.message[:1].upper()}{error.message[1:].rstrip('.')}."
+            reason = _sentence(error.message)
     return MethodOffer(method=method.name, unavailable=reason, layer=None if reason else layer, price=cost)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

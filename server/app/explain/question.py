@@ -20,6 +20,7 @@ from app.schema import Argument, AttributionRequest, Baseline, ClassRef, Neuron,
 from app.words import quoted
 from attribution_core import Layer
 from attribution_core import Neuron as EngineNeuron
+from attribution_core.methods.layout import Context
 
 NO_OUTPUT = "The label, class {label}, is none of the model's {width} outputs: the predicted class is explained."
 
@@ -85,13 +86,20 @@ class Question:
         name = self.outputs.name(meant.index)
         return name if meant.against is None else f"{name} − {self.outputs.name(meant.against)}"
 
+    def context(self, inputs: Tensors) -> Context:
+        """What is known of the values at the layer, or of the maps that the method gives."""
+        anatomy, module = self.subject.anatomy, self.site or Layer(self.subject.model)
+        layout = "channels_first" if self.method.gives_maps else None
+        return Context(inputs, module, layout, anatomy.patches if anatomy else {})
+
     def explained(self, inputs: Tensors) -> Explained | None:
         """The same for the engine, of inputs (1, …) as the model takes them."""
         meant = self.meant
         if meant.function is not None:
             return _checked(meant.function, self.functions[meant.function])
         if meant.neuron is not None and self.site is not None:
-            return EngineNeuron(self.site.module, _selector(meant.neuron, inputs, self.words), call=self.site.call)
+            selector = _selector(meant.neuron, self.context(inputs), self.words)
+            return EngineNeuron(self.site.module, selector, call=self.site.call)
         if meant.index is None:
             return None
         chosen = self.outputs.target(meant.index)
@@ -173,14 +181,15 @@ def _checked(name: str, function: Function) -> Function:
     return called
 
 
-def _selector(neuron: Neuron, inputs: Tensors, words: str) -> tuple[int, ...] | Callable[[Tensor], Tensor]:
+def _selector(neuron: Neuron, context: Context, words: str) -> tuple[int, ...] | Callable[[Tensor], Tensor]:
     """A place in the layer's values, or the sum of a channel over its positions."""
     if not isinstance(neuron, int):
         return tuple(neuron)
 
     def channel(values: Tensor | Tensors) -> Tensor:
         value = values if isinstance(values, Tensor) else values[0]
-        maps = positions(value, inputs)
+        read = positions(value, context)
+        maps = value if read is None else read
         if neuron >= maps.shape[1]:
             hint = f"valid channels are 0 to {maps.shape[1] - 1}"
             raise InsightsError(f"there is no {words}, which has {maps.shape[1]}", hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import get_ident
 
 import torch
@@ -15,11 +15,12 @@ from torch.utils._pytree import tree_leaves
 from app.model.copies import Tensors, copied, copies
 from app.model.outputs import columns
 from app.schema import LayerInfo, SuggestedLayer
+from attribution_core import AttentionRollout, Layer
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.isolation import submodules, undisturbed
-from attribution_core.methods.cam import as_maps
-from attribution_core.question.attention import Attentions
+from attribution_core.methods.layout import Context, as_maps
 from attribution_core.question.embeddings import embedded
+from attribution_core.question.joins import Joins, Patches
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 WATCHED = 64  # layers, the last that ran, of which it is seen whether their positions matter: a gradient of each
@@ -29,7 +30,7 @@ WATCHED = 64  # layers, the last that ran, of which it is seen whether their pos
 class Anatomy:
     """What a look through a model tells, by running it once and back on one example.
 
-    no_gradient: why there is none, or nothing. attends: it has attention that can be rolled out.
+    no_gradient, no_attention: why there is none, or nothing. patches: which tokens are those of an image's patches.
     """
 
     layers: list[LayerInfo]
@@ -37,7 +38,8 @@ class Anatomy:
     forward: float
     backward: float
     no_gradient: str
-    attends: bool
+    no_attention: str
+    patches: dict[int, Patches]
 
     def layer(self, name: str) -> LayerInfo | None:
         """A layer by its name."""
@@ -56,26 +58,23 @@ class Anatomy:
         return self.suggested[0].name if self.suggested else None
 
 
-def positions(value: Tensor, inputs: Tensors) -> Tensor:
-    """A layer's values (B, …) as (B, C, positions…), in the engine's reading; themselves where they lie nowhere."""
+def positions(value: Tensor, context: Context) -> Tensor | None:
+    """A layer's values (B, …) as (B, C, positions…), as the engine reads them; None where it cannot tell."""
     try:
-        return as_maps(value, inputs)
+        return as_maps(value, context)
     except AttributionError:
-        return value
-
-
-def grid_of(value: Tensor, inputs: Tensors) -> list[int] | None:
-    """The grid (height, width) on which a layer's values lie over the image among the inputs."""
-    if not any(x.dim() == 4 for x in inputs):
         return None
-    maps = positions(value, inputs)
-    lies = maps.dim() == 4 and maps.shape[2] * maps.shape[3] > 1
-    return list(maps.shape[2:]) if lies else None
 
 
-def has_tokens(value: Tensor, inputs: Tensors) -> bool:
-    """Whether a layer passes on (B, tokens, …) for inputs (B, tokens) of ids."""
-    return value.dim() == 3 and any(not x.is_floating_point() and x.shape == value.shape[:2] for x in inputs)
+def grid_of(maps: Tensor | None, context: Context) -> list[int] | None:
+    """The grid (height, width) on which such positions lie over the image among the inputs."""
+    lies = maps is not None and maps.dim() == 4 and context.image is not None
+    return list(maps.shape[2:]) if maps is not None and lies and maps.shape[2:].numel() > 1 else None
+
+
+def is_text(maps: Tensor | None, context: Context) -> bool:
+    """Whether such positions are those of token ids."""
+    return maps is not None and maps.dim() == 3 and context.image is None and maps.shape[2] in context.lengths
 
 
 @dataclass(eq=False)
@@ -88,38 +87,42 @@ class _Seen:
     tokens: bool = False
     last: int = -1  # when it ended for the last time, among all
     matters: bool = False  # more than one of its positions has a gradient
-    value: Tensor | None = field(default=None, repr=False)
+    value: Tensor | None = None
+    context: Context | None = None
 
 
 def look(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> Anatomy:
     """Run a model on inputs (1, …) and back; raises what it raises."""
     seen = {name: _Seen() for name, _ in model.named_modules() if name}
     with undisturbed(submodules(model), inputs):
-        attends = _attends(model, inputs, extra)
-        backward, no_gradient = _through(model, seen, inputs, extra)
+        no_attention = _no_attention(model, inputs, extra)
+        joins = Joins()
+        backward, no_gradient = _through(model, seen, inputs, extra, joins)
         started = time.perf_counter()
         with torch.no_grad():
             model(*copies(inputs), *copied(extra))
         forward = time.perf_counter() - started
     layers = [_info(name, module, seen[name]) for name, module in model.named_modules() if name]
-    return Anatomy(layers, _suggested(model, seen), forward, backward, no_gradient, attends)
+    return Anatomy(layers, _suggested(model, seen), forward, backward, no_gradient, no_attention, joins.patches)
 
 
-def _through(model: nn.Module, seen: dict[str, _Seen], inputs: Tensors, extra: tuple[object, ...]) -> tuple[float, str]:
+def _through(
+    model: nn.Module, seen: dict[str, _Seen], inputs: Tensors, extra: tuple[object, ...], joins: Joins
+) -> tuple[float, str]:
     """Note what every module passes on, and what of it matters; seconds of the way back, and why there is none."""
     try:
         module, xs = _differentiable(model, inputs, extra)
-        with torch.enable_grad(), _watched(model, seen, inputs):
+        with torch.enable_grad(), joins.recorded(inputs), _watched(model, seen, inputs, joins.patches):
             score = columns(module(*xs, *copied(extra)))[0].amax()
     except Exception:
-        with torch.no_grad(), _watched(model, seen, inputs):
+        with torch.no_grad(), _watched(model, seen, inputs, joins.patches):
             model(*copies(inputs), *copied(extra))
         return 0.0, "it cannot be run with gradients"
     if not score.requires_grad:
         return 0.0, "its outputs have no gradient"
     started = time.perf_counter()
     try:
-        _differentiated(seen, score, [x for x in xs if x.is_floating_point()], inputs)
+        _differentiated(seen, score, [x for x in xs if x.is_floating_point()])
     except Exception as error:
         return 0.0, f"its outputs cannot be differentiated: {error}".splitlines()[0]
     return time.perf_counter() - started, ""
@@ -134,31 +137,30 @@ def _differentiable(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]
     return lifted.module, tuple(x.detach().requires_grad_() if x.is_floating_point() else x for x in lifted.inputs)
 
 
-def _differentiated(seen: dict[str, _Seen], score: Tensor, xs: Sequence[Tensor], inputs: Tensors) -> None:
+def _differentiated(seen: dict[str, _Seen], score: Tensor, xs: Sequence[Tensor]) -> None:
     """Note which layers' positions matter."""
     with_value = [each for each in seen.values() if each.value is not None and each.value.requires_grad]
     watched = sorted(with_value, key=lambda each: each.last)[-WATCHED:]
     values = [each.value for each in watched if each.value is not None]
     slopes = torch.autograd.grad(score, [*xs, *values], allow_unused=True)[len(xs) :]
     for each, slope in zip(watched, slopes, strict=True):
-        if slope is not None:
-            flat = positions(slope, inputs).abs().sum(1).flatten() if each.grid else slope.abs().sum(-1).flatten()
-            each.matters = int((flat > 0).sum()) > 1
+        maps = None if slope is None or each.context is None else positions(slope, each.context)
+        each.matters = maps is not None and int((maps.abs().sum(1) > 0).sum()) > 1
     for each in seen.values():
         each.value = None
 
 
 @contextmanager
-def _watched(model: nn.Module, seen: dict[str, _Seen], inputs: Tensors) -> Iterator[None]:
+def _watched(model: nn.Module, seen: dict[str, _Seen], inputs: Tensors, patches: dict[int, Patches]) -> Iterator[None]:
     """While the model runs in this thread, note what each module passes on."""
     for name in seen:
         seen[name] = _Seen()
     thread, ended = get_ident(), iter(range(10**9))
 
     def noting(name: str) -> Callable[[nn.Module, object, object], None]:
-        def note(_: nn.Module, __: object, result: object) -> None:
+        def note(module: nn.Module, _: object, result: object) -> None:
             if get_ident() == thread:
-                _note(seen[name], result, next(ended), inputs)
+                _note(seen[name], result, next(ended), Context(inputs, Layer(module), None, patches))
 
         return note
 
@@ -170,31 +172,29 @@ def _watched(model: nn.Module, seen: dict[str, _Seen], inputs: Tensors) -> Itera
             handle.remove()
 
 
-def _note(each: _Seen, result: object, ended: int, inputs: Tensors) -> None:
+def _note(each: _Seen, result: object, ended: int, context: Context) -> None:
     each.calls, each.last = each.calls + 1, ended
     value = next((leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)), None)
     if value is None or value.dim() < 1 or value.is_nested:
         return
     each.shape = list(value.shape[1:])
-    if len(value) == len(inputs[0]):
-        each.grid, each.tokens = grid_of(value, inputs), has_tokens(value, inputs)
-        each.value = value if value.is_floating_point() and (each.grid or each.tokens) else None
+    maps = positions(value.detach(), context)
+    each.grid, each.tokens = grid_of(maps, context), is_text(maps, context)
+    lies = value.requires_grad and (each.grid is not None or each.tokens)
+    each.value, each.context = (value, context) if lies else (None, None)
 
 
-def _attends(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> bool:
-    """Whether the model has attention from every token to every other."""
+def _no_attention(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> str:
+    """Why attention cannot be rolled out, or nothing."""
     if not any("attention" in type(module).__name__.lower() for module in submodules(model)):
-        return False
-    site = Attentions()
+        return "no attention from every token to every other was found"
     try:
-        with torch.no_grad(), site.recorded(inputs) as read:
-            model(*copies(inputs), *copied(extra))
-        weights = read()
+        AttentionRollout(model).attribute(copies(inputs), additional_forward_args=copied(extra) or None)
+    except AttributionError as error:
+        return f"{error.message} {error.hint or ''}".strip()
     except Exception:
-        return False
-    whole = len({(w.shape[0], w.shape[2]) for w in weights}) == 1 and len(weights[0]) == len(inputs[0])
-    image = any(x.dim() == 4 for x in inputs)
-    return whole and (not image or grid_of(weights[0].mean(1)[:, 0, :, None], inputs) is not None)
+        return "its attention cannot be followed"
+    return ""
 
 
 def _info(name: str, module: nn.Module, seen: _Seen) -> LayerInfo:
