@@ -29,7 +29,7 @@ from schemathesis.generation import GenerationMode
 from torch import nn
 
 from app import AttributionVisualizer, Batch
-from app.explain.methods import OFFERED
+from app.explain.methods import OFFERED, Method
 from app.features import ImageFeature
 
 SLOW = 5.0  # seconds
@@ -101,7 +101,7 @@ def fuzz(schema: schemathesis.schemas.BaseSchema, ask: Ask, count: int) -> Repor
                 started = time.perf_counter()
                 response = ask(case)
                 report.take(case, response, time.perf_counter() - started)
-                if case.method == "POST" and response.status_code == 200:
+                if case.method == "POST" and response.status_code == 200 and "id" in response.json():
                     jobs.append(response.json()["id"])
     return report
 
@@ -133,9 +133,14 @@ def _make_sense(case: schemathesis.Case, jobs: list[str], chance: random.Random)
             "model": 0,
             "arguments": {},
         }
-        case.body.pop("target", None)
+        for place in ("target", "against", "layer", "neuron"):
+            case.body.pop(place, None)
+        if Method(case.body["method"]).uses_layer:
+            case.body["layer"] = "conv"
     if "sample" in case.path_parameters:
         case.path_parameters["sample"] = chance.randrange(SAMPLES)
+    if "model" in case.path_parameters:
+        case.path_parameters["model"] = 0
     if "job" in case.path_parameters and jobs:
         case.path_parameters["job"] = chance.choice(jobs)
 
