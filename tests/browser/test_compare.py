@@ -22,7 +22,7 @@ def test_methods_are_computed_once_chosen_and_switch_the_dashboard(page: Page, a
     expect(tiles(page)).to_have_count(0)
     page.get_by_role("button", name="Choose methods").click()
     for name in ("DeepLIFT", "Occlusion"):
-        page.get_by_role("checkbox", name=name).check()
+        page.get_by_role("checkbox", name=name, exact=True).check()
     page.keyboard.press("Escape")
     expect(tiles(page)).to_have_count(3)
     expect(page).to_have_url(re.compile("compare=IntegratedGradients,DeepLift,Occlusion"))

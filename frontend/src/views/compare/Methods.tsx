@@ -1,10 +1,13 @@
 import { Button, Checkbox, Popover } from '@mantine/core';
 import { IconChevronDown } from '@tabler/icons-react';
+import { useState } from 'react';
 import type { Attribution, MethodInfo, Sample } from '../../api/schema';
 import { useAddress } from '../../state/address';
 import { comparisonParsers } from '../../state/location';
+import { useOffers } from '../../state/offers';
 import { requestFor, useQuestion, useReady } from '../../state/question';
 import { useWorkspace } from '../../state/workspace';
+import { grouped } from '../common/methods';
 import { Section } from '../common/Section';
 import { Agreement } from './Agreement';
 import styles from './Compare.module.css';
@@ -64,13 +67,15 @@ export function Methods({ sample, lead }: CompareProps) {
 function Chooser() {
   const { methods } = useWorkspace();
   const { question } = useQuestion();
+  const [opened, setOpened] = useState(false);
+  const offers = useOffers(question.model, opened);
   const [{ compare }, change] = useAddress(comparisonParsers);
   const choose = (names: string[]) => {
     const first = compare.length === 0 ? [question.method.name] : [];
     change({ compare: names.length ? [...new Set([...first, ...names])] : null }, { replace: true });
   };
   return (
-    <Popover width={260} position="bottom-end" trapFocus>
+    <Popover width={260} position="bottom-end" trapFocus onOpen={() => setOpened(true)}>
       <Popover.Target>
         <Button size="compact-xs" variant="default" rightSection={<IconChevronDown size={13} aria-hidden />}>
           Choose methods
@@ -79,8 +84,20 @@ function Chooser() {
       <Popover.Dropdown aria-label="Methods to compare">
         <Checkbox.Group value={compare} onChange={choose} aria-label="Methods to compare">
           <div className={styles.choices}>
-            {methods.map(({ name, title }) => (
-              <Checkbox key={name} size="xs" value={name} label={title} />
+            {grouped(methods).map(({ group, methods }) => (
+              <section key={group} className={styles.group} aria-label={group}>
+                <h3>{group}</h3>
+                {methods.map(({ name, title }) => (
+                  <Checkbox
+                    key={name}
+                    size="xs"
+                    value={name}
+                    label={title}
+                    title={offers.get(name)?.unavailable ?? undefined}
+                    disabled={Boolean(offers.get(name)?.unavailable) && !compare.includes(name)}
+                  />
+                ))}
+              </section>
             ))}
           </div>
         </Checkbox.Group>
