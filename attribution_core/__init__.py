@@ -10,7 +10,7 @@ from attribution_core.classes.ablation import (
     Occlusion,
 )
 from attribution_core.classes.attention import AttentionRollout
-from attribution_core.classes.base import Attribution, GradientAttribution, PerturbationAttribution
+from attribution_core.classes.base import Attribution, GradientAttribution
 from attribution_core.classes.cam import (
     GuidedGradCam,
     LayerCam,
@@ -56,6 +56,7 @@ from attribution_core.classes.lrp import LRP, LayerLRP
 from attribution_core.classes.neuron import NeuronAttribution
 from attribution_core.classes.noise import NoiseTunnel
 from attribution_core.classes.path import IntegratedGradients, LayerIntegratedGradients, NeuronIntegratedGradients
+from attribution_core.classes.perturbation import PerturbationAttribution
 from attribution_core.classes.rise import RISE
 from attribution_core.classes.shapley import KernelShap, ShapleyValues, ShapleyValueSampling
 from attribution_core.classes.surrogate import Lime, LimeBase

@@ -23,6 +23,10 @@ class NotPerExample(AttributionError):  # noqa: N818 - a signal from Question to
     """The forward function returned another number of scores than its batch has rows."""
 
 
+class SeveralOutputs(AttributionError):  # noqa: N818 - as NotPerExample
+    """The forward function returned several numbers for an example, and no target chooses one."""
+
+
 class ModelError(AttributionError, RuntimeError):
     """Torch could not run the model on what it was given; the cause is torch's own error."""
 

@@ -7,9 +7,10 @@ from typing import Any, final
 
 from torch import Tensor
 
-from attribution_core.classes.base import Method, PerturbationAttribution
+from attribution_core.classes.base import Method
 from attribution_core.classes.layer import LayerAttribution, each_layer, for_each_example
 from attribution_core.classes.neuron import NeuronAttribution
+from attribution_core.classes.perturbation import PerturbationAttribution, WaitingAttribution
 from attribution_core.classes.signatures import (
     Attributions,
     Targets,
@@ -51,11 +52,12 @@ def of_layers(fall: Callable[[int, Question, Tensors], Tensors]) -> Method:
 
 
 @final
-class FeatureAblation(PerturbationAttribution):
+class FeatureAblation(WaitingAttribution):
     """How much the score falls when each feature, or group of features, is replaced by a baseline."""
 
     citation = "zeiler2014"
     _multiplies = True
+    of_outputs = "one row for each output"
 
     @input_attribute  # type: ignore[arg-type]  # **kwargs, as in Captum
     def attribute(
@@ -84,6 +86,7 @@ class Occlusion(PerturbationAttribution):
 
     citation = "zeiler2014"
     _multiplies = True
+    of_outputs = "one row for each output"
 
     @input_attribute
     def attribute(
@@ -112,11 +115,12 @@ class Occlusion(PerturbationAttribution):
 
 
 @final
-class FeaturePermutation(PerturbationAttribution):
+class FeaturePermutation(WaitingAttribution):
     """How much the score falls when a feature's values are shuffled among the examples of the batch."""
 
     citation = "fisher2019"
     _multiplies = True
+    of_outputs = "one row for each output"
 
     def __init__(self, forward_func: Model, perm_func: Permute | None = None) -> None:
         super().__init__(forward_func)
@@ -184,6 +188,7 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
 
     citation = "zeiler2014"
     _multiplies = True
+    of_outputs = "one row for each output"
 
     @layer_attribute
     def attribute(
@@ -211,11 +216,12 @@ class LayerFeatureAblation(LayerAttribution, PerturbationAttribution):
 
 
 @final
-class LayerFeaturePermutation(LayerAttribution, PerturbationAttribution):
+class LayerFeaturePermutation(LayerAttribution, WaitingAttribution):
     """How much the score falls when a value of a layer is shuffled among the examples of the batch."""
 
     citation = "fisher2019"
     _multiplies = True
+    of_outputs = "one row for each output"
 
     @layer_attribute
     def attribute(

@@ -10,12 +10,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.futures import Future
 from torch.utils._pytree import tree_map
 
 from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import AttributionError, NotPerExample
 from attribution_core.evaluation.isolation import Tidy, undisturbed
-from attribution_core.evaluation.observe import is_stacked, progress_bar, warn
+from attribution_core.evaluation.modes import one_way
+from attribution_core.evaluation.observe import is_stacked, once, progress_bar, warn
+from attribution_core.methods.completeness import check_values
 from attribution_core.methods.delta import change, total
 from attribution_core.question.embeddings import Embedded, embedded
 from attribution_core.question.question import Question, Reached, as_they_are
@@ -96,6 +99,13 @@ class Attribution(ABC):
         """Whether `attribute` can return a convergence delta."""
         return self.complete
 
+    def attribute_future(self, *_: object, **__: object) -> Future[Any]:
+        """The Future of what `attribute` gives, of a model that returns one; for methods that can wait for it.
+
+        Raises NotImplementedError for all others.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs its model's outputs at once: call attribute.")
+
     def _read(
         self,
         inputs: InputsLike,
@@ -138,19 +148,23 @@ class Attribution(ABC):
             except NotPerExample:  # some have a score for each example, others one for the whole batch
                 if len(targets) == 1:
                     raise
-        return [(self._run(request, (target,), method, site, options), 0) for target in targets]
+        with once():
+            return [(self._run(request, (target,), method, site, options), 0) for target in targets]
 
     def _run(
         self, request: Request, targets: tuple[Target, ...], method: Method, site: Site, options: Mapping[str, object]
     ) -> Explained:
         """Ask the method in an undisturbed run, of each of the baselines, if there are some."""
         reached = Reached()
-        with Tidy(request.modules) as tidy, undisturbed(request.modules, request.inputs, tidy) as draws:
+        way = one_way(request.modules) if isinstance(self, GradientAttribution) else UNSEEN
+        with Tidy(request.modules) as tidy, undisturbed(request.modules, request.inputs, tidy) as draws, way:
             question, xs, baselines = asked(request, targets, site, options, draws, reached)
             each = [_explained(method(question, xs, bases)) for bases in baselines]
         if reached.missed and isinstance(site, Inputs):
             _warn_of_unused(reached.missed, request.names)
-        return each[0] if len(each) == 1 else _mean(each)
+        explained = each[0] if len(each) == 1 else _mean(each)
+        check_values(explained.attributions)
+        return explained
 
 
 documented(Attribution)
@@ -290,9 +304,3 @@ class OperationAttribution(GradientAttribution):
     def model(self) -> Model:
         """The model."""
         return self.forward_func
-
-
-class PerturbationAttribution(Attribution):
-    """A method that changes inputs and needs no gradients."""
-
-    differentiates = False

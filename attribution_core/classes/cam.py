@@ -9,8 +9,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import GradientAttribution, Method, OperationAttribution, PerturbationAttribution
+from attribution_core.classes.base import GradientAttribution, Method, OperationAttribution
 from attribution_core.classes.layer import LayerAttribution, LayerLike, as_layer
+from attribution_core.classes.perturbation import PerturbationAttribution
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute, layer_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.observe import warn

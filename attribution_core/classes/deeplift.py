@@ -28,7 +28,7 @@ from attribution_core.methods.noise import deeplift_shap
 from attribution_core.question.question import Question
 from attribution_core.question.request import Request
 from attribution_core.reading.distribution import as_distribution
-from attribution_core.reading.values import shown
+from attribution_core.reading.values import ragged, shown
 from attribution_core.types import Baselines, Distribution, GradKwargs, Inputs, Model, Selector, TargetLike, Tensors
 
 Combine = Callable[[Tensors, Tensors, Tensors], Tensors]
@@ -89,6 +89,8 @@ def against_one(combine: Combine, eps: float, deltas: Missed | None) -> Method:
     def explain(question: Question, xs: Tensors, bases: Tensors) -> Explained:
         compared = deeplift(question, xs, bases, eps)
         attributions = combine(compared.multipliers, compared.values, compared.baseline_values)
+        if deltas is None and combine is multiplied and not ragged(xs):
+            missed(attributions, compared.scores - compared.baseline_scores)  # a warning costs no pass
         return Explained(attributions, deltas and deltas(attributions, rise(question, xs, bases, compared)))
 
     return explain

@@ -15,6 +15,8 @@ from attribution_core.classes.gradient_shap import Deviations
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
 from attribution_core.evaluation.isolation import Tidy, undisturbed
+from attribution_core.evaluation.observe import once
+from attribution_core.methods.completeness import check_values
 from attribution_core.methods.noise import Expected, Kind, as_kind, chosen, smoothed
 from attribution_core.question.question import stacked
 from attribution_core.question.request import Request
@@ -73,7 +75,7 @@ class NoiseTunnel(Attribution):
         request = self._read(inputs, target, targets, kwargs.get("additional_forward_args"))
         xs, stochastic = request.inputs, "seed" in explains
         deviations = as_deviations(request.in_order("stdevs", stdevs), xs)
-        with Tidy(request.modules) as tidy, undisturbed(request.modules, xs, tidy):
+        with once(), Tidy(request.modules) as tidy, undisturbed(request.modules, xs, tidy):
             draws = Draws(seed, xs[0].device)
             options = {name: value for name, value in kwargs.items() if name not in named}
             drawing = draw_baseline_from_distrib and "baselines" in explains
@@ -82,6 +84,8 @@ class NoiseTunnel(Attribution):
                 copies.targets = self._fixed(request)
             limit = 1 if stochastic else rows
             expected = smoothed(copies.explain, xs, deviations, count, kind, draws, limit and limit * request.batch)
+        if kind == "smoothgrad":  # without noise nothing varies
+            check_values(tuple(value[None] for value in expected.attributions))
         results = copies.results(expected)
         return results if request.several else results[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from attribution_core.classes.base import PerturbationAttribution
+from attribution_core.classes.perturbation import PerturbationAttribution
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws

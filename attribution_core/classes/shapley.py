@@ -8,7 +8,8 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import PerturbationAttribution, alone
+from attribution_core.classes.base import alone
+from attribution_core.classes.perturbation import PerturbationAttribution, WaitingAttribution
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.draws import Draws
@@ -46,11 +47,12 @@ class OfCoalitions(PerturbationAttribution):
 
 
 @final
-class ShapleyValues(OfCoalitions):
+class ShapleyValues(OfCoalitions, WaitingAttribution):
     """Each feature's fair share of the score's change: its mean effect over all orders in which features appear."""
 
     citation = "shapley1953"
     _multiplies = True
+    of_outputs = "outputs first"
 
     @input_attribute
     def attribute(
@@ -75,11 +77,12 @@ class ShapleyValues(OfCoalitions):
 
 
 @final
-class ShapleyValueSampling(OfCoalitions):
+class ShapleyValueSampling(OfCoalitions, WaitingAttribution):
     """Shapley values estimated from some of the orders, or sets, in which features appear."""
 
     citation = "castro2009"
     _multiplies = True
+    of_outputs = "outputs first"
 
     @input_attribute
     def attribute(

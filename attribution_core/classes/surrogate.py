@@ -7,7 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from attribution_core.classes.base import PerturbationAttribution, alone
+from attribution_core.classes.base import alone
+from attribution_core.classes.perturbation import PerturbationAttribution
 from attribution_core.classes.shapley import OfCoalitions
 from attribution_core.classes.signatures import Attributions, Targets, input_attribute
 from attribution_core.errors import AttributionError

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attribution_core.errors import NotPerExample
 from attribution_core.evaluation.failure import out_of_memory
-from attribution_core.evaluation.observe import is_stacked, max_batch, observe, report
+from attribution_core.evaluation.observe import are_apart, is_stacked, max_batch, observe, report
 from attribution_core.reading.values import ragged
 
 Part = TypeVar("Part")
@@ -40,12 +40,13 @@ UNBOUND = nullcontext()
 def rows_that_fit(inputs: tuple[Tensor, ...], asked: int | None = None) -> int:
     """Rows for one forward pass: what a method's argument asked for, or a default; never above `max_batch`.
 
-    Where inputs differ in their rows, so that they cannot be stacked, one step is taken at a time.
+    Where inputs differ in their rows, so that they cannot be stacked, or where the examples of a batch depend on each
+    other, one step is taken at a time.
 
     The default follows from shapes and the kind of device alone, so that the same call adds up the same numbers in the
     same order: the same seed gives the same bits, however much memory is free.
     """
-    if ragged(inputs):
+    if are_apart() or ragged(inputs):
         return 1
     rows = asked or _default_rows(inputs)
     return min(rows, max_batch() or rows)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from attribution_core.evaluation.modes import in_their_modes
 from attribution_core.reading.arguments import LARGEST_SEED, at_least
 
 MOST_KEPT = 1 << 26
@@ -77,10 +78,10 @@ def _unhook(module: nn.Module) -> None:
 @contextmanager
 def undisturbed(modules: list[nn.Module], inputs: tuple[Tensor, ...], tidy: Tidy | None = None) -> Iterator[bool]:
     """Leave inference mode; afterwards, also after an error, buffers are what they were, and so is the global random
-    state where a module in training mode may draw from it, which is what comes out."""
+    state where a module in training mode may draw from it, which is what comes out; what modes change is warned of."""
     draws = may_draw(modules)
     usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else ALREADY
-    with usual, same_randomness(inputs) if draws else ALREADY:
+    with usual, in_their_modes(modules), same_randomness(inputs) if draws else ALREADY:
         kept = [buffer for module in modules if module._buffers for buffer in _kept(module)]
         if tidy is not None:
             tidy.kept = kept

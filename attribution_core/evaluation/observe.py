@@ -36,6 +36,9 @@ class Observer:
     max_batch: int | None = None
     warned: Callable[[str], object] | None = None
     stacked: bool = False
+    asked_by_another: bool = False
+    apart: bool = False
+    said: set[str] | None = None
     passes: Passes | None = None
 
 
@@ -79,7 +82,32 @@ def nested(stacked: bool) -> AbstractContextManager[None]:
 
     `stacked`: what the other takes for a batch are stacked copies of one, so that it must give a score for each row.
     """
-    return _observing(progress=None, stacked=stacked)
+    return _observing(progress=None, stacked=stacked, asked_by_another=True)
+
+
+def is_nested() -> bool:
+    """Whether another method asks, so that what is found is no answer yet."""
+    return _observer.get().asked_by_another
+
+
+def one_by_one() -> AbstractContextManager[None]:
+    """Inside, batches are not stacked, since their examples would depend on those of others."""
+    return _observing(apart=True)
+
+
+def are_apart() -> bool:
+    """Whether batches are not to be stacked."""
+    return _observer.get().apart
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Inside, the same warning is given once."""
+    if _observer.get().said is not None:
+        yield
+        return
+    with _observing(said=set()):
+        yield
 
 
 @contextmanager
@@ -171,9 +199,13 @@ def report(done: int, total: int) -> None:
 
 def warn(message: str) -> None:
     """Tell the caller's `warned`, or else Python's `warnings`, as if the line that called this package had warned."""
-    warned = _observer.get().warned
-    if warned is not None:
-        warned(message)
+    observer = _observer.get()
+    if observer.passes is not None or (observer.said is not None and message in observer.said):
+        return
+    if observer.said is not None:
+        observer.said.add(message)
+    if observer.warned is not None:
+        observer.warned(message)
         return
     warnings.warn(message, AttributionWarning, stacklevel=_frames_of_ours())
 

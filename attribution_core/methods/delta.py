@@ -10,6 +10,7 @@ from torch import Tensor
 from attribution_core.errors import AttributionError
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.precision import accumulator
+from attribution_core.methods.completeness import check_sums
 from attribution_core.question.question import Question
 from attribution_core.types import Tensors
 
@@ -52,8 +53,11 @@ def total(attributions: Tensors) -> Tensor:
 
 
 def missed(attributions: Tensors, change: Tensor) -> Tensor:
-    """By how much the sums of attributions exceed the score's change, (B, targets)."""
-    return total(attributions) - change
+    """By how much the sums of attributions exceed the score's change, (B, targets); much is warned of."""
+    sums = total(attributions)
+    if attributions[0].dtype == sums.dtype:  # in half precision scores are too coarse
+        check_sums(sums, change, lambda: total(tuple(map(Tensor.abs, attributions))))
+    return sums - change
 
 
 def multiplied(slopes: Tensors, inputs: Tensors, baselines: Tensors) -> Tensors:

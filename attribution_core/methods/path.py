@@ -10,7 +10,7 @@ from torch import Tensor
 from attribution_core.evaluation.chunks import in_chunks, rows_that_fit
 from attribution_core.evaluation.observe import warn
 from attribution_core.evaluation.precision import accumulator
-from attribution_core.methods.delta import change, measured_elsewhere, missed, multiplied
+from attribution_core.methods.delta import change, measured_elsewhere, multiplied, total
 from attribution_core.methods.paths import Quadrature, quadrature, straight
 from attribution_core.question.question import Question, as_they_are
 from attribution_core.types import Tensors
@@ -46,13 +46,13 @@ def to_tolerance(
     of its score by at most that share of it; and what is missed, (B, targets)."""
     rise = change(question._replace(measured=as_they_are), baselines, inputs)
     slopes = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
-    error = missed(multiplied(slopes, inputs, baselines), rise)
+    error = total(multiplied(slopes, inputs, baselines)) - rise
     rounding = 64 * torch.finfo(rise.dtype).eps
     while (open_ := error.abs() > tolerance * rise.abs() + rounding).any() and 2 * steps <= MOST_STEPS:
         steps *= 2
         finer = _mean_slopes(question, inputs, baselines, quadrature(method, steps), rows)
         slopes = tuple(torch.where(_at_rows(open_, f), f, s) for f, s in zip(finer, slopes, strict=True))
-        error = missed(multiplied(slopes, inputs, baselines), rise)
+        error = total(multiplied(slopes, inputs, baselines)) - rise
     if open_.any():
         few = int(open_.any(1).sum())
         warn(f"IntegratedGradients: {few} examples miss the tolerance of {tolerance} after {steps} steps.")

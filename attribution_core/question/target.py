@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from attribution_core.errors import AttributionError
+from attribution_core.errors import AttributionError, SeveralOutputs
 from attribution_core.question.taps import Tap, WhichCall
+from attribution_core.reading.values import as_tensor as from_array
 from attribution_core.reading.values import check_dense, is_integer, is_number, shown
 from attribution_core.types import Selector
 
@@ -61,7 +63,10 @@ class Output(Target):
         rows = shape[0] if shape else 1
         chosen, left = self._chosen(outputs, shape, copies)
         if math.prod(left) != rows:
-            raise wrong_target(f"{self} leaves {math.prod(left) // max(1, rows)} numbers per example", outputs, copies)
+            error = wrong_target(
+                f"{self} leaves {math.prod(left) // max(1, rows)} numbers per example", outputs, copies
+            )
+            raise SeveralOutputs(error.message, error.hint)
         return chosen if len(left) == 1 else chosen.reshape(rows)
 
     def examples(self, start: int, stop: int) -> Target:
@@ -196,6 +201,8 @@ def as_tensor(outputs: object) -> Tensor:
         return outputs
     if is_number(outputs):
         return torch.tensor(outputs, dtype=torch.float64)
+    if isinstance(outputs, np.ndarray):
+        return from_array("The model's output", outputs)
     named = _named(outputs)
     if len(named) == 1 or isinstance(named.get("logits"), Tensor):
         return named.get("logits", next(iter(named.values())))

@@ -27,6 +27,8 @@ from attribution_core import (
 from attribution_core.methods.layout import on_grid
 from attribution_core.question.attention import Attentions
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 torch.manual_seed(0)
 IMAGES = torch.randn(2, 3, 32, 32)
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 import attribution_core
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 ENGINE = str(Path(attribution_core.__file__).parent)
 MOST = 250
 """Moments of one call that are tried, evenly spread: all of short ones."""

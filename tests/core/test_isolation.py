@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from attribution_core import DeepLift, FeatureAblation, IntegratedGradients, KernelShap, Saliency, cost
 from attribution_core.evaluation.isolation import may_draw, submodules, undisturbed
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 X = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
 
 

@@ -26,6 +26,8 @@ from attribution_core import (
     observe,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 5), nn.Softplus(), nn.Linear(5, 2)).double()
 X, B = torch.randn(4, 3).double(), torch.randn(4, 3).double()

@@ -13,6 +13,8 @@ from attribution_core import Cancelled, observe
 
 from .registry import NAMES, ask, recipe, takes
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
 
 

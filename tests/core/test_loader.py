@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from attribution_core import AttributionError, Cancelled, FeatureAblation, Saliency, observe
 from attribution_core.classes.loader import DataLoaderAttribution
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 torch.manual_seed(0)
 X, Y, LABELS = torch.randn(5, 3), torch.randn(5, 2, 2), torch.tensor([0, 1, 0, 1, 1])
 W = torch.randn(3, 2)

@@ -26,6 +26,8 @@ from attribution_core.rules.composites import COMPOSITES, epsilon_gamma_box
 
 from .nets import Rectifier, affine
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 
 def free_of_bias(model: nn.Module) -> nn.Module:
     """In double precision, without what absorbs relevance."""

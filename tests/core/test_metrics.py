@@ -20,6 +20,8 @@ from attribution_core.metrics import (
     sensitivity_max,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 torch.manual_seed(0)
 W = torch.randn(3, 2, dtype=torch.float64)
 X, A = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from attribution_core import AttributionError, DeepLift
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 torch.manual_seed(0)
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": nn.ReLU(), "inplace": nn.ReLU(inplace=True), "relu6": nn.ReLU6(), "elu": nn.ELU(), "selu": nn.SELU(),

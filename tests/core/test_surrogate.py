@@ -19,6 +19,8 @@ from attribution_core import AttributionError, Lime, LimeBase, observe
 from attribution_core.methods.linear import Lasso, LinearRegression, Ridge
 from attribution_core.methods.surrogate import exponential_likeness
 
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+
 
 @pytest.mark.parametrize(("rows", "columns"), [(50, 8), (25, 30), (200, 30), (25, 100)])
 @pytest.mark.parametrize("alpha", [0.01, 0.1, 3.0])

@@ -159,6 +159,7 @@ def test_11_a_convergence_delta_hides_no_failure() -> None:
         assert theirs.compute_convergence_delta(torch.zeros(3, 1), b, x).shape == (3,)  # another shape, no word
 
 
+@pytest.mark.filterwarnings("ignore:The attributions of 1 of 2 examples are not all finite")
 @pytest.mark.parametrize("name", ["IntegratedGradients", "DeepLift", "LRP"])
 def test_11_a_model_that_fails_for_one_example_shows_in_its_delta_alone(name: str) -> None:
     net = Plain()

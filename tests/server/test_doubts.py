@@ -21,7 +21,7 @@ def test_attributions_add_up_within_a_twentieth(total: float, adds_up: bool) -> 
     complete = completeness(total, 2.0, finding(1.0))
     assert complete is not None
     assert complete.adds_up is adds_up
-    assert doubts([torch.ones(2)], finding(1.0), in_training=False) == []  # what is told once, as numbers
+    assert doubts(finding(1.0)) == []  # what is told once, as numbers
 
 
 @pytest.mark.parametrize(("absolute", "cancels"), [(1.0, False), (19.9, False), (63.0, True)])
@@ -59,5 +59,5 @@ def test_an_output_that_is_not_finite_is_doubted_whatever_its_gradient(make: Mak
 
 
 def test_a_baseline_without_a_finite_output_is_doubted() -> None:
-    said = doubts([torch.ones(2)], finding(1.0, float("nan")), in_training=False)
+    said = doubts(finding(1.0, float("nan")))
     assert said == ["The output at the baseline is nan; try another baseline."]

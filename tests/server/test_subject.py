@@ -131,49 +131,6 @@ def test_a_view_of_ones_own_that_works_in_place_changes_no_sample(make: Make) ->
     assert explained(visualizer, target=0)["attribution"]["output"] == 3
 
 
-# ── training mode ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def wrapped(net: nn.Module) -> nn.Module:
-    class Wrapper(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = net
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.net(x)
-
-    return Wrapper()
-
-
-def only_batch_norm(net: nn.Sequential) -> nn.Module:
-    net[1].train()
-    return net
-
-
-@pytest.mark.filterwarnings("ignore:.*deprecated:FutureWarning")
-@pytest.mark.parametrize(
-    ("make_model", "doubted"),
-    [
-        (lambda net: net, False),
-        (lambda net: net.train(), True),
-        (only_batch_norm, True),
-        (lambda net: torch.jit.script(net.train()), True),
-        (nn.DataParallel, False),
-        (wrapped, False),
-        (lambda net: torch.export.export(net, (torch.rand(2, 3),)).module(), False),
-        (lambda net: nn.LSTM(3, 2), False),
-        (lambda net: nn.LSTM(3, 2, 2, dropout=0.1), True),
-        (lambda net: nn.Sequential(nn.Dropout(0.0)), False),
-    ],
-)
-def test_training_mode_is_doubted_where_it_changes_answers(
-    make_model: Callable[[nn.Module], nn.Module], doubted: bool
-) -> None:
-    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2)).eval()
-    assert subject(make_model(net)).in_training is doubted
-
-
 # ── weights that change ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -77,7 +77,7 @@ def explain(
     finding = asked.answered(progress, cancelled)
     answer = _of_inputs if question.method.of_inputs else _of_layer
     found = answer(question, example, finding, asked)
-    doubted = doubts(finding.attributions, finding, question.subject.in_training)
+    doubted = doubts(finding)
     return Explanation(
         question=question,
         output=finite(finding.output),

@@ -21,7 +21,6 @@ from app.model.case import Case, noted
 from app.model.copies import Tensors
 from app.model.device import device_of
 from app.model.layers import Anatomy, look
-from app.model.modes import in_training
 from app.model.outputs import Outputs
 from app.model.weights import Weights
 from app.schema import Baseline, Task
@@ -159,11 +158,6 @@ class Subject:
         options = [_own_baselines(feature, data) for feature, data in pairs]
         numbers = _chosen(baseline, max(map(len, options)))
         return [tuple(choice[min(k, len(choice) - 1)] for choice in options) for k in numbers]
-
-    @property
-    def in_training(self) -> bool:
-        """Whether it answers as in training."""
-        return in_training(self.model)
 
 
 def show(features: Sequence[BaseFeature], example: Example) -> list[Shown]:
