@@ -264,6 +264,18 @@ def test_the_colours_are_symmetric_about_zero() -> None:
     assert colours(np.array([np.nan], np.float32), 0.0).tolist() == [[247, 247, 247]]
 
 
+def test_a_layer_is_named_in_a_saved_picture_whatever_it_lies_over(make: Make) -> None:
+    visualizer = make(default_method="LayerGradCam")
+    seen = NotebookView(visualizer.app, visualizer.service, Cell("", "", displays=False), 400)._first(60)
+    assert {each.method for each in seen} == {"LayerGradCam of conv"}
+    assert as_png(seen) is not None
+    service = visualizer.service
+    units = service.answer(Selection(layer="head", method="LayerActivation").request(0, "", None))
+    nothing = [Seen("head", "LayerActivation", service.shown(0), units)]
+    assert as_html(nothing, service.setup.features, "caption").count("<img") == 1
+    assert as_png(nothing) is None
+
+
 def test_what_users_write_is_text_in_a_saved_picture(make: Make) -> None:
     written = '"<script>alert(1)</script>photo\u202egnp.exe'
     visualizer = make(classes=[written] * 3, features=[ImageFeature(written, None)], title=written)

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
+from transformers import ViTConfig, ViTForImageClassification
 
 from app import Batch
 from app.data.features import GeneralFeature, ImageFeature
@@ -138,6 +139,17 @@ def test_photographs_open_with_grad_cam_of_the_last_block(make: Make) -> None:
     assert first_shown(small)[0] == "IntegratedGradients"
     mixed = make(models=[net, lambda x: x.mean((2, 3))], dataset=[photos], features=[ImageFeature("Photo")])
     assert first_shown(mixed)[0] == "IntegratedGradients"
+
+
+def test_a_transformer_of_photographs_opens_with_grad_cam_too(make: Make) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    torch.manual_seed(0)
+    net = ViTForImageClassification(ViTConfig(image_size=96, patch_size=16, num_labels=3, **sizes)).eval()
+    visualizer = make(models=[net], dataset=[Batch(torch.rand(1, 3, 96, 96))], features=[ImageFeature("Photo")])
+    assert first_shown(visualizer)[::2] == ("LayerGradCam", "vit.layers.0")
+    answer = explained(visualizer, method="LayerGradCam", layer="vit.layers.0")["attribution"]
+    assert answer["layer"]["grid"] == [6, 6]
+    assert answer["inputs"][0]["maps"][0]["minimum"] < answer["inputs"][0]["maps"][0]["maximum"]
 
 
 def test_a_narrow_table_opens_with_exact_shapley_values(make: Make) -> None:

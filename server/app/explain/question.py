@@ -115,6 +115,7 @@ def identity(request: AttributionRequest, question: Question, salt: str) -> str:
     filled = {
         "arguments": dict(sorted(question.arguments.items())),
         "target": meant.index if meant.function is None else meant.function,
+        "against": meant.against,
         "baseline": question.baseline,
     }
     full = request.model_copy(update=filled).model_dump_json()

@@ -98,10 +98,10 @@ def look(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> Anatom
         no_attention = _no_attention(model, inputs, extra)
         joins = Joins()
         backward, no_gradient = _through(model, seen, inputs, extra, joins)
-        started = time.perf_counter()
+        started = _now(inputs)
         with torch.no_grad():
             model(*copies(inputs), *copied(extra))
-        forward = time.perf_counter() - started
+        forward = _now(inputs) - started
     layers = [_info(name, module, seen[name]) for name, module in model.named_modules() if name]
     return Anatomy(layers, _suggested(model, seen), forward, backward, no_gradient, no_attention, joins.patches)
 
@@ -120,12 +120,20 @@ def _through(
         return 0.0, "it cannot be run with gradients"
     if not score.requires_grad:
         return 0.0, "its outputs have no gradient"
-    started = time.perf_counter()
+    started = _now(inputs)
     try:
         _differentiated(seen, score, [x for x in xs if x.is_floating_point()])
     except Exception as error:
         return 0.0, f"its outputs cannot be differentiated: {error}".splitlines()[0]
-    return time.perf_counter() - started, ""
+    return _now(inputs) - started, ""
+
+
+def _now(inputs: Tensors) -> float:
+    """The time when the device of the inputs has done what it was asked."""
+    device = inputs[0].device
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter()
 
 
 def _differentiable(model: nn.Module, inputs: Tensors, extra: tuple[object, ...]) -> tuple[nn.Module, Tensors]:

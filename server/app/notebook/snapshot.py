@@ -72,8 +72,9 @@ def _input(feature: BaseFeature, shown: Shown, part: InputExplanation) -> str:
         return _img(shown.pixels, feature.name) + drawn
     if shown is None:
         return ""
-    bound = float(np.nanmax(np.abs(part.values), initial=0.0))
-    words = (_word(name, value, bound) for name, value in zip(shown.names, part.values, strict=False))
+    values = part.values if part.kind != "empty" else np.zeros(len(shown.names), np.float32)
+    bound = float(np.nanmax(np.abs(values), initial=0.0))
+    words = (_word(name, value, bound) for name, value in zip(shown.names, values, strict=False))
     return f"<div>{' '.join(words)}</div>"
 
 
