@@ -468,7 +468,7 @@ def test_what_could_not_be_read_holds_nothing_else() -> None:
 def test_an_input_that_is_too_large_to_be_drawn_is_refused_before_the_model_runs(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.explain.explanation.KEPT", 400)
+    monkeypatch.setattr("app.explain.asked.KEPT", 400)
     visualizer = over(make, [Batch(X)])
     read(visualizer)
     assert card(visualizer) == FINE
