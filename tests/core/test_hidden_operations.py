@@ -99,7 +99,7 @@ UNSEEN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "product": (lambda x: x * x.flip(1), "Mul of several values"), "exp": (torch.exp, "Exp out of sight"),
     "matmul": (lambda x: x @ x.mT @ x, "Mm of several values"), "hardtanh": (F.hardtanh, "Hardtanh out of sight"),
     "quotient": (lambda x: 1 / (2 + x), "Reciprocal out of sight"), "layer norm": (nn.LayerNorm(4), "NativeLayerNorm"),
-    "batch norm": (nn.BatchNorm1d(4), "NativeBatchNorm of several values"),
+    "batch norm": (lambda x: F.batch_norm(x, None, None, training=True), "NativeBatchNorm of several values"),
     "max pool": (nn.MaxPool1d(2, 1, 1), "MaxPool2DWithIndices"), "softmax": (nn.Softmax(1), "Softmax out of sight"),
 }  # fmt: skip
 
@@ -121,8 +121,8 @@ def test_linear_operations_out_of_sight_are_linear() -> None:
     net = nn.Sequential(
         nn.Conv1d(1, 4, 3, padding=1), nn.BatchNorm1d(4), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(8, 2)
     )
-    x = torch.randn(2, 1, 4)
-    found = attribution_core.DeepLift(lambda x: past_everything(net.eval(), x).relu()).attribute(x, target=1)
+    net, x = net.eval(), torch.randn(2, 1, 4)
+    found = attribution_core.DeepLift(lambda x: past_everything(net, x).relu()).attribute(x, target=1)
     torch.testing.assert_close(found, attribution_core.DeepLift(nn.Sequential(net, nn.ReLU())).attribute(x, target=1))
 
 
