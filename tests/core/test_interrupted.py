@@ -49,7 +49,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "FeatureAblation": {
         "feature_mask": torch.arange(4).reshape(1, 1, 2, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
     },
-    "LayerGradCam": {},
+    "LayerGradCam": {"layout": "channels_first"},
     "LayerIntegratedGradients": {"n_steps": 2},
     "Lime": {"n_samples": 4, "feature_mask": torch.zeros(1, 1, 4, 4).long()},
 }

@@ -120,6 +120,7 @@ ENDS: dict[str, tuple[int | None, Callable[[Tidy], bool]]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Grad-CAM")  # of maps of both signs
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("name", NAMES)
