@@ -324,9 +324,9 @@ def test_grad_cam_plus_plus_warns_once_of_maps_of_both_signs() -> None:
     with observe(warned=said.append):
         LayerGradCamPlusPlus(net, net.maps).attribute(MAPS, target=0)
         LayerCam(net, net.maps).attribute(signed, target=0)
-        assert not said
+        assert not [message for message in said if "Grad-CAM++" in message]
         LayerGradCamPlusPlus(net, [net.maps]).attribute(signed, targets=[0, 0])
-    (only,) = said
+    (only,) = [message for message in said if "Grad-CAM++" in message]
     assert "made for maps that are never negative" in only
 
 
