@@ -148,7 +148,7 @@ class Attribution(ABC):
             except NotPerExample:  # some have a score for each example, others one for the whole batch
                 if len(targets) == 1:
                     raise
-        with once():
+        with Tidy(request.modules), once():
             return [(self._run(request, (target,), method, site, options), 0) for target in targets]
 
     def _run(

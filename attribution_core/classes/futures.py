@@ -15,7 +15,7 @@ from torch.futures import Future
 from attribution_core.classes.layer import LayerAttribution
 from attribution_core.classes.outputs import Form, Outputs
 from attribution_core.errors import AttributionError
-from attribution_core.evaluation.isolation import drawn_seed
+from attribution_core.evaluation.isolation import Tidy, drawn_seed
 from attribution_core.evaluation.observe import observe, one_by_one
 
 
@@ -73,7 +73,7 @@ def attributed_later(method: Waiting, args: tuple[Any, ...], kwargs: dict[str, A
         given["seed"] = drawn_seed()
     asked = [given.get("target"), *(given.get("targets") or ())]
     calls = _Calls(method.forward_func)
-    with observe(progress=_nobody, warned=_nobody), one_by_one():
+    with Tidy([]), observe(progress=_nobody, warned=_nobody), one_by_one():
         probing = given | {"target": "pred" if any(map(_is_prediction, asked)) else None, "targets": None}
         _with(method, calls).attribute(**probing)
     found, context = Future[Any](devices=_devices()), copy_context()
@@ -94,7 +94,7 @@ def _answer(method: Waiting, given: dict[str, Any], outputs: list[object]) -> An
     replaying = _with(method, replay)
     chosen = given.get("target") is not None or given.get("targets") is not None
     found = Outputs(_rows(given["inputs"]))
-    with one_by_one():
+    with Tidy([]), one_by_one():
         if chosen or method.of_outputs is None or not found.are_several(outputs[0]):
             return replaying.attribute(**given)
         return found.joined(replaying.attribute(**given, targets=found.targets()), method.of_outputs)

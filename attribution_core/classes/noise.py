@@ -75,7 +75,7 @@ class NoiseTunnel(Attribution):
         request = self._read(inputs, target, targets, kwargs.get("additional_forward_args"))
         xs, stochastic = request.inputs, "seed" in explains
         deviations = as_deviations(request.in_order("stdevs", stdevs), xs)
-        with once(), Tidy(request.modules) as tidy, undisturbed(request.modules, xs, tidy):
+        with Tidy(request.modules) as tidy, once(), undisturbed(request.modules, xs, tidy):
             draws = Draws(seed, xs[0].device)
             options = {name: value for name, value in kwargs.items() if name not in named}
             drawing = draw_baseline_from_distrib and "baselines" in explains

@@ -12,6 +12,7 @@ from attribution_core.classes.futures import attributed_later
 from attribution_core.classes.outputs import Form, Outputs
 from attribution_core.classes.signatures import Attributions
 from attribution_core.errors import NotPerExample, SeveralOutputs
+from attribution_core.evaluation.isolation import Tidy
 from attribution_core.evaluation.observe import one_by_one
 from attribution_core.methods.delta import plain_scores
 from attribution_core.question.question import Question
@@ -38,7 +39,7 @@ class PerturbationAttribution(Attribution):
         outputs = Outputs(request.batch)
         self._run(request, (Score(outputs.looked_at),), _one_run, site, NOTHING)
         request = request._replace(targets=outputs.targets(), several=True)
-        with nullcontext() if outputs.of_rows else one_by_one():
+        with Tidy(request.modules), nullcontext() if outputs.of_rows else one_by_one():
             answers: Any = super()._answer(request, method, site=site, **options)
         return outputs.joined(answers, self.of_outputs)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from attribution_core.evaluation.modes import in_their_modes
+from attribution_core.evaluation.observe import observing
 from attribution_core.reading.arguments import LARGEST_SEED, at_least
 
 MOST_KEPT = 1 << 26
@@ -38,6 +39,7 @@ class Tidy:
         self.kept: list[_Kept] = []
         self._gradients = torch.is_grad_enabled()
         self._modes = torch._C._len_torch_function_stack()
+        self._observer = observing()
 
     def __enter__(self) -> Tidy:
         return self
@@ -50,6 +52,7 @@ class Tidy:
         while torch._C._len_torch_function_stack() > self._modes:
             torch._C._pop_torch_function_stack()
         torch.set_grad_enabled(self._gradients)
+        self._observer()
         _restore(self.kept)
         for module in self.modules:
             _unhook(module)

@@ -77,6 +77,12 @@ def _observing(**changes: Any) -> Iterator[None]:
         _observer.reset(token)
 
 
+def observing() -> Callable[[], object]:
+    """What puts back who observes now, where Ctrl-C has come while that was changed."""
+    observer = _observer.get()
+    return lambda: _observer.set(observer)
+
+
 def nested(stacked: bool) -> AbstractContextManager[None]:
     """For a method that asks another one: inside, nothing is reported.
 

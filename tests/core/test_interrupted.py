@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 import attribution_core
+from attribution_core.evaluation.observe import are_apart
 
-pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
+pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode", "ignore:Lime's penalty")
 
 ENGINE = str(Path(attribution_core.__file__).parent)
 MOST = 250
@@ -113,6 +114,7 @@ def test_ctrl_c_at_any_line_leaves_nothing(name: str, training: bool) -> None:
         interrupted(run, at)
         gc.collect(0)
         assert state(model) == before, f"at line {at} of {total}"
+        assert not are_apart(), f"at line {at} of {total}"
 
 
 def test_an_interception_that_torch_puts_back_is_over() -> None:

@@ -13,9 +13,10 @@ from attribution_core import Cancelled, observe
 
 from .registry import NAMES, ask, recipe, takes
 
-pytestmark = pytest.mark.filterwarnings("ignore:The model is in training mode")
-
-pytestmark = pytest.mark.filterwarnings("ignore:Lime's penalty")  # of nets whose scores differ by little
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Lime's penalty"),  # of nets whose scores differ by little
+    pytest.mark.filterwarnings("ignore:The model is in training mode"),
+]
 
 
 class Tidy(nn.Module):
