@@ -81,10 +81,14 @@ def _unhook(module: nn.Module) -> None:
 @contextmanager
 def undisturbed(modules: list[nn.Module], inputs: tuple[Tensor, ...], tidy: Tidy | None = None) -> Iterator[bool]:
     """Leave inference mode; afterwards, also after an error, buffers are what they were, and so is the global random
-    state where a module in training mode may draw from it, which is what comes out; what modes change is warned of."""
+    state where a module in training mode may draw from it, which is what comes out.
+
+    With `tidy` it is a method that runs: what the model's modes change is warned of.
+    """
     draws = may_draw(modules)
     usual = torch.inference_mode(False) if torch.is_inference_mode_enabled() else ALREADY
-    with usual, in_their_modes(modules), same_randomness(inputs) if draws else ALREADY:
+    told = ALREADY if tidy is None else in_their_modes(modules)
+    with usual, told, same_randomness(inputs) if draws else ALREADY:
         kept = [buffer for module in modules if module._buffers for buffer in _kept(module)]
         if tidy is not None:
             tidy.kept = kept
