@@ -77,8 +77,8 @@ def check_sums(total: Tensor, change: Tensor, absolute: Callable[[], Tensor]) ->
     if wrong.any():
         most, rows = float(found.delta.abs()[wrong].max()), int(wrong.any(1).sum())
         warn(
-            f"The attributions of {rows} of {len(wrong)} examples miss the change of the score by up to {most:.2g}, "
-            f"more than {SHARE:.0%} of it. Take more steps, or another method."
+            f"The attributions{_of(rows, len(wrong))} {MISSING} by up to {most:.2g}, more than {SHARE:.0%} of it. "
+            "Take more steps, or another method."
         )
 
 
@@ -96,8 +96,15 @@ def check_values(attributions: Tensors) -> None:
     for found, told in ((each == 0, NOTHING), (~each.isfinite(), BROKEN)):
         rows = int(found.any(0).sum())
         if rows:
-            warn(f"The attributions of {rows} of {found.shape[1]} examples {told}")
+            warn(f"The attributions{_of(rows, found.shape[1])} {told}")
 
+
+def _of(rows: int, count: int) -> str:
+    return f" of {rows} of {count} examples" if count > 1 else ""
+
+
+MISSING = "miss the change of the score"
+"""What is said where attributions do not add up."""
 
 NOTHING = "are all zero: the score does not react to them, is saturated, or they are their own baselines."
 BROKEN = "are not all finite: look for NaN and infinity in the inputs and in what the model computes."

@@ -170,13 +170,16 @@ def test_all_passes_of_a_gradient_go_one_way_through_a_transformer() -> None:
     [
         ([[1.0, 2.0], [3.0, 4.0]], None),
         ([[0.0, 0.0], [3.0, 4.0]], "The attributions of 1 of 2 examples are all zero"),
+        ([[0.0, 0.0]], "The attributions are all zero"),
         ([[0.0, 1.0], [3.0, float("nan")]], "The attributions of 1 of 2 examples are not all finite"),
         ([[float("inf"), 1.0], [0.0, 0.0]], "The attributions of 1 of 2 examples are"),
     ],
 )
 def test_attributions_that_say_nothing(values: list[list[float]], said: str | None) -> None:
     weights = torch.tensor(values)
-    found = said_by(lambda: Saliency(lambda x, w: (x * w).sum(1)).attribute(X[:2, :2], None, True, (weights,)))
+    found = said_by(
+        lambda: Saliency(lambda x, w: (x * w).sum(1)).attribute(X[: len(values), :2], None, True, (weights,))
+    )
     assert [message[: len(said or "")] for message in found][:1] == ([] if said is None else [said])
 
 

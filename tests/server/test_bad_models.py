@@ -277,7 +277,7 @@ def test_what_is_not_predicted_is_not_incorrect(make: Make) -> None:
     counts = get(visualizer, "/api/summary")
     assert (counts["correct"], counts["incorrect"], counts["unlabelled"]) == (0, 0, 0)
     assert get(visualizer, "/api/samples", outcome="incorrect")["matched"] == 0
-    assert "not finite" in " ".join(explained(visualizer)["attribution"]["warnings"])
+    assert "not all finite" in " ".join(explained(visualizer)["attribution"]["warnings"])
 
 
 def test_outputs_that_grow_are_refused_from_the_second_on(make: Make) -> None:

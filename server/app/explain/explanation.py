@@ -24,6 +24,7 @@ from app.model.case import Finding, noted
 from app.model.subject import show_one
 from app.numbers import Floats, finite
 from app.schema import Completeness, Contribution, FeatureKind, Unit
+from attribution_core.methods.completeness import MISSING
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,19 @@ def explain(
         seconds=time.monotonic() - started,
         signed=question.method.signed(question.arguments),
         completeness=found.completeness,
-        warnings=[*([question.note] if question.note else []), *finding.warnings, *doubted],
+        warnings=[
+            *([question.note] if question.note else []),
+            *_besides(finding.warnings, found.completeness),
+            *doubted,
+        ],
         inputs=found.inputs,
         layer=found.layer,
     )
+
+
+def _besides(warnings: list[str], completeness: Completeness | None) -> list[str]:
+    """The engine's warnings but for that of sums, where these have a line of their own."""
+    return [said for said in warnings if completeness is None or MISSING not in said]
 
 
 class _Found(NamedTuple):
