@@ -22,7 +22,7 @@ from attribution_core.evaluation.observe import observe, one_by_one
 class Waiting(Protocol):
     """A method that can ask its model for all outputs before it needs any of them."""
 
-    forward_func: Callable[..., Any]
+    forward_func: Callable[..., object]
     attribute: Callable[..., Any]
     of_outputs: ClassVar[Form | None]
 
@@ -30,11 +30,11 @@ class Waiting(Protocol):
 class _Calls:
     """Asks a model everything at once, and answers with zeros meanwhile: what is asked next depends on no answer."""
 
-    def __init__(self, forward: Callable[..., Any]) -> None:
+    def __init__(self, forward: Callable[..., object]) -> None:
         self.forward = forward
-        self.answers: list[Future[Any]] = []
+        self.answers: list[Future[object]] = []
 
-    def __call__(self, *arguments: Any) -> Tensor:
+    def __call__(self, *arguments: object) -> Tensor:
         self.answers.append(_asked(self.forward, arguments))
         rows = next(value for value in arguments if isinstance(value, Tensor))
         return torch.zeros(len(rows), 1, device=rows.device)
@@ -46,12 +46,12 @@ class _Replay:
     `looked_into`: the model runs once more, since the values of a layer are read.
     """
 
-    def __init__(self, forward: Callable[..., Any], outputs: list[object], looked_into: bool) -> None:
+    def __init__(self, forward: Callable[..., object], outputs: list[object], looked_into: bool) -> None:
         self.forward = forward
         self.outputs = iter(outputs)
         self.looked_into = looked_into
 
-    def __call__(self, *arguments: Any) -> object:
+    def __call__(self, *arguments: object) -> object:
         if self.looked_into:
             self.looked_into = False
             _asked(self.forward, arguments)
@@ -59,14 +59,14 @@ class _Replay:
         return _asked(self.forward, arguments).wait() if answer is self else answer
 
 
-def _asked(forward: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+def _asked(forward: Callable[..., object], arguments: tuple[object, ...]) -> Future[object]:
     answer = forward(*arguments)
     if not isinstance(answer, Future):
         raise AttributionError(f"The model returned a {type(answer).__name__}, not a Future.", "Use attribute.")
     return answer
 
 
-def attributed_later(method: Waiting, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Future[Any]:
+def attributed_later(method: Waiting, args: tuple[object, ...], kwargs: dict[str, object]) -> Future[object]:
     """What `method.attribute` gives, of a model that is asked for all its outputs before any of them is there."""
     given = inspect.signature(method.attribute).bind(*args, **kwargs).arguments
     if "seed" in inspect.signature(method.attribute).parameters and given.get("seed") is None:
@@ -76,7 +76,7 @@ def attributed_later(method: Waiting, args: tuple[Any, ...], kwargs: dict[str, A
     with Tidy([]), observe(progress=_nobody, warned=_nobody), one_by_one():
         probing = given | {"target": "pred" if any(map(_is_prediction, asked)) else None, "targets": None}
         _with(method, calls).attribute(**probing)
-    found, context = Future[Any](devices=_devices()), copy_context()
+    found, context = Future[object](devices=_devices()), copy_context()
 
     def finish(_: object) -> None:
         try:
@@ -89,7 +89,7 @@ def attributed_later(method: Waiting, args: tuple[Any, ...], kwargs: dict[str, A
     return found
 
 
-def _answer(method: Waiting, given: dict[str, Any], outputs: list[object]) -> Any:
+def _answer(method: Waiting, given: dict[str, object], outputs: list[object]) -> object:
     replay = _Replay(method.forward_func, outputs, isinstance(method, LayerAttribution))
     replaying = _with(method, replay)
     chosen = given.get("target") is not None or given.get("targets") is not None

@@ -63,7 +63,7 @@ class LayerAttribution(Attribution):
 
         return self._answer(request, method, site=site, pack=pack, grad_kwargs=grad_kwargs)
 
-    def _one_or_all(self, of_each_layer: list[Any]) -> Any:
+    def _one_or_all(self, of_each_layer: list[object]) -> Any:
         return of_each_layer if self._many else of_each_layer[0]
 
     def _deltas(self, site: Layers, attributions: Tensors, change: Tensor) -> Any:

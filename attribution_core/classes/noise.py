@@ -107,7 +107,7 @@ class _Copies:
         self,
         method: Attribution,
         request: Request,
-        options: dict[str, Any],
+        options: dict[str, object],
         draws: Draws,
         drawing: bool,
         stochastic: bool,
@@ -138,14 +138,14 @@ class _Copies:
         leaves, self.form = tree_flatten(list(each))
         return tuple(leaves), delta
 
-    def results(self, expected: Expected) -> list[Any]:
+    def results(self, expected: Expected) -> list[object]:
         """What the other method would return for each target."""
-        each: list[Any] = tree_unflatten(list(expected.attributions), self.form)
+        each: list[object] = tree_unflatten(list(expected.attributions), self.form)
         if expected.deltas is None:
             return each
         return [(a, d.T.reshape(-1)) for a, d in zip(each, expected.deltas.chunk(len(each), 1), strict=True)]
 
-    def _stacked(self, name: str, value: Any, copies: int) -> Any:
+    def _stacked(self, name: str, value: object, copies: int) -> object:
         """An argument of the other method for as many copies, where it has a row for each example."""
         if name == "additional_forward_args":
             return stacked(value, self.request.batch, copies)
@@ -155,7 +155,7 @@ class _Copies:
             return self._stacked_like_inputs(value, copies)
         return stacked(value, self.request.batch, copies)
 
-    def _stacked_like_inputs(self, value: Any, copies: int) -> Any:
+    def _stacked_like_inputs(self, value: object, copies: int) -> object:
         """Tensors as long as the batch; those of fewer dimensions than their input have no rows of examples."""
         if isinstance(value, dict):
             return {name: self._stacked_like_inputs(each, copies) for name, each in value.items()}

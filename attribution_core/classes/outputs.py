@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ class Outputs:
             return tuple(Output((index,)) for index in product(*map(range, self.shape[1:])))
         return tuple(Score(partial(_number, place)) for place in range(math.prod(self.shape)))
 
-    def joined(self, answers: list[Any], form: Form) -> Any:
+    def joined(self, answers: list[object], form: Form) -> object:
         """Answers of shape (rows, …) to all targets, side by side."""
         first = self.shape if form == "outputs first" else (math.prod(self.shape),)
         return tree_map(lambda *each: torch.stack(each, 1).reshape(*first, *each[0].shape[1:]), *answers)

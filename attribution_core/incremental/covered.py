@@ -12,7 +12,7 @@ from torch import Tensor
 from attribution_core.incremental.boxes import Boxes, Sizes
 
 Function = Callable[..., Any]
-Answer = Callable[..., Any]
+Answer = Callable[..., object]
 """From a function of torch and its arguments to what it returns, or NotImplemented where it needs whole values."""
 Registered = TypeVar("Registered", bound=Answer)
 
@@ -76,8 +76,8 @@ class Covered(Tensor):
 
     @classmethod
     def __torch_function__(
-        cls, func: Function, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        cls, func: Function, types: object, args: Sequence[object] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         """The answer of an operation, or what torch makes of whole values."""
         kwargs = kwargs or {}
         if func in ASKING:
@@ -91,8 +91,8 @@ class Covered(Tensor):
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
-        cls, func: Function, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        cls, func: Function, types: object, args: Sequence[object] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         """What compiled code asks for gets whole values."""
         return func(*_whole(tuple(args)), **_whole(kwargs or {}))
 

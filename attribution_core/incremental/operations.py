@@ -45,7 +45,7 @@ def _convolution(
     padding: int | Sizes | str = 0,
     dilation: int | Sizes = 1,
     groups: int = 1,
-) -> Any:
+) -> object:
     dims = weight.dim() - 2
     if isinstance(padding, str) or not _is_map(input, dims) or isinstance(weight, Covered):
         return NotImplemented
@@ -69,7 +69,7 @@ def _max_pool(
     dilation: int | Sizes = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Any:
+) -> object:
     dims = _dimensions(func)
     if return_indices or not _is_map(input, dims):
         return NotImplemented
@@ -94,7 +94,7 @@ def _average_pool(
     ceil_mode: bool = False,
     *others: object,
     **named: object,
-) -> Any:
+) -> object:
     dims = _dimensions(func)
     steps = kernel_size if stride is None else stride
     if not _is_map(input, dims) or any(_each(padding, dims)) or ceil_mode:
@@ -146,12 +146,12 @@ def _dropout(
     p: float = 0.5,  # noqa: ARG001
     training: bool = True,
     inplace: bool = False,  # noqa: ARG001
-) -> Any:
+) -> object:
     return NotImplemented if training else input
 
 
 @implements(BINARY)
-def _of_two(func: Function, input: object, other: object, **named: object) -> Any:
+def _of_two(func: Function, input: object, other: object, **named: object) -> object:
     operands = [input, other]
     maps = [value for value in operands if isinstance(value, Covered)]
     if any(isinstance(value, Tensor) for value in named.values()):
@@ -162,7 +162,7 @@ def _of_two(func: Function, input: object, other: object, **named: object) -> An
 
 
 @implements([torch.cat, torch.concat, torch.concatenate])
-def _concatenated(func: Function, tensors: Sequence[Tensor], dim: int = 0, **named: object) -> Any:
+def _concatenated(func: Function, tensors: Sequence[Tensor], dim: int = 0, **named: object) -> object:
     maps = [value for value in tensors if isinstance(value, Covered)]
     alike = len(maps) == len(tensors) and len({value.shape[2:] for value in maps}) == 1
     if named or not alike or dim not in (1, 1 - tensors[0].dim()):
@@ -176,7 +176,7 @@ def _slid(
     usual: Callable[[Tensor], Tensor],
     unpadded: Callable[[Tensor], Tensor],
     fill: float = 0.0,
-) -> Any:
+) -> object:
     """`usual` of the base, and `unpadded` of the values that changed outputs depend on."""
     sizes = tuple(x.shape[2:])
     boxes = slide.touched(x.boxes, sizes)
@@ -186,13 +186,15 @@ def _slid(
     return Covered(usual(x.base), unpadded(values), boxes)
 
 
-def _alike(x: Covered, function: Callable[[Tensor], Tensor]) -> Any:
+def _alike(x: Covered, function: Callable[[Tensor], Tensor]) -> object:
     """A function of each value of base and patch."""
     base, patch = function(x.base), function(x.patch)
     return x if patch is x.patch else Covered(base, patch, x.boxes)
 
 
-def _together(maps: Sequence[Covered], operands: Sequence[object], function: Callable[[list[Any]], Tensor]) -> Any:
+def _together(
+    maps: Sequence[Covered], operands: Sequence[object], function: Callable[[list[object]], Tensor]
+) -> object:
     """A function of several operands at the same place, in boxes around those of all."""
     sizes = tuple(maps[0].shape[2:])
     boxes = union([each.boxes for each in maps], sizes)

@@ -119,8 +119,8 @@ class Work(TorchFunctionMode):
         self.whole = self.done = 0.0
 
     def __torch_function__(
-        self, func: Function, types: object, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Function, types: object, args: Sequence[Any] = (), kwargs: dict[str, object] | None = None
+    ) -> object:
         """What torch returns."""
         if func in RESHAPING and len(args) > 1:
             args = (args[0], _without_rows(args[0], args[1] if isinstance(args[1], Sequence) else args[1:]))

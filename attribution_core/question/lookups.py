@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -83,7 +83,7 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(
         self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
-    ) -> Any:
+    ) -> object:
         options = kwargs or {}
         call = as_call(func, args, options)
         if call is not None:
@@ -130,7 +130,7 @@ class InOrder(TorchFunctionMode):
 
     def __torch_function__(
         self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
-    ) -> Any:
+    ) -> object:
         options = kwargs or {}
         call = as_call(func, args, options)
         if call is not None:
@@ -157,7 +157,7 @@ class Moved(TorchFunctionMode):
 
     def __torch_function__(
         self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
-    ) -> Any:
+    ) -> object:
         options = kwargs or {}
         call = as_call(func, args, options)
         if call is not None:

@@ -266,7 +266,7 @@ class Question(NamedTuple):
     def examples(self, start: int, stop: int, batch: int) -> Question:
         """The same question of examples start…stop of a batch."""
 
-        def part(value: Any) -> Any:
+        def part(value: object) -> object:
             return value[start:stop] if isinstance(value, Tensor) and value.dim() and len(value) == batch else value
 
         return self._replace(
@@ -302,7 +302,7 @@ def check_rows(values: Tensors, rows: int) -> None:
 def stacked(value: Any, batch: int, copies: int) -> Any:
     """`copies` stacked batches of a tensor that has one row per example, also inside tuples, lists and dicts."""
 
-    def several(leaf: Any) -> Any:
+    def several(leaf: Any) -> object:
         if not isinstance(leaf, Tensor) or leaf.dim() == 0 or leaf.shape[0] != batch:
             return leaf
         return _repeated(leaf, copies)
@@ -315,10 +315,10 @@ def _repeated(rows: Tensor, copies: int) -> Tensor:
     return rows.repeat(copies, *[1] * (rows.dim() - 1)) if dense else torch.cat([rows] * copies)
 
 
-def copied(values: tuple[Any, ...], batch: int = 0, copies: int = 1) -> tuple[Any, ...]:
+def copied(values: tuple[object, ...], batch: int = 0, copies: int = 1) -> tuple[Any, ...]:
     """The same values as `stacked` gives, in memory of their own: a model may change what it gets in place."""
 
-    def one(leaf: Any) -> Any:
+    def one(leaf: Any) -> object:
         if not isinstance(leaf, Tensor):
             return leaf
         several = copies > 1 and leaf.dim() > 0 and leaf.shape[0] == batch

@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -149,7 +148,7 @@ class Neuron(Target):
     call: WhichCall = None
 
     def __post_init__(self) -> None:
-        parts: tuple[Any, ...] = self.selector if isinstance(self.selector, tuple) else (self.selector,)
+        parts: tuple[object, ...] = self.selector if isinstance(self.selector, tuple) else (self.selector,)
         numbers = [part for part in parts if not isinstance(part, slice)]
         if callable(self.selector):
             return

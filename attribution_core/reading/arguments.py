@@ -71,7 +71,7 @@ def as_each_baseline(
     return tuple(found)
 
 
-def baselines_for(baselines: Baselines | Distribution, inputs: Inputs) -> Any:
+def baselines_for(baselines: Baselines | Distribution, inputs: Inputs) -> object:
     """The baselines that a function makes, of the inputs or of nothing; others as they are."""
     if not callable(baselines):
         return baselines

@@ -13,7 +13,7 @@ from attribution_core.reading.values import is_number, ragged, shown
 from attribution_core.types import Tensors
 
 
-def as_deviations(stdevs: Any, xs: Tensors) -> tuple[float, ...]:
+def as_deviations(stdevs: object, xs: Tensors) -> tuple[float, ...]:
     """Read `stdevs`: one for each input, or one for all."""
     given = stdevs if isinstance(stdevs, (tuple, list)) else (stdevs,) * len(xs)
     if len(given) != len(xs) or not all(is_number(s) and 0 <= s < math.inf for s in given):

@@ -34,7 +34,7 @@ class Call(NamedTuple):
     args: Arguments
     kwargs: Options
     in_place: bool
-    interception: Interception[Any]
+    interception: Interception[object]
 
     def result(self) -> Any:
         """What the operation returns."""
@@ -58,7 +58,7 @@ class Call(NamedTuple):
         written, copy = self.args[0], self.args[0].clone()
         return self._replace(args=tuple([copy if arg is written else arg for arg in self.args]))
 
-    def in_parts(self, parts: Parts) -> Any:
+    def in_parts(self, parts: Parts) -> object:
         """What the parts that the operation is made of return, each of them intercepted in turn."""
         return self.interception.in_parts(parts, self.args, self.kwargs)
 
@@ -130,7 +130,7 @@ class Interception(TorchFunctionMode, Generic[State]):
 
     def __torch_function__(
         self, func: Function, types: object, args: Arguments = (), kwargs: Options | None = None
-    ) -> Any:
+    ) -> object:
         rule, kwargs = self.rule, kwargs or {}
         if self.is_over:  # torch put back what it had put aside
             return func(*args, **kwargs)
@@ -145,7 +145,7 @@ class Interception(TorchFunctionMode, Generic[State]):
                 return self._answered(func, args, kwargs)
         return self._answered(func, args, kwargs)
 
-    def _answered(self, func: Function, args: Arguments, kwargs: Options) -> Any:
+    def _answered(self, func: Function, args: Arguments, kwargs: Options) -> object:
         rule = self.rule
         if func in rule.linear or (func in rule.weighted and len(args) > 1 and is_parameter(args[1])):
             return func(*_constants(args, self.since), **kwargs)
@@ -158,7 +158,7 @@ class Interception(TorchFunctionMode, Generic[State]):
             return func(*_constants(args, self.since), **_named_constants(kwargs, self.since))
         return call.args[0].copy_(result) if call.in_place and result is not call.args[0] else result
 
-    def _unlisted(self, func: Function, args: Arguments, kwargs: Options) -> Any:
+    def _unlisted(self, func: Function, args: Arguments, kwargs: Options) -> object:
         rule, args, kwargs = self.rule, _constants(args, self.since), _named_constants(kwargs, self.since)
         if not (rule.every_call or _followed((args, kwargs))):
             return func(*args, **kwargs)
@@ -171,7 +171,7 @@ class Interception(TorchFunctionMode, Generic[State]):
             rule.unknown(self.state, getattr(func, "__name__", str(func)))
         return result
 
-    def in_parts(self, parts: Parts, args: Arguments, kwargs: Options) -> Any:
+    def in_parts(self, parts: Parts, args: Arguments, kwargs: Options) -> object:
         """What the parts return, each of them intercepted in turn."""
         with self._reentered():
             return parts(*args, **kwargs)

@@ -57,7 +57,7 @@ class Operation(NamedTuple):
         """The arguments that depend on the input."""
         return tuple([self.leaves[place] for place in self.places])
 
-    def arguments(self, leaves: list[Any]) -> Call:
+    def arguments(self, leaves: list[object]) -> Call:
         """The call with other arguments."""
         args, kwargs = (leaves, self.call.kwargs) if self.form is None else tree_unflatten(leaves, self.form)
         return self.call._replace(args=tuple(args), kwargs=kwargs)

@@ -312,7 +312,7 @@ PARTS: dict[Parts, Parts] = {
 def _in_place(parts: Parts) -> Parts:
     """The same, written into the first argument."""
 
-    def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def written(input: Tensor, *args: object, **kwargs: object) -> Tensor:
         before = input.clone()  # what a node keeps must not be what keeps the node
         args = tuple([before if arg is input else arg for arg in args])
         return input.copy_(parts(before, *args, **kwargs))

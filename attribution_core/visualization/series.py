@@ -53,7 +53,7 @@ def visualize_timeseries_attr(
     title: str | None = None,
     fig_size: tuple[float, float] = (6, 6),
     use_pyplot: bool = True,
-    **pyplot_kwargs: Any,
+    **pyplot_kwargs: object,
 ) -> tuple[Figure, Panels]:
     """Show attributions (N, C) over the series (N, C); (C, N) with channels_last=False.
 

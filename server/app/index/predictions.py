@@ -115,7 +115,7 @@ class PredictionIndex:
     def __init__(self) -> None:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute(_TABLE)
-        self._answered: LRUCache[str, list[Any]] = LRUCache(ANSWERED, getsizeof=lambda rows: 1 + len(rows))
+        self._answered: LRUCache[str, list[object]] = LRUCache(ANSWERED, getsizeof=lambda rows: 1 + len(rows))
         self._lock = Lock()
 
     def add(self, rows: Iterable[Row]) -> None:
