@@ -16,6 +16,7 @@ from app import AttributionVisualizer
 from app.features import ImageFeature
 from app.notebook.widget import call
 from app.paths import STATIC
+from app.schema import Selection
 
 from .test_dashboard import colours
 from .test_states import Means, images
@@ -172,7 +173,7 @@ def test_what_is_on_the_screen_is_said(cell: Locator, page: Page) -> None:
     cell.get_by_role("article").nth(1).get_by_role("button", name="Explain", pressed=False).first.click()
     page.wait_for_function("host.traits.selected.sample != null && host.traits.selected.target != null")
     selected = state(page, "traits.selected")
-    assert set(selected) == {"samples", "sample", "model", "target", "method", "arguments", "baseline"}
+    assert set(selected) == set(Selection.model_fields)
     assert selected["method"] == "IntegratedGradients"
     assert selected["sample"] in selected["samples"]
     page.wait_for_function("host.sent.some((each) => each.type === 'seen')")
