@@ -70,11 +70,14 @@ def observe(
 
 @contextmanager
 def _observing(**changes: Any) -> Iterator[None]:
-    token = _observer.set(replace(_observer.get(), **changes))
+    before = _observer.get()
+    changed = replace(before, **changes)
+    _observer.set(changed)
     try:
         yield
     finally:
-        _observer.reset(token)
+        if _observer.get() is changed:  # else Ctrl-C has come, all was put back, and this is what was left to collect
+            _observer.set(before)
 
 
 def observing() -> Callable[[], object]:
